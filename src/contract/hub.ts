@@ -1,0 +1,108 @@
+// The Hub port: how a tower logs a client in, publishes for it and opens mailboxes.
+
+import type { Exchange, Identity, Login } from './auth.ts';
+import type { Mailbox, MailboxOptions } from './mailbox.ts';
+import type { Message } from './message.ts';
+import type { Outcome } from './outcome.ts';
+import type { Route, Run } from './run.ts';
+
+/** Answers to a login, given later (the proof may take time). Exactly one of them is called, unless the login is withdrawn. */
+export interface Guest {
+  welcome(access: Access): void;
+  refuse(why: Outcome): void;
+  /** Another connection or an administrator ends this one. */
+  evict(why: Outcome): void;
+}
+
+/** What one logged-in client may do. */
+export interface Access {
+  /** The client id, assigned by the hub where the login had none. */
+  readonly client: string;
+  readonly identity: Identity;
+  /** The commit that what was just done waits for: acknowledge once `kept(ticket >= due)`. 0: nothing to wait for. */
+  readonly due: number;
+  /** Publishes; 'unmatched' is a success. After it, see `due`. */
+  publish(m: Message): Outcome;
+  /** The route of the topic at `bytes[start..end)`, from the cache. Throws ProtocolError when it is not a valid topic name. */
+  route(bytes: Uint8Array, start: number, end: number): Route;
+  /**
+   * Whether frames on this route may go by the fast lane for this client: allowed, and no trace or rule asks for Messages.
+   * When false, make a Message and publish it: the meaning is the same.
+   */
+  open(route: Route): boolean;
+  /** Whether two routes lead to the same receivers, so that their frames may share a run. */
+  same(a: Route, b: Route): boolean;
+  /** Sends a run down a route. `message(i)` makes frame i a Message, for the receivers that need one. After it, see `due`. */
+  relay(route: Route, run: Run, message: (i: number) => Message): Outcome;
+  /** The retained message of a topic that this client may read. */
+  retained(topic: string): Message | undefined;
+  /** Opens, or resumes, the mailbox `name` of this client. */
+  mailbox(name: string, options: MailboxOptions): Mailbox;
+  /** What to publish when the connection is lost without a goodbye; `undefined` takes it back. */
+  will(m: Message | undefined, delayMs: number): void;
+  /** The login's proof was renewed (re-authentication). */
+  renewed(identity: Identity): void;
+  /** Ends the client's presence. `graceful`: the will is dropped. */
+  leave(graceful: boolean, now: number): void;
+}
+
+export interface Hub {
+  /** Proves who it is, then `guest.welcome` or `guest.refuse`. Returns a way to withdraw. */
+  login(login: Login, guest: Guest): void;
+  /** As login, with an identity that an exchange has proved. */
+  admit(login: Login, identity: Identity, guest: Guest): void;
+  /** Starts a SASL exchange, or undefined when the mechanism is not offered. */
+  exchange(mechanism: string, login: Login): Exchange | undefined;
+  readonly limits: HubLimits;
+  readonly counters: Counters;
+}
+
+/** Limits that the hub enforces and the towers announce. Counts, octets and ms. */
+export interface HubLimits {
+  readonly topicLevels: number;
+  readonly topicBytes: number;
+  readonly clientIdBytes: number;
+  readonly connections: number;
+  readonly connectionsPerAddress: number;
+  readonly subscriptionsPerClient: number;
+  readonly queueMessages: number;
+  readonly queueBytes: number;
+  readonly overflow: 'drop-oldest' | 'drop-newest' | 'evict';
+  readonly inflight: number;
+  readonly receiveMaximum: number;
+  readonly retainedMessages: number;
+  readonly sessionExpiryMs: number;
+  readonly messageExpiryMs: number;
+  readonly memoryBytes: number;
+}
+
+/** What is counted per protocol; plain numbers, because a counter must cost no more than an addition. */
+export class Counters {
+  readonly protocols = new Map<string, ProtocolCounters>();
+  readonly dropped = new Map<string, number>();
+
+  of(protocol: string): ProtocolCounters {
+    let c = this.protocols.get(protocol);
+    if (c === undefined) {
+      c = new ProtocolCounters();
+      this.protocols.set(protocol, c);
+    }
+    return c;
+  }
+
+  drop(reason: string, count = 1): void {
+    this.dropped.set(reason, (this.dropped.get(reason) ?? 0) + count);
+  }
+}
+
+export class ProtocolCounters {
+  connections = 0;
+  connectionsTotal = 0;
+  refused = 0;
+  broken = 0;
+  bytesIn = 0;
+  bytesOut = 0;
+  /** Messages by QoS. */
+  readonly received = [0, 0, 0];
+  readonly delivered = [0, 0, 0];
+}
