@@ -1,6 +1,6 @@
 // What one wire has to send: spans of slabs and large buffers, in order, merged where they touch.
 
-import type { CountedSlab, SlabPool } from './slab.ts';
+import type { Slab, Slabs } from '../contract/wire.ts';
 
 /** From this size on a buffer is sent by reference instead of being copied. */
 export const BY_REFERENCE_BYTES = 8_192;
@@ -10,7 +10,7 @@ export interface Span {
   bytes: Uint8Array;
   start: number;
   end: number;
-  slab: CountedSlab | undefined;
+  slab: Slab | undefined;
 }
 
 export class Outbox {
@@ -19,9 +19,9 @@ export class Outbox {
   /** Octets that wait in `spans`. */
   length = 0;
   spans: Span[] = [];
-  private readonly pool: SlabPool;
+  private readonly pool: Slabs;
 
-  constructor(pool: SlabPool) {
+  constructor(pool: Slabs) {
     this.pool = pool;
     this.bytes = pool.current.bytes;
   }
@@ -44,11 +44,11 @@ export class Outbox {
     this.bytes.set(bytes, at);
   }
 
-  share(slab: CountedSlab, start: number, end: number): void {
+  share(slab: Slab, start: number, end: number): void {
     this.append(slab, start, end);
   }
 
-  private append(slab: CountedSlab, start: number, end: number): void {
+  private append(slab: Slab, start: number, end: number): void {
     this.length += end - start;
     const count = this.spans.length;
     if (count > 0) {

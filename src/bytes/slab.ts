@@ -5,20 +5,11 @@ import type { Slab, Slabs } from '../contract/wire.ts';
 const SLAB_BYTES = 65_536;
 const SPARE_SLABS = 64;
 
-/** A block that wires send from; `refs` is how many spans of it are not sent yet. */
-export class CountedSlab implements Slab {
-  readonly bytes: Uint8Array;
-  refs = 0;
-  constructor(length: number) {
-    this.bytes = new Uint8Array(length);
-  }
-}
-
 /** The pool. A slab returns to it when its last span was sent and the allocator has moved on. */
 export class SlabPool implements Slabs {
-  current = new CountedSlab(SLAB_BYTES);
+  current = newSlab(SLAB_BYTES);
   private used = 0;
-  private readonly spare: CountedSlab[] = [];
+  private readonly spare: Slab[] = [];
 
   reserve(length: number): number {
     const at = this.used;
@@ -31,17 +22,17 @@ export class SlabPool implements Slabs {
 
   private next(length: number): number {
     const left = this.current;
-    this.current = length > SLAB_BYTES ? new CountedSlab(length) : (this.spare.pop() ?? new CountedSlab(SLAB_BYTES));
+    this.current = length > SLAB_BYTES ? newSlab(length) : (this.spare.pop() ?? newSlab(SLAB_BYTES));
     this.used = length > SLAB_BYTES ? SLAB_BYTES : length;
     if (left.refs === 0) this.recycle(left);
     return 0;
   }
 
-  retain(slab: CountedSlab): void {
+  retain(slab: Slab): void {
     slab.refs++;
   }
 
-  release(slab: CountedSlab): void {
+  release(slab: Slab): void {
     if (--slab.refs !== 0) return;
     if (slab === this.current) {
       if (slab.bytes.length === SLAB_BYTES) this.used = 0;
@@ -50,7 +41,11 @@ export class SlabPool implements Slabs {
     this.recycle(slab);
   }
 
-  private recycle(slab: CountedSlab): void {
+  private recycle(slab: Slab): void {
     if (slab.bytes.length === SLAB_BYTES && this.spare.length < SPARE_SLABS) this.spare.push(slab);
   }
+}
+
+function newSlab(length: number): Slab {
+  return { bytes: new Uint8Array(length), refs: 0 };
 }

@@ -22,6 +22,8 @@ export interface WireLimits {
 /** A block of memory that wires send from. Recycled when the last wire has sent its part. */
 export interface Slab {
   readonly bytes: Uint8Array;
+  /** How many spans of it are not sent yet. */
+  refs: number;
 }
 
 /** Where outgoing octets are laid down before they leave: one bump allocator for all wires. */
@@ -30,6 +32,9 @@ export interface Slabs {
   readonly current: Slab;
   /** Room for `length` octets in `current`, from the returned offset. Fill it before the event-loop turn ends. */
   reserve(length: number): number;
+  /** Keeps a slab from being reused until it is released: for a copy that more than one wire will share. */
+  retain(slab: Slab): void;
+  release(slab: Slab): void;
 }
 
 /**
