@@ -1,10 +1,11 @@
 // The Hub port: how a tower logs a client in, publishes for it and opens mailboxes.
 
-import type { Exchange, Identity, Login } from './auth.ts';
+import type { Auth, Exchange, Identity, Login } from './auth.ts';
 import type { Mailbox, MailboxOptions } from './mailbox.ts';
 import type { Message } from './message.ts';
 import type { Outcome } from './outcome.ts';
 import type { Route, Run } from './run.ts';
+import type { Store } from './store.ts';
 
 /** Answers to a login, given later (the proof may take time). Exactly one of them is called, unless the login is withdrawn. */
 export interface Guest {
@@ -105,4 +106,32 @@ export class ProtocolCounters {
   /** Messages by QoS. */
   readonly received = [0, 0, 0];
   readonly delivered = [0, 0, 0];
+}
+
+/** Effects that the pure hub asks the world for. */
+export interface World {
+  readonly auth: Auth;
+  /** Where what must survive is kept; undefined: nothing is. */
+  readonly store: Store | undefined;
+  /** ms since 1970, never going back. */
+  now(): number;
+  /** Asks for one `hub.wake` at `at` or soon after; a later call replaces an earlier one. */
+  wake(at: number): void;
+  /** Asks for one `hub.turn` when the work of this event-loop turn is done. */
+  turn(): void;
+  /** `length` random octets, for assigned client ids. */
+  random(length: number): Uint8Array;
+  /** The store failed: nothing may be acknowledged any more. The server logs it and ends the process. */
+  failed(why: Error): void;
+  log(level: 'debug' | 'info' | 'warn' | 'error', text: string, details?: Record<string, unknown>): void;
+}
+
+/** The hub as its owner sees it: src/hub/hub.ts `createHub(world, limits)` makes one. */
+export interface OwnedHub extends Hub {
+  /** Restores what the store kept. Before it, nobody can log in. */
+  start(): Promise<void>;
+  turn(): void;
+  wake(now: number): void;
+  /** Evicts everybody with 'shutting-down', commits and stops. Wills are not published. */
+  stop(): Promise<void>;
 }
