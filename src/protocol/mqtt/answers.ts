@@ -3,7 +3,7 @@
 import type { Wire } from '../../contract/wire.ts';
 import { encodePacket } from './encode.ts';
 import { sentenceOfCode } from './map.ts';
-import { type Level, PUBACK, PUBCOMP, PUBREC, PUBREL } from './packet.ts';
+import { type Level, PUBACK, PUBCOMP, type PUBREC, PUBREL } from './packet.ts';
 
 type AnswerType = typeof PUBACK | typeof PUBREC | typeof PUBREL | typeof PUBCOMP;
 

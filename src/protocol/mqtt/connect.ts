@@ -26,6 +26,8 @@ export interface Terms extends OutflowTerms {
   /** A bridge of mosquitto: does not want its own messages back, and retain flags as they were. */
   readonly bridge: boolean;
   readonly keepMs: number;
+  /** The client asked for a session that ends with its connection; it may not change its mind [MQTT5-3.14.2.2.2]. */
+  readonly endsAtOnce: boolean;
   /** Silence for longer ends the connection; NEVER: it may be silent for ever. */
   readonly silenceMs: number;
   /** Reason strings may be sent with any packet [MQTT5-3.1.2-29]. */
@@ -67,6 +69,7 @@ export function termsOf(c: Connect, hub: HubLimits, options: MqttOptions): Terms
     clean: c.clean,
     bridge: c.bridge,
     keepMs: keepMsOf(c, hub),
+    endsAtOnce: level5 && (p.sessionExpiryInterval ?? 0) === 0,
     silenceMs: keepAlive === 0 ? NEVER : keepAlive * 1500, // [MQTT5-3.1.2-22] [MQTT311-3.1.2-24]
     // A client that takes only tiny packets gets no sentences with them [MQTT5-3.1.2-24].
     verbose: level5 && p.requestProblemInformation !== 0 && maxPacketBytes >= 256,
@@ -123,7 +126,10 @@ export function encodeWelcome(
   // 3.1 has no session present flag: the octet is reserved there.
   const present = sessionPresent && c.level !== 3;
   if (c.level !== 5)
-    return encodePacket({ type: CONNACK, sessionPresent: present, code: 0, properties: NO_PROPERTIES }, c.level);
+    return encodePacket(
+      { type: CONNACK, sessionPresent: present, code: 0, properties: NO_PROPERTIES },
+      c.level,
+    );
   const asked = c.properties;
   const p: Properties = {};
   const kept = secondsOf(terms.keepMs);
@@ -150,7 +156,10 @@ export function encodeRefusal(c: Connect, why: Outcome, options: MqttOptions): U
   const elsewhere = why === 'use-another-server' || why === 'server-moved';
   if (elsewhere && options.serverReference !== undefined) p.serverReference = options.serverReference;
   if (c.properties.requestProblemInformation !== 0) p.reasonString = SENTENCE[why];
-  const bytes = encodePacket({ type: CONNACK, sessionPresent: false, code: CONNACK_5[why], properties: p }, 5);
+  const bytes = encodePacket(
+    { type: CONNACK, sessionPresent: false, code: CONNACK_5[why], properties: p },
+    5,
+  );
   if (bytes.length <= (c.properties.maximumPacketSize ?? LARGEST_PACKET)) return bytes;
   return encodeConnackCode(5, CONNACK_5[why]); // [MQTT5-3.2.2-19]
 }

@@ -1,7 +1,7 @@
 // What goes out to one client: takes messages and runs from its mailboxes, within its window, and knows the fate of each.
 
 import type { Access, Hub, ProtocolCounters } from '../../contract/hub.ts';
-import type { Consumer, Grant, Mailbox } from '../../contract/mailbox.ts';
+import type { Consumer, Grant, Mailbox, Settler } from '../../contract/mailbox.ts';
 import { type Message, NEVER, type Qos } from '../../contract/message.ts';
 import { type Outcome, ProtocolError } from '../../contract/outcome.ts';
 import type { Run } from '../../contract/run.ts';
@@ -46,7 +46,7 @@ export class Outflow implements Consumer {
   private readonly answers: Answers;
   private readonly lanes: Lanes;
   private readonly counters: ProtocolCounters;
-  private readonly evicted: (why: Outcome) => void;
+  private readonly host: { evict(why: Outcome): void };
   /** False before CONNACK left and after the connection ended: nothing may be delivered. */
   private flowing = false;
   /** Something was held back: the mailbox wants a pull when there is room again. */
@@ -66,7 +66,7 @@ export class Outflow implements Consumer {
     terms: OutflowTerms,
     answers: Answers,
     lanes: Lanes,
-    evicted: (why: Outcome) => void,
+    host: { evict(why: Outcome): void },
   ) {
     this.wire = wire;
     this.hub = hub;
@@ -76,7 +76,7 @@ export class Outflow implements Consumer {
     this.answers = answers;
     this.lanes = lanes;
     this.counters = hub.counters.of('mqtt');
-    this.evicted = evicted;
+    this.host = host;
   }
 
   /** CONNACK left: first what the client has stored already is released, then delivery starts. */
@@ -127,7 +127,7 @@ export class Outflow implements Consumer {
     replayed: boolean,
     number: number,
     again: boolean,
-    box: Mailbox,
+    box: Settler,
   ): void {
     const expiry = this.expiryOf(m);
     if (expiry < 0) {
@@ -162,7 +162,7 @@ export class Outflow implements Consumer {
     grant: Grant,
     expiry: number,
     number: number,
-    box: Mailbox,
+    box: Settler,
     first: number,
   ): boolean {
     if (this.terms.aliasMaximum === 0 && expiry === 0 && !identified(grant.tags)) return false;
@@ -184,18 +184,18 @@ export class Outflow implements Consumer {
     return true;
   }
 
-  private drop(reason: string, number: number, box: Mailbox): void {
+  private drop(reason: string, number: number, box: Settler): void {
     this.hub.counters.drop(reason);
     if (number !== 0) box.settle(number, 'ok'); // as if it were sent [MQTT5-3.1.2-25]
   }
 
-  private delivered(qos: Qos, number: number, box: Mailbox): void {
+  private delivered(qos: Qos, number: number, box: Settler): void {
     this.counters.delivered[qos]!++;
     if (qos === 0 && number !== 0) box.settle(number, 'ok');
   }
 
   /** A packet id, registered as in flight; 0 at QoS 0. */
-  private idFor(qos: Qos, number: number, box: Mailbox): number {
+  private idFor(qos: Qos, number: number, box: Settler): number {
     if (qos === 0) return 0;
     const state = qos === 1 ? SENT_ONCE : SENT_TWICE;
     if (number !== 0 && box === this.box) {
@@ -332,7 +332,7 @@ export class Outflow implements Consumer {
   }
 
   evict(why: Outcome): void {
-    this.evicted(why);
+    this.host.evict(why);
   }
 }
 

@@ -1,6 +1,6 @@
 // Packet ids in flight towards one client: which delivery each stands for, and how far its handshake has come.
 
-import type { Mailbox } from '../../contract/mailbox.ts';
+import type { Settler } from '../../contract/mailbox.ts';
 
 /** Acknowledged, but something older is not: the place is held until the oldest moves on. */
 export const FREE = 0;
@@ -30,7 +30,7 @@ export class Flight {
   private states = new Uint8Array(SMALLEST);
   /** The mailbox's own number of each delivery, 0: nothing to settle. Absent until one has to be settled. */
   private settles: Float64Array | undefined = undefined;
-  private boxes: (Mailbox | undefined)[] | undefined = undefined;
+  private boxes: (Settler | undefined)[] | undefined = undefined;
 
   constructor(modulus: number) {
     this.modulus = modulus;
@@ -70,7 +70,7 @@ export class Flight {
    * Adds a delivery that `box` wants settled as `number`, in its place: what is delivered again after a reconnect may be older than what
    * was released before it.
    */
-  add(id: number, state: FlightState, box: Mailbox, number: number): void {
+  add(id: number, state: FlightState, box: Settler, number: number): void {
     const known = this.find(id);
     if (known >= 0) {
       this.states[this.place(known)] = state;
@@ -138,7 +138,7 @@ export class Flight {
     return this.states[this.place(position)] as FlightState;
   }
 
-  boxAt(position: number): Mailbox | undefined {
+  boxAt(position: number): Settler | undefined {
     return this.boxes?.[this.place(position)];
   }
 
@@ -169,7 +169,8 @@ export class Flight {
     const ids = new Uint16Array(capacity);
     const states = new Uint8Array(capacity);
     const settles = this.settles === undefined ? undefined : new Float64Array(capacity);
-    const boxes = this.boxes === undefined ? undefined : new Array<Mailbox | undefined>(capacity).fill(undefined);
+    const boxes =
+      this.boxes === undefined ? undefined : new Array<Settler | undefined>(capacity).fill(undefined);
     for (let i = 0; i < this.size; i++) {
       const at = this.place(i);
       ids[i] = this.ids[at]!;

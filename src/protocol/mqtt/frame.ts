@@ -3,9 +3,10 @@
 import { BY_REFERENCE_BYTES } from '../../bytes/outbox.ts';
 import { type Dialect, dialectSlot, type Message } from '../../contract/message.ts';
 import type { Wire } from '../../contract/wire.ts';
-import { encodeProperties } from './encode.ts';
 import { propertiesOf, TAG_IDENTIFIER } from './map.ts';
+import { encodeProperties } from './properties.ts';
 import { utf8Length, writeUtf8 } from './text.ts';
+import { varintLength, writeVarint } from './writer.ts';
 
 const NOTHING = new Uint8Array(0);
 
@@ -56,11 +57,11 @@ class FrameDialect implements Dialect {
   encode(m: Message): Uint8Array {
     const topic = utf8Length(m.topic);
     const properties = this.level5 ? m.frame(PROPERTIES) : NOTHING;
-    const propertiesBytes = this.level5 ? varintBytes(properties.length) + properties.length : 0;
+    const propertiesBytes = this.level5 ? varintLength(properties.length) + properties.length : 0;
     const headBytes = 2 + topic + (this.acknowledged ? 2 : 0) + propertiesBytes;
     const remaining = headBytes + m.payload.length;
     const inline = byReference(m) ? 0 : m.payload.length;
-    const octets = new Uint8Array(1 + varintBytes(remaining) + headBytes + inline);
+    const octets = new Uint8Array(1 + varintLength(remaining) + headBytes + inline);
     octets[0] = 0x30;
     let at = writeVarint(octets, 1, remaining);
     octets[at] = topic >> 8;
@@ -120,13 +121,13 @@ export class OwnParts {
 /** The octets of the frame that `writeOwn` would write, payload included. */
 export function ownFrameBytes(m: Message, id: number, own: OwnParts): number {
   const remaining = ownRemaining(m, id, own);
-  return 1 + varintBytes(remaining) + remaining;
+  return 1 + varintLength(remaining) + remaining;
 }
 
 function ownRemaining(m: Message, id: number, own: OwnParts): number {
   const properties = ownPropertiesBytes(m, own);
   const topic = own.topicless ? 2 : m.frame(TOPIC).length;
-  return topic + (id !== 0 ? 2 : 0) + varintBytes(properties) + properties + m.payload.length;
+  return topic + (id !== 0 ? 2 : 0) + varintLength(properties) + properties + m.payload.length;
 }
 
 function ownPropertiesBytes(m: Message, own: OwnParts): number {
@@ -135,7 +136,7 @@ function ownPropertiesBytes(m: Message, own: OwnParts): number {
   if (own.expiry !== 0) bytes += 5;
   for (const tag of own.tags) {
     const identifier = tag & TAG_IDENTIFIER;
-    if (identifier !== 0) bytes += 1 + varintBytes(identifier);
+    if (identifier !== 0) bytes += 1 + varintLength(identifier);
   }
   return bytes;
 }
@@ -144,7 +145,7 @@ function ownPropertiesBytes(m: Message, own: OwnParts): number {
 export function writeOwn(wire: Wire, m: Message, first: number, id: number, own: OwnParts): void {
   const remaining = ownRemaining(m, id, own);
   const inline = byReference(m) ? 0 : m.payload.length;
-  const start = wire.reserve(1 + varintBytes(remaining) + remaining - m.payload.length + inline);
+  const start = wire.reserve(1 + varintLength(remaining) + remaining - m.payload.length + inline);
   const { bytes } = wire;
   bytes[start] = first;
   let at = writeVarint(bytes, start + 1, remaining);
@@ -189,23 +190,5 @@ function writeOwnProperties(bytes: Uint8Array, from: number, own: OwnParts): num
     bytes[at++] = own.alias >> 8;
     bytes[at++] = own.alias;
   }
-  return at;
-}
-
-/** Octets of a variable byte integer (1.5.5). */
-export function varintBytes(value: number): number {
-  if (value < 0x80) return 1;
-  if (value < 0x4000) return 2;
-  return value < 0x200000 ? 3 : 4;
-}
-
-export function writeVarint(bytes: Uint8Array, from: number, value: number): number {
-  let at = from;
-  let rest = value;
-  while (rest >= 0x80) {
-    bytes[at++] = (rest & 0x7f) | 0x80;
-    rest >>= 7;
-  }
-  bytes[at++] = rest;
   return at;
 }

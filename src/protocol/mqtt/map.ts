@@ -320,7 +320,8 @@ export function propertiesOf(meta: Meta): Properties {
   const p: Properties = {};
   if (meta.text !== undefined) p.payloadFormatIndicator = meta.text ? 1 : 0; // unaltered [MQTT5-3.3.2-4]
   if (meta.contentType !== undefined) p.contentType = meta.contentType;
-  if (meta.responseTopic !== undefined && publishable(meta.responseTopic)) p.responseTopic = meta.responseTopic;
+  if (meta.responseTopic !== undefined && publishable(meta.responseTopic))
+    p.responseTopic = meta.responseTopic;
   if (meta.correlation !== undefined) p.correlationData = octetsOf(meta.correlation);
   if (meta.user !== undefined && meta.user.length > 0) {
     p.userProperty = meta.user.map(({ name, value }) => [name, textOf(value)] as const); // in order [MQTT5-3.3.2-18]

@@ -1,6 +1,6 @@
 // What one client publishes: frames by the fast lane where they may, as Messages where they must, each answered in order.
 
-import type { Access, ProtocolCounters } from '../../contract/hub.ts';
+import type { Access, Hub, ProtocolCounters } from '../../contract/hub.ts';
 import type { Mailbox } from '../../contract/mailbox.ts';
 import type { Origin, Qos } from '../../contract/message.ts';
 import { type Outcome, ProtocolError } from '../../contract/outcome.ts';
@@ -12,16 +12,18 @@ import type { Terms } from './connect.ts';
 import { decodePacket } from './decode.ts';
 import type { Outflow } from './deliver.ts';
 import { LANE_FRAME_BYTES, type Lanes, RUN_BYTES, RUN_FRAMES } from './lane.ts';
-import { messageOf, PUBLISH_3, PUBLISH_5 } from './map.ts';
+import { DISCONNECT_5, messageOf, PUBLISH_3, PUBLISH_5, SENTENCE } from './map.ts';
 import type { MqttOptions } from './options.ts';
-import { PUBACK, PUBCOMP, type Publish, PUBREC } from './packet.ts';
+import { PUBACK, PUBCOMP, PUBREC, type Publish } from './packet.ts';
 import { isUtf8 } from './text.ts';
+import { validTopicName } from './topic.ts';
 
 /** So many answers may wait before a client is not read any further, and half of it before it is read again. */
 const WAITING_ANSWERS = 1_024;
 
 export class Inflow {
   private readonly wire: Wire;
+  private readonly hub: Hub;
   private readonly access: Access;
   private readonly box: Mailbox;
   private readonly answers: Answers;
@@ -39,6 +41,7 @@ export class Inflow {
 
   constructor(
     wire: Wire,
+    hub: Hub,
     access: Access,
     box: Mailbox,
     answers: Answers,
@@ -46,10 +49,10 @@ export class Inflow {
     lanes: Lanes,
     terms: Terms,
     options: MqttOptions,
-    counters: ProtocolCounters,
     origin: Origin,
   ) {
     this.wire = wire;
+    this.hub = hub;
     this.access = access;
     this.box = box;
     this.answers = answers;
@@ -57,7 +60,7 @@ export class Inflow {
     this.lanes = lanes;
     this.terms = terms;
     this.options = options;
-    this.counters = counters;
+    this.counters = hub.counters.of('mqtt');
     this.origin = origin;
     // 0: no frame is short enough.
     this.laneFrameBytes = options.lane ? Math.min(LANE_FRAME_BYTES, wire.limits.maxPacketBytes) : 0;
@@ -71,7 +74,7 @@ export class Inflow {
     let at = from;
     while (at < end) {
       const first = bytes[at]!;
-      if ((first & 0xf9) === 0x30) {
+      if (first === 0x30 || first === 0x32 || first === 0x34) {
         const next = this.relay(bytes, at, end, now);
         if (next === at) return at;
         at = next;
@@ -173,7 +176,6 @@ export class Inflow {
 
   /** How many frames of a run the client's quota allows; the one beyond it goes the long way, which says so. */
   private framesAllowed(qos: Qos): number {
-    if (qos === 3) return 0;
     if (qos === 0) return RUN_FRAMES;
     return Math.min(RUN_FRAMES, this.terms.receiveMaximum - this.unanswered);
   }
@@ -191,9 +193,11 @@ export class Inflow {
     const length = bytes[at]!;
     if (length >= 0x80 || at + 1 + length > stop) return false;
     if (known >= 0 && sameOctets(bytes, known, at, length + 1)) return true;
-    const p = decodePacket(bytes, frame, stop, 5, 'client') as Publish;
-    if (p.properties.topicAlias !== undefined || p.properties.messageExpiryInterval !== undefined) return false;
-    return !(this.options.checkPayloadFormat && p.properties.payloadFormatIndicator === 1);
+    const p = wellFormed(bytes, frame, stop);
+    if (p === undefined) return false;
+    const { topicAlias, messageExpiryInterval, payloadFormatIndicator } = p.properties;
+    if (topicAlias !== undefined || messageExpiryInterval !== undefined) return false;
+    return !(this.options.checkPayloadFormat && payloadFormatIndicator === 1);
   }
 
   private relayRun(route: Route, now: number): void {
@@ -255,11 +259,15 @@ export class Inflow {
       return;
     }
     if (p.qos > 0 && this.unanswered >= this.terms.receiveMaximum)
-      throw new ProtocolError('MQTT5-3.3.4-7', 'more publishes are unanswered than the receive maximum', 0x93);
+      throw new ProtocolError(
+        'MQTT5-3.3.4-7',
+        'more publishes are unanswered than the receive maximum',
+        0x93,
+      );
     this.counters.received[p.qos]!++;
     const outcome = this.tryPublish(p, topic, now, owned);
     if (p.qos === 0) {
-      if (outcome === 'payload-invalid') throw payloadInvalid();
+      if (outcome === 'payload-invalid' || outcome === 'topic-invalid') throw refusedQos0(outcome);
       return;
     }
     const code = this.answerTo(outcome);
@@ -289,14 +297,21 @@ export class Inflow {
       !isUtf8(p.payload, 0, p.payload.length)
     )
       return 'payload-invalid';
-    return this.access.publish(messageOf(p, topic, this.origin, now, owned));
+    if (!validTopicName(topic, this.hub.limits.topicLevels)) return 'topic-invalid';
+    const outcome = this.access.publish(messageOf(p, topic, this.origin, now, owned));
+    if (outcome === 'not-authorized') this.hub.counters.drop('not-authorized');
+    return outcome;
   }
 
   /** The reason code for what became of a publish. 3.x has none: there the connection ends where it must not be acknowledged. */
   private answerTo(outcome: Outcome): number {
     if (this.terms.level5) return PUBLISH_5[outcome];
     if (PUBLISH_3[outcome] === 'close')
-      throw new ProtocolError('MQTT311-3.3.5-2', `the message cannot be taken: ${outcome}`, PUBLISH_5[outcome]);
+      throw new ProtocolError(
+        'MQTT311-3.3.5-2',
+        `the message cannot be taken: ${outcome}`,
+        PUBLISH_5[outcome],
+      );
     return 0;
   }
 
@@ -331,8 +346,20 @@ export class Inflow {
   }
 }
 
-export function payloadInvalid(): ProtocolError {
-  return new ProtocolError('MQTT5-3.3.2-4', 'the payload is not the UTF-8 that it is said to be', 0x99);
+/** There is no answer to QoS 0 but the end of the connection. */
+function refusedQos0(why: 'payload-invalid' | 'topic-invalid'): ProtocolError {
+  const clause = why === 'payload-invalid' ? 'MQTT5-3.3.2-4' : 'MQTT5-3.3.2-2';
+  return new ProtocolError(clause, SENTENCE[why], DISCONNECT_5[why]);
+}
+
+/** Undefined when the packet is malformed: the long way says so, once what came before it is relayed. */
+function wellFormed(bytes: Uint8Array, start: number, end: number): Publish | undefined {
+  try {
+    return decodePacket(bytes, start, end, 5, 'client') as Publish;
+  } catch (why) {
+    if (why instanceof ProtocolError) return undefined;
+    throw why;
+  }
 }
 
 function sameOctets(bytes: Uint8Array, a: number, b: number, length: number): boolean {
