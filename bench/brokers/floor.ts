@@ -1,0 +1,19 @@
+// The floor: no broker, only a process that passes the octets of publisher i on to receiver i. It shows what the
+// machine, the runtime and the generator can do at most.
+
+import { fileURLToPath } from 'node:url';
+import { type Broker, launch } from './broker.ts';
+
+const server = fileURLToPath(new URL('./floor-serve.js', import.meta.url));
+
+export const floor: Broker = {
+  name: 'floor',
+
+  async available() {
+    return { version: `passing octets on, node ${process.version}` };
+  },
+
+  start(place) {
+    return launch(place, [process.execPath, server, String(place.port)]);
+  },
+};
