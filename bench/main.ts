@@ -16,9 +16,6 @@ import { SCENARIOS } from './scenarios/list.ts';
 
 const BROKERS: readonly Broker[] = [waymeet, mosquitto, aedes, floor];
 
-/** The floor cannot do more than pairs at QoS 0 in MQTT 3.1.1. */
-const FLOOR_SCENARIOS = ['p2p-q0', 'one-in-flight-q0', 'paced', 'large-64k', 'large-1m', 'large-16m'];
-
 async function main(): Promise<void> {
   const canPin = spawnSync('taskset', ['-V']).status === 0;
   const options = parseOptions(process.argv.slice(2), BROKERS, canPin);
@@ -78,7 +75,7 @@ async function measure(options: Options, brokers: readonly Broker[]): Promise<re
     // round by round, broker by broker: what else the machine does then disturbs all of them alike
     for (let round = 0; round < options.rounds; round++) {
       for (const broker of brokers) {
-        if (broker === floor && !FLOOR_SCENARIOS.includes(scenario.name)) continue;
+        if (broker.takesPart?.(scenario, options.level) === false) continue;
         const answer = await runScenario(scenario, broker, options);
         rounds.set(broker.name, [...(rounds.get(broker.name) ?? []), answer]);
       }

@@ -13,6 +13,8 @@ export interface Options {
   readonly warmMs: number;
   readonly measureMs: number;
   readonly rounds: number;
+  /** Messages under way from each publisher, at most; undefined: the scenario's, and the broker's best. */
+  readonly window: number | undefined;
   readonly brokerCore: number | undefined;
   readonly generatorCore: number | undefined;
   /** File for the result as JSON. */
@@ -26,6 +28,7 @@ export const USAGE = `npm run bench -- [options]
   --seconds n          measured time of each scenario (default 3; smoke 0.6)
   --warm n             seconds before it (default 2; smoke 0.5)
   --rounds n           repeat everything, print medians (default 1)
+  --window n           messages under way from each publisher, at most, for all brokers alike: a power of two
   --protocol 4|5       MQTT 3.1.1 or 5.0 (default 4)
   --cores b,g          core of the broker and of the generator (default 0,1); "none": do not pin
   --json file          write the figures there too
@@ -46,6 +49,7 @@ export function parseOptions(
       seconds: { type: 'string' },
       warm: { type: 'string' },
       rounds: { type: 'string', default: '1' },
+      window: { type: 'string' },
       protocol: { type: 'string', default: '4' },
       cores: { type: 'string', default: '0,1' },
       json: { type: 'string' },
@@ -66,6 +70,7 @@ export function parseOptions(
     measureMs: 1000 * positive('seconds', values.seconds ?? (values.smoke ? '0.6' : '3')),
     warmMs: 1000 * positive('warm', values.warm ?? (values.smoke ? '0.5' : '2')),
     rounds: positive('rounds', values.rounds, 1),
+    window: powerOfTwo(values.window),
     brokerCore: cores[0],
     generatorCore: cores[1] ?? cores[0],
     json: values.json,
@@ -75,6 +80,13 @@ export function parseOptions(
 function positive(flag: string, text: string, least = Number.MIN_VALUE): number {
   const value = Number(text);
   if (!(value >= least)) throw new Error(`--${flag}: "${text}" is no number that can be used`);
+  return value;
+}
+
+function powerOfTwo(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const value = positive('window', text, 1);
+  if (!Number.isInteger(Math.log2(value))) throw new Error(`--window: ${text} is no power of two`);
   return value;
 }
 

@@ -8,7 +8,8 @@ import { fileURLToPath } from 'node:url';
 import { type Broker, freePort, pinned } from './brokers/broker.ts';
 import type { Answer, Job } from './generator/job.ts';
 import type { Options } from './options.ts';
-import type { Scenario } from './scenarios/list.ts';
+import type { Scenario, Work } from './scenarios/list.ts';
+import { narrowed } from './scenarios/plan.ts';
 
 const generator = fileURLToPath(new URL('./generator/main.js', import.meta.url));
 /** Besides warm-up and measured time: connecting, draining, connection storms of slow brokers. */
@@ -21,10 +22,8 @@ export async function runScenario(scenario: Scenario, broker: Broker, options: O
     const running = await broker.start({ port, dir, durable: scenario.durable, core: options.brokerCore });
     try {
       const { level, warmMs, measureMs } = options;
-      return await generate(
-        { work: scenario.work, level, port, pid: running.pid, warmMs, measureMs },
-        options,
-      );
+      const work = withWindow(scenario.work, options.window ?? broker.bestWindow);
+      return await generate({ work, level, port, pid: running.pid, warmMs, measureMs }, options);
     } finally {
       await running.stop();
     }
@@ -33,6 +32,10 @@ export async function runScenario(scenario: Scenario, broker: Broker, options: O
   } finally {
     await rm(dir, { recursive: true, force: true });
   }
+}
+
+function withWindow(work: Work, window: number | undefined): Work {
+  return work.kind === 'flow' && window !== undefined ? { ...work, plan: narrowed(work.plan, window) } : work;
 }
 
 function generate(job: Job, options: Options): Promise<Answer> {

@@ -4,7 +4,9 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, openSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
+import type { Level } from '../generator/frames.ts';
 import { accepts } from '../generator/wire.ts';
+import type { Scenario } from '../scenarios/list.ts';
 
 export interface Running {
   readonly pid: number;
@@ -24,8 +26,12 @@ export interface Placement {
 
 export interface Broker {
   readonly name: string;
+  /** Its figures are best with no more messages than this under way from a publisher; absent: it does not matter. */
+  readonly bestWindow?: number;
   /** Resolves to what is compared ("mosquitto 2.0.11"), or to the reason why it cannot run here. */
   available(): Promise<{ readonly version: string } | { readonly missing: string }>;
+  /** Whether it can take part in a scenario at all; absent: in every one. */
+  takesPart?(scenario: Scenario, level: Level): boolean;
   start(place: Placement): Promise<Running>;
 }
 

@@ -20,7 +20,10 @@ export const waymeet: Broker = {
   start(place) {
     const file = join(place.dir, 'waymeet.yaml');
     const config = {
-      listeners: [{ url: `mqtt://127.0.0.1:${place.port}` }],
+      listeners: [
+        { name: 'bench', type: 'tcp', host: ['127.0.0.1'], port: place.port },
+        { name: 'web', type: 'ws', host: ['127.0.0.1'], port: 0 },
+      ],
       store: { path: join(place.dir, 'store') },
     };
     // JSON is YAML

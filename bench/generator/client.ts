@@ -19,6 +19,8 @@ import { Wire, type WireUser } from './wire.ts';
 
 /** A PUBLISH longer than this that has not all arrived is checked piece by piece. */
 const LONG_BYTES = 32_768;
+/** Comparing every topic would cost as much as all other checks. A prime, so that all topics of a ring have their turn. */
+const TOPIC_EVERY = 17;
 const FILTERS_A_PACKET = 100;
 const ACK_BYTES = 65_536;
 
@@ -151,6 +153,8 @@ export class Client implements WireUser {
     const sequence = readU32(bytes, at + 4);
     if (!this.ledger.arrived(this.receiver, readU32(bytes, at), sequence)) return false;
     if (!marked(bytes, at, length, sequence)) return this.corrupt(sequence);
+    if (sequence % TOPIC_EVERY === 0 && !this.rightTopic(bytes, body, readU32(bytes, at), sequence))
+      return false;
     if (qos > 0) this.answer(qos === 1 ? 0x40 : 0x50, packetId);
     return true;
   }
@@ -158,6 +162,12 @@ export class Client implements WireUser {
   private propertiesLength(bytes: Uint8Array, at: number): number {
     const octet = bytes[at]!;
     return octet < 128 ? 1 + octet : 2 + ((octet & 127) | (bytes[at + 1]! << 7));
+  }
+
+  private rightTopic(bytes: Uint8Array, at: number, publisher: number, sequence: number): boolean {
+    if (this.ledger.publishers[publisher]?.sentTo(sequence, bytes, at) === true) return true;
+    this.fail(`message ${sequence} of publisher ${publisher} came with another topic`);
+    return false;
   }
 
   private refuse(head: number, length: number): false {
@@ -182,9 +192,13 @@ export class Client implements WireUser {
     if (qos > 0) at += 2;
     if (this.level === 5) at += this.propertiesLength(bytes, at);
     const payloadBytes = next - at;
+    if (this.receiver < 0 || (bytes[start]! & 8) !== 0) this.refuse(bytes[start]!, payloadBytes);
+    const publisher = readU32(bytes, at);
+    const sequence = readU32(bytes, at + 4);
+    this.rightTopic(bytes, body, publisher, sequence);
     this.long = {
-      publisher: readU32(bytes, at),
-      sequence: readU32(bytes, at + 4),
+      publisher,
+      sequence,
       qos,
       packetId,
       payloadBytes,

@@ -189,7 +189,7 @@ function figures(
         { name: 'CPU', unit: '%', value: (brokerNs / elapsedNs) * 100, better: 'less' },
         percentile('p50', 0.5),
         percentile('p99', 0.99),
-        rate,
+        { ...rate, better: 'neither' },
       ];
     case 'octets': {
       const octets = messages * plan.payloadBytes;

@@ -68,6 +68,9 @@ export interface RingShape {
 export interface Ring {
   readonly bytes: Uint8Array;
   readonly frameBytes: number;
+  /** Where the topic, with its length, lies in each frame. */
+  readonly topicAt: number;
+  readonly topicBytes: number;
   /** Where the payload begins in each frame. */
   readonly payloadAt: number;
   readonly payloadBytes: number;
@@ -92,7 +95,15 @@ export function publishRing(shape: RingShape): Ring {
     bytes.set(head, i * frameBytes);
     writeU32(bytes, i * frameBytes + payloadAt, shape.publisher);
   }
-  return { bytes, frameBytes, payloadAt, payloadBytes: shape.payloadBytes };
+  const topicAt = 1 + length.length;
+  return {
+    bytes,
+    frameBytes,
+    topicAt,
+    topicBytes: 2 + topicBytes,
+    payloadAt,
+    payloadBytes: shape.payloadBytes,
+  };
 }
 
 export function writeU32(bytes: Uint8Array, at: number, value: number): void {

@@ -2,12 +2,16 @@
 
 import { mark, type Qos, type Ring } from './frames.ts';
 import type { Ledger } from './ledger.ts';
-import type { Wire } from './wire.ts';
 
 const FREE = 0;
 const AWAITS_PUBACK = 1;
 const AWAITS_PUBREC = 2;
 const AWAITS_PUBCOMP = 3;
+
+/** Where frames go. The range stays as it is until its messages have arrived. */
+export interface FrameSink {
+  write(bytes: Uint8Array, from: number, to: number): boolean;
+}
 
 export interface PublisherShape {
   readonly id: number;
@@ -44,7 +48,7 @@ export class Publisher {
     private readonly shape: PublisherShape,
     private readonly ring: Ring,
     private readonly ledger: Ledger,
-    private readonly wire: Wire,
+    private readonly sink: FrameSink,
   ) {
     this.id = shape.id;
     this.batches = shape.window / shape.batch;
@@ -112,12 +116,20 @@ export class Publisher {
     if (qos > 0) this.states.fill(qos === 1 ? AWAITS_PUBACK : AWAITS_PUBREC, slot + 1, slot + 1 + messages);
     if (timed) this.sentAt.fill(performance.now(), slot, slot + messages);
     this.sentBatches += count;
-    this.wire.write(bytes, slot * frameBytes, (slot + messages) * frameBytes);
+    this.sink.write(bytes, slot * frameBytes, (slot + messages) * frameBytes);
   }
 
   /** A receiver has had everything up to `sequence`, the last of a batch. */
   passed(sequence: number): void {
     this.paid((sequence >>> this.batchShift) % this.batches);
+  }
+
+  /** Whether the topic, with its length, is the one that message `sequence` was sent to. */
+  sentTo(sequence: number, bytes: Uint8Array, at: number): boolean {
+    const { frameBytes, topicAt, topicBytes, bytes: sent } = this.ring;
+    const from = (sequence & (this.shape.window - 1)) * frameBytes + topicAt;
+    for (let i = 0; i < topicBytes; i++) if (bytes[at + i] !== sent[from + i]) return false;
+    return true;
   }
 
   puback(packetId: number): void {

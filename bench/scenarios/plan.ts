@@ -29,8 +29,8 @@ const plan = (shape: Shape): Plan => ({
   others: [],
   qos: 0,
   payloadBytes: 64,
-  window: 1024,
-  batch: 256,
+  window: 256,
+  batch: 64,
   retainEvery: 0,
   durable: false,
   timed: false,
@@ -56,8 +56,8 @@ export function fanOut(receivers: number, qos: Qos): Plan {
     publishers: [{ topics: ['bench/fan/out'], receivers }],
     receivers: count(receivers, () => ({ filters: ['bench/fan/out'], hears: [0] })),
     qos,
-    window: 512,
-    batch: 128,
+    window: 256,
+    batch: 64,
   });
 }
 
@@ -106,4 +106,10 @@ export function paced(n: number, rate: number): Plan {
 export function large(payloadBytes: number, underWay: number): Plan {
   const window = 2 ** Math.max(1, Math.floor(Math.log2(underWay / payloadBytes)));
   return pairs(1, 0, { payloadBytes, window, batch: 1 });
+}
+
+/** The same with windows of at most `window` messages, a power of two. */
+export function narrowed(wide: Plan, window: number): Plan {
+  const narrow = Math.min(wide.window, window);
+  return { ...wide, window: narrow, batch: Math.min(wide.batch, Math.max(1, narrow / 4)) };
 }
