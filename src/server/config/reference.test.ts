@@ -1,3 +1,5 @@
+// The reference page is never stale.
+
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { reference } from './reference.ts';

@@ -1,3 +1,5 @@
+// The configuration: every mistake said exactly, the order of the sources, and what is printed of it.
+
 import { expect, test } from 'vitest';
 import { fieldsOf, flagOf, variableOf } from './fields.ts';
 import { plan } from './listeners.ts';

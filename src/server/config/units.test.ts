@@ -1,3 +1,5 @@
+// Sizes, times and suggestions, as tables.
+
 import { expect, test } from 'vitest';
 import { editDistance, suggest } from './suggest.ts';
 import { parseDuration, parseSize } from './units.ts';
