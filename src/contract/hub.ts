@@ -109,6 +109,8 @@ export class ProtocolCounters {
   connectionsTotal = 0;
   refused = 0;
   broken = 0;
+  /** Connections that a defect of ours closed. */
+  faults = 0;
   bytesIn = 0;
   bytesOut = 0;
   /** Messages by QoS. */
