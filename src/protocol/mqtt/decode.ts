@@ -35,7 +35,7 @@ import { decodeProperties } from './properties.ts';
 import { notMinimal, Reader, tooManyOctets, tooShort } from './reader.ts';
 import { checkReason, type Role } from './reason.ts';
 import { decodeString } from './text.ts';
-import { checkTopicName } from './topic.ts';
+import { checkTopicOctets } from './topic.ts';
 
 /**
  * The offset just past the frame that begins at `start`: beyond `end` when not all of it is there, -1 while its length is not known
@@ -186,6 +186,7 @@ export function decodePublish(
   if (at > end) throw tooShort(level);
   const topicEnd = at + ((bytes[body]! << 8) | bytes[body + 1]!);
   if (topicEnd > end) throw tooShort(level);
+  checkTopicOctets(bytes, at, topicEnd, level);
   const topic = decodeString(bytes, at, topicEnd, level);
   at = topicEnd;
   let id = 0;
@@ -204,8 +205,7 @@ export function decodePublish(
       at = r.at;
     }
   }
-  if (topic.length > 0) checkTopicName(topic, level);
-  else if (properties.topicAlias === undefined) throw noTopic(level);
+  if (topic.length === 0 && properties.topicAlias === undefined) throw noTopic(level);
   return {
     type: PUBLISH,
     dup,
