@@ -6,7 +6,8 @@ import { NEVER } from '../src/contract/message.ts';
 import type { Store } from '../src/contract/store.ts';
 import type { Peer, Protocol, WireIdentity, WireLimits } from '../src/contract/wire.ts';
 import { createHub } from '../src/hub/hub.ts';
-import { type MqttOptions, mqtt } from '../src/protocol/mqtt/protocol.ts';
+import type { MqttOptions } from '../src/protocol/mqtt/options.ts';
+import { mqtt } from '../src/protocol/mqtt/protocol.ts';
 import { type LinkOptions, MemoryNetwork, type MemoryWire } from '../src/transport/memory.ts';
 import { seeded, VirtualClock } from '../src/transport/virtual-clock.ts';
 
