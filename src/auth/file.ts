@@ -29,6 +29,7 @@ export interface FileAuthOptions {
 /** What the files say, read together so that a reload changes all of it or nothing. */
 interface Rules {
   readonly users: ReadonlyMap<string, User> | undefined;
+  readonly usualIterations: number;
   readonly psk: ReadonlyMap<string, Uint8Array>;
   readonly acl: Acl | undefined;
 }
@@ -89,11 +90,11 @@ export class FileAuth implements Auth {
     return this.identity('user', username);
   }
 
-  exchange(mechanism: string, _login: Login): Exchange | undefined {
+  exchange(mechanism: string): Exchange | undefined {
     if (mechanism !== MECHANISM || this.rules.users === undefined) return undefined;
     return new ScramExchange({
       secret: this.secret,
-      usualIterations: usualIterations(this.rules.users),
+      usualIterations: this.rules.usualIterations,
       find: (name) => this.rules.users?.get(name)?.scram,
       proved: (name) => (this.rules.users?.has(name) ? this.identity('user', name) : 'bad-credentials'),
     });
@@ -211,7 +212,12 @@ async function load(options: FileAuthOptions): Promise<Rules> {
         );
   if (faults.length > 0) throw new TextFault(faults);
   const models = [options.acl, written].filter((model) => model !== undefined);
-  return { users, psk: psk ?? new Map(), acl: models.length === 0 ? undefined : new Acl(merged(models)) };
+  return {
+    users,
+    usualIterations: usualIterations(users ?? new Map()),
+    psk: psk ?? new Map(),
+    acl: models.length === 0 ? undefined : new Acl(merged(models)),
+  };
 }
 
 function merged(models: readonly AclModel[]): AclModel {
