@@ -35,6 +35,6 @@ export class Batch {
       return;
     }
     this.bytes += key.length + (value?.length ?? 0);
-    this.writes.set(text, { key: key.slice(), value });
+    this.writes.set(text, { key: new Uint8Array(key), value });
   }
 }

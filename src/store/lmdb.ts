@@ -117,7 +117,8 @@ class LmdbStore implements Store {
 
   get(key: Uint8Array): Uint8Array | undefined {
     this.mustBeOpen();
-    return this.db.getBinary(key);
+    const value = this.db.getBinary(key);
+    return value === undefined ? undefined : plain(value);
   }
 
   *scan(from: Uint8Array, to: Uint8Array): Iterable<readonly [key: Uint8Array, value: Uint8Array]> {
@@ -129,12 +130,12 @@ class LmdbStore implements Store {
       let bytes = 0;
       const range = { start, end: to, exclusiveStart, limit: PAGE_ENTRIES };
       for (const { key, value } of this.db.getRange(range)) {
-        page.push([key, value]);
+        page.push([plain(key), plain(value)]);
         bytes += value.length;
         if (bytes >= PAGE_BYTES) break;
       }
       if (page.length === 0) return;
-      start = page.at(-1)![0].slice();
+      start = new Uint8Array(page.at(-1)![0]);
       exclusiveStart = true;
       yield* page;
     }
@@ -158,6 +159,7 @@ class LmdbStore implements Store {
     this.closed = true;
     await this.tail;
     await this.db.close();
+    if (this.durability === 'relaxed') await flush(join(this.directory, FILE));
     await this.lock.release();
   }
 
@@ -234,6 +236,16 @@ class LmdbStore implements Store {
   }
 }
 
+/** Has the disk keep what the operating system still holds: a store that was closed in order survives a power loss too. */
+async function flush(path: string): Promise<void> {
+  const file = await openFile(path, 'r+');
+  try {
+    await file.datasync();
+  } finally {
+    await file.close();
+  }
+}
+
 async function prepare(directory: string): Promise<void> {
   try {
     await mkdir(directory, { recursive: true, mode: 0o700 });
@@ -281,6 +293,11 @@ async function checkHeader(path: string): Promise<void> {
 function isDiskError(why: unknown): boolean {
   const { code } = why as { code?: number | string };
   return code === 5 || code === 28 || code === 122 || code === 'ENOSPC';
+}
+
+/** A Buffer's octets as the port has them: what is given out must not differ between engines in what slice() does. */
+function plain(bytes: Uint8Array): Uint8Array {
+  return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
 }
 
 function reason(why: unknown): string {
