@@ -15,7 +15,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { pathToFileURL } from 'node:url';
 import { build } from 'vite';
-import { afterAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Store } from '../contract/store.ts';
 import { storeCases } from './case.ts';
 import { openLmdb } from './lmdb.ts';
@@ -196,11 +196,18 @@ async function fixture(): Promise<string> {
   return file;
 }
 
-/** Runs the fixture; resolves, when it is gone, to what it told. `stopAfter`: SIGKILL once it told so many. */
-function run(file: string, directory: string, durability: string, stopAfter: number): Promise<string[]> {
-  const child = spawn(process.execPath, [file, directory, durability], {
-    stdio: ['ignore', 'pipe', 'ignore'],
-  });
+/**
+ * Runs the fixture in a shell, after `first`; resolves, when it is gone, to what it told. `stopAfter`: SIGKILL once it told so many.
+ */
+function run(
+  file: string,
+  directory: string,
+  durability: string,
+  stopAfter: number,
+  first = ':',
+): Promise<string[]> {
+  const shell = ['-c', `${first}; exec "$0" "$@"`, process.execPath, file, directory, durability];
+  const child = spawn('sh', shell, { stdio: ['ignore', 'pipe', 'ignore'] });
   const told: string[] = [];
   createInterface(child.stdout).on('line', (line) => {
     told.push(line);
@@ -222,8 +229,17 @@ function checkBatches(store: Store, told: number): number {
   return n;
 }
 
-describe('faults', async () => {
-  const file = await fixture();
+describe('faults', () => {
+  const small = join(root, 'small');
+  let file: string;
+  let mounted = false;
+  beforeAll(async () => {
+    file = await fixture();
+    mounted = mountSmall(small);
+  });
+  afterAll(() => {
+    if (mounted) execFileSync('umount', [small]);
+  });
 
   for (const durability of ['full', 'relaxed'] as const) {
     test(`${durability}: kill -9 in the middle of commits loses nothing committed and leaves no half batch`, async () => {
@@ -238,35 +254,39 @@ describe('faults', async () => {
     });
   }
 
-  const small = join(root, 'small');
-  const mounted = mountSmall(small);
-  afterAll(() => {
-    if (mounted) execFileSync('umount', [small]);
-  });
-
   for (const durability of ['full', 'relaxed'] as const) {
-    test.skipIf(!mounted)(
-      `${durability}: a full disk rejects the commit, says so, and damages nothing`,
-      async () => {
-        const directory = join(small, durability);
-        const told = await run(file, directory, durability, 0);
-        const last = told.pop()!;
-        expect(last).toMatch(
-          /^StoreError the store could not keep 2 entries \(\d+ octets\) in .*: the disk is full/,
-        );
-        expect(told.length).toBeGreaterThan(5);
-        const copy = fresh();
-        cpSync(directory, copy, { recursive: true });
-        rmSync(directory, { recursive: true });
-        const store = await openLmdb(copy, { durability });
-        expect(checkBatches(store, told.length)).toBe(told.length);
-        store.put(key(told.length), Uint8Array.of(told.length % 251));
-        store.put(Buffer.from(`twin ${told.length}`), Uint8Array.of(told.length % 251));
-        await store.commit();
-        checkBatches(store, told.length + 1);
-        await store.close();
-      },
-    );
+    /** The fixture ran into `fault`; what it had committed, and no more, is there, and can be built upon elsewhere. */
+    async function endsWith(told: string[], fault: RegExp, directory: string): Promise<void> {
+      expect(told.pop()).toMatch(fault);
+      expect(told.length).toBeGreaterThan(5);
+      const copy = fresh();
+      cpSync(directory, copy, { recursive: true });
+      rmSync(directory, { recursive: true });
+      const store = await openLmdb(copy, { durability });
+      const n = checkBatches(store, told.length);
+      expect(n).toBe(told.length);
+      store.put(key(n), Uint8Array.of(n % 251));
+      store.put(Buffer.from(`twin ${n}`), Uint8Array.of(n % 251));
+      await store.commit();
+      checkBatches(store, n + 1);
+      await store.close();
+    }
+
+    test(`${durability}: a full disk rejects the commit, says so, and damages nothing`, async ({ skip }) => {
+      skip(!mounted, 'this process may not mount a small file system');
+      const directory = join(small, durability);
+      const told = await run(file, directory, durability, 0);
+      const fault = /^StoreError the store could not keep 2 entries \(\d+ octets\) in .*: the disk is full/;
+      await endsWith(told, fault, directory);
+    });
+
+    test(`${durability}: another error while writing, too`, async () => {
+      const directory = fresh();
+      const told = await run(file, directory, durability, 0, 'ulimit -f 8192');
+      const fault =
+        /^StoreError the store could not keep 2 entries .* in .*; check that disk .*: Input\/output error$/;
+      await endsWith(told, fault, directory);
+    });
   }
 });
 
