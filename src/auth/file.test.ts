@@ -206,6 +206,26 @@ describe('reload', () => {
     }
   });
 
+  test('a login that is under way when the user is removed does not get in', async () => {
+    const files = await write('race');
+    const auth = await FileAuth.open({ ...files, passwords: { concurrency: 1 } });
+    for (let i = 0; i < 15; i++) void auth.identify(as('bob', `wrong ${i}`)); // alice's turn comes after the reload
+    const answer = auth.identify(alice);
+    writeFileSync(files.usersFile, '');
+    await auth.reload();
+    expect(await answer).toBe('bad-credentials');
+  });
+
+  test('other options take the place of the first', async () => {
+    const files = await write('options');
+    const auth = await FileAuth.open(files);
+    expect(await auth.identify(loginOf())).toBe('not-authorized');
+    await auth.reload({ anonymous: true, acl: { rules: [{ who: {}, allow: 'both', filter: 'x' }] } });
+    const identity = await identified(auth, loginOf());
+    expect(['x', 'a/x'].map((topic) => auth.allows(identity, 'c', 'publish', topic))).toEqual([true, false]);
+    expect(await auth.identify(alice)).toBe('bad-credentials');
+  });
+
   test('a shared identity gains nothing from rules that tell clients apart, until it comes again', async () => {
     const files = await write('clients');
     const auth = await FileAuth.open(files);

@@ -41,7 +41,7 @@ const SHARED = 10_000;
 
 export class FileAuth implements Auth {
   private rules: Rules;
-  private readonly options: FileAuthOptions;
+  private options: FileAuthOptions;
   private readonly passwords: Passwords;
   private readonly secret = randomBytes(32);
   private readonly shared = new Map<string, FileIdentity>();
@@ -58,9 +58,10 @@ export class FileAuth implements Auth {
     return new FileAuth(options, await load(options));
   }
 
-  /** Reads the files again. When it rejects, what was read before still holds. */
-  async reload(): Promise<void> {
-    this.rules = await load(this.options);
+  /** Reads the files again, or those of new options. When it rejects, what held before still holds. */
+  async reload(options: Omit<FileAuthOptions, 'passwords'> = this.options): Promise<void> {
+    this.rules = await load(options);
+    this.options = options;
     this.generation++;
   }
 
@@ -83,10 +84,11 @@ export class FileAuth implements Auth {
       return this.identity('anonymous', ANONYMOUS);
     }
     if (username === undefined || password === undefined) return 'bad-credentials';
-    const right = await this.passwords.check(this.rules.users?.get(username)?.hash, password);
+    const hash = this.rules.users?.get(username)?.hash;
+    const right = await this.passwords.check(hash, password);
     if (right === 'busy') return 'busy';
-    // Asked again: a reload may have removed the user while the hash was computed.
-    if (!right || !this.rules.users?.has(username)) return 'bad-credentials';
+    // Looked up again: a reload may have changed the password while it was checked.
+    if (!right || this.rules.users?.get(username)?.hash !== hash) return 'bad-credentials';
     return this.identity('user', username);
   }
 

@@ -216,11 +216,14 @@ class LmdbStore implements Store {
 
   private async explain(why: unknown, batch: Batch): Promise<StoreError> {
     const what = `the store could not keep ${batch.writes.size} entries (${batch.bytes} octets) in ${this.directory}`;
-    const { bavail, bsize } = await statfs(this.directory);
+    const free = await statfs(this.directory).then(
+      ({ bavail, bsize }) => bavail * bsize,
+      () => Number.POSITIVE_INFINITY,
+    );
     // A full disk shows as a short write, so that the engine says EIO. What is being written comes with page copies: leave a margin.
-    if (isDiskError(why) && bavail * bsize < 2 * batch.bytes + 2 ** 20) {
+    if (isDiskError(why) && free < 2 * batch.bytes + 2 ** 20) {
       return new StoreError(
-        `${what}: the disk is full (${bavail * bsize} octets free); make room there, then start Waymeet again; ` +
+        `${what}: the disk is full (${free} octets free); make room there, then start Waymeet again; ` +
           'everything acknowledged so far is kept',
         why,
       );
