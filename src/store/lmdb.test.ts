@@ -6,6 +6,8 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
+  truncateSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs';
@@ -70,6 +72,13 @@ describe('growth', () => {
   });
 });
 
+test('nobody else may read what is stored', async () => {
+  const directory = fresh();
+  mkdirSync(directory, { mode: 0o755 });
+  await (await openLmdb(directory, { durability: 'full' })).close();
+  expect(statSync(join(directory, 'data.mdb')).mode & 0o777).toBe(0o600);
+});
+
 describe('what it refuses, and what it says', () => {
   async function refusal(directory: string): Promise<string> {
     return openLmdb(directory, { durability: 'full' }).then(
@@ -85,6 +94,13 @@ describe('what it refuses, and what it says', () => {
       writeFileSync(join(directory, 'data.mdb'), content);
       expect(await refusal(directory)).toMatch(/data\.mdb is damaged or not a store: move it away/);
     }
+  });
+
+  test('a file that was cut short', async () => {
+    const directory = fresh();
+    await (await openLmdb(directory, { durability: 'full' })).close();
+    truncateSync(join(directory, 'data.mdb'), 4_096);
+    expect(await refusal(directory)).toMatch(/data\.mdb is damaged/);
   });
 
   test('another LMDB version', async () => {
