@@ -11,6 +11,8 @@ import type { Store } from './store.ts';
 export interface Guest {
   welcome(access: Access): void;
   refuse(why: Outcome): void;
+  /** Everything up to this ticket is kept now (see Access.due). */
+  kept(ticket: number): void;
   /** Another connection or an administrator ends this one. */
   evict(why: Outcome): void;
 }
@@ -20,12 +22,18 @@ export interface Access {
   /** The client id, assigned by the hub where the login had none. */
   readonly client: string;
   readonly identity: Identity;
-  /** The commit that what was just done waits for: acknowledge once `kept(ticket >= due)`. 0: nothing to wait for. */
+  /**
+   * The newest commit that anything this client did (publish, subscribe, release, inbound ids) still waits for: acknowledge
+   * once `guest.kept(ticket >= due)`. 0: nothing to wait for.
+   */
   readonly due: number;
   /** Publishes; 'unmatched' is a success. After it, see `due`. */
   publish(m: Message): Outcome;
-  /** The route of the topic at `bytes[start..end)`, from the cache. Throws ProtocolError when it is not a valid topic name. */
-  route(bytes: Uint8Array, start: number, end: number): Route;
+  /**
+   * The route of the topic at `bytes[start..end)`, from the cache; undefined when it is no valid topic name: decode the packet
+   * the long way, which says what is wrong with it.
+   */
+  route(bytes: Uint8Array, start: number, end: number): Route | undefined;
   /**
    * Whether frames on this route may go by the fast lane for this client: allowed, and no trace or rule asks for Messages.
    * When false, make a Message and publish it: the meaning is the same.
@@ -54,6 +62,8 @@ export interface Hub {
   admit(login: Login, identity: Identity, guest: Guest): void;
   /** Starts a SASL exchange, or undefined when the mechanism is not offered. */
   exchange(mechanism: string, login: Login): Exchange | undefined;
+  /** ms since 1970, the world's clock: for what a delivery caused by another peer must know, as a message's remaining life. */
+  now(): number;
   readonly limits: HubLimits;
   readonly counters: Counters;
 }
@@ -97,6 +107,9 @@ export class Counters {
 }
 
 export class ProtocolCounters {
+  /** Logged-in clients, now and ever. */
+  clients = 0;
+  clientsTotal = 0;
   connections = 0;
   connectionsTotal = 0;
   refused = 0;
@@ -128,12 +141,32 @@ export interface World {
   log(level: 'debug' | 'info' | 'warn' | 'error', text: string, details?: Record<string, unknown>): void;
 }
 
+/** What the hub holds now. Counts, octets and ms. */
+export interface HubStats {
+  readonly clients: number;
+  readonly sessions: number;
+  readonly subscriptions: number;
+  readonly groups: number;
+  readonly retained: number;
+  readonly retainedBytes: number;
+  readonly queuedMessages: number;
+  /** Delivered and not acknowledged. */
+  readonly unsettled: number;
+  readonly queuedBytes: number;
+  readonly storeBytes: number;
+  readonly commits: number;
+  readonly lastCommitMs: number;
+}
+
 /** The hub as its owner sees it: src/hub/hub.ts `createHub(world, limits)` makes one. */
 export interface OwnedHub extends Hub {
   /** Restores what the store kept. Before it, nobody can log in. */
   start(): Promise<void>;
   turn(): void;
   wake(now: number): void;
+  readonly stats: HubStats;
+  /** Sends a client away with 'disconnected-by-admin'. False: nobody of that name is here. */
+  disconnect(protocol: string, client: string): boolean;
   /** Evicts everybody with 'shutting-down', commits and stops. Wills are not published. */
   stop(): Promise<void>;
 }
