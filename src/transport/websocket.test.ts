@@ -132,7 +132,7 @@ test('a stream of lines in binary frames that span and share', async () => {
   c.web.close();
   expect(await c.gone()).toBe(1005);
   await until(() => lines.peers[0]!.lost_ === 1, 'lost');
-  expect(counters).toMatchObject({ connections: 0, connectionsTotal: 1, broken: 0, bytesIn: 31 });
+  expect(counters).toMatchObject({ connections: 0, connectionsTotal: 1, broken: 0, bytesIn: 33 });
   expect(listener.connections).toBe(0);
 });
 
