@@ -25,8 +25,8 @@ export const USAGE = `npm run bench -- [options]
   --smoke              a few scenarios with small counts, in less than 40 s
   --scenarios a,b      only these; "p2p*" takes all that begin so
   --peers a,b          only these brokers, the first is the base of the ratios
-  --seconds n          measured time of each scenario (default 3; smoke 0.6)
-  --warm n             seconds before it (default 2; smoke 0.5)
+  --seconds n          measured time of each scenario (default 3; smoke 0.4)
+  --warm n             seconds before it (default 2; smoke 0.3)
   --rounds n           repeat everything, print medians (default 1)
   --window n           messages under way from each publisher, at most, for all brokers alike: a power of two
   --protocol 4|5       MQTT 3.1.1 or 5.0 (default 4)
@@ -67,8 +67,8 @@ export function parseOptions(
     scenarios: chosenScenarios(values.scenarios, values.smoke),
     brokers: (values.peers?.split(',') ?? byDefault).map((name) => brokerNamed(name, all)),
     level: values.protocol === '5' ? 5 : 4,
-    measureMs: 1000 * positive('seconds', values.seconds ?? (values.smoke ? '0.6' : '3')),
-    warmMs: 1000 * positive('warm', values.warm ?? (values.smoke ? '0.5' : '2')),
+    measureMs: 1000 * positive('seconds', values.seconds ?? (values.smoke ? '0.4' : '3')),
+    warmMs: 1000 * positive('warm', values.warm ?? (values.smoke ? '0.3' : '2')),
     rounds: positive('rounds', values.rounds, 1),
     window: powerOfTwo(values.window),
     brokerCore: cores[0],

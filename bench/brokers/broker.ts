@@ -40,9 +40,15 @@ const STOP_MS = 5000;
 
 export const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** A command line that runs on one core, threads included. */
-export const pinned = (core: number | undefined, argv: readonly string[]): readonly string[] =>
-  core === undefined ? argv : ['taskset', '-c', String(core), ...argv];
+/** Lets a process open as many files as it may at all: shells often start with 1,024, and a connection is a file. */
+const MANY_FILES = 'ulimit -n "$(ulimit -Hn)"; exec "$@"';
+
+/** A command line that runs on one core, threads included, and keeps its process id. */
+export const pinned = (core: number | undefined, argv: readonly string[]): readonly string[] => [
+  ...['sh', '-c', MANY_FILES, 'sh'],
+  ...(core === undefined ? [] : ['taskset', '-c', String(core)]),
+  ...argv,
+];
 
 /** Runs a broker's command, with its output in `dir`, until it accepts connections. */
 export async function launch(place: Placement, argv: readonly string[]): Promise<Running> {
@@ -65,7 +71,7 @@ export async function launch(place: Placement, argv: readonly string[]): Promise
     }
     await pause(20);
   }
-  // taskset replaces itself with the command: the child's process id is the broker's
+  // sh and taskset replace themselves with the command: the child's process id is the broker's
   return { pid: child.pid!, stop: () => stop(child, ended) };
 }
 
