@@ -17,6 +17,8 @@ export interface Options {
   readonly window: number | undefined;
   readonly brokerCore: number | undefined;
   readonly generatorCore: number | undefined;
+  /** Folder for CPU profiles of the brokers that can write them. */
+  readonly profileDir: string | undefined;
   /** File for the result as JSON. */
   readonly json: string | undefined;
 }
@@ -32,6 +34,7 @@ export const USAGE = `npm run bench -- [options]
   --protocol 4|5       MQTT 3.1.1 or 5.0 (default 4)
   --cores b,g          core of the broker and of the generator (default 0,1); "none": do not pin
   --json file          write the figures there too
+  --profile folder     write a CPU profile of waymeet for every scenario there
   --list               print the scenarios and brokers, and end`;
 
 /** Throws an Error that says which flag is wrong. */
@@ -52,6 +55,7 @@ export function parseOptions(
       window: { type: 'string' },
       protocol: { type: 'string', default: '4' },
       cores: { type: 'string', default: '0,1' },
+      profile: { type: 'string' },
       json: { type: 'string' },
       list: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
@@ -62,7 +66,7 @@ export function parseOptions(
   if (values.protocol !== '4' && values.protocol !== '5') throw new Error('--protocol: 4 or 5');
   const pin = canPin && values.cores !== 'none' && availableParallelism() > 1;
   const cores = pin ? values.cores.split(',').map((core) => positive('cores', core, 0)) : [];
-  const byDefault = all.filter(({ name }) => name !== 'floor').map(({ name }) => name);
+  const byDefault = all.filter(({ asked }) => !asked).map(({ name }) => name);
   return {
     scenarios: chosenScenarios(values.scenarios, values.smoke),
     brokers: (values.peers?.split(',') ?? byDefault).map((name) => brokerNamed(name, all)),
@@ -73,6 +77,7 @@ export function parseOptions(
     window: powerOfTwo(values.window),
     brokerCore: cores[0],
     generatorCore: cores[1] ?? cores[0],
+    profileDir: values.profile,
     json: values.json,
   };
 }

@@ -3,7 +3,7 @@
 import { spawn } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve as resolvePath } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Broker, freePort, pinned } from './brokers/broker.ts';
 import type { Answer, Job } from './generator/job.ts';
@@ -19,7 +19,15 @@ export async function runScenario(scenario: Scenario, broker: Broker, options: O
   const dir = await mkdtemp(join(tmpdir(), 'waymeet-bench-'));
   try {
     const port = await freePort();
-    const running = await broker.start({ port, dir, durable: scenario.durable, core: options.brokerCore });
+    const profile =
+      options.profileDir && join(resolvePath(options.profileDir), `${scenario.name}.cpuprofile`);
+    const running = await broker.start({
+      port,
+      dir,
+      durable: scenario.durable,
+      core: options.brokerCore,
+      profile,
+    });
     try {
       const { level, warmMs, measureMs } = options;
       const work = withWindow(scenario.work, options.window ?? broker.bestWindow);

@@ -22,10 +22,14 @@ export interface Placement {
   readonly durable: boolean;
   /** Core for all its threads; undefined: do not pin. */
   readonly core: number | undefined;
+  /** Write a CPU profile here when it ends, if this broker can. */
+  readonly profile: string | undefined;
 }
 
 export interface Broker {
   readonly name: string;
+  /** It runs only when it is asked for by name. */
+  readonly asked: boolean;
   /** Its figures are best with no more messages than this under way from a publisher; absent: it does not matter. */
   readonly bestWindow?: number;
   /** Resolves to what is compared ("mosquitto 2.0.11"), or to the reason why it cannot run here. */
