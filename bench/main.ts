@@ -95,6 +95,8 @@ function writeJson(file: string, versions: readonly string[], rows: readonly Row
   );
 }
 
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
+
 main().catch((error: Error) => {
   console.error(error.message);
   process.exitCode = 2;

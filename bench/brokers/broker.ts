@@ -60,17 +60,25 @@ export async function launch(place: Placement, argv: readonly string[]): Promise
   const output = openSync(log, 'a');
   const [command, ...args] = pinned(place.core, argv);
   const child = spawn(command!, args, { stdio: ['ignore', output, output], cwd: place.dir });
+  // the bench may be interrupted: no broker stays behind
+  const kill = () => child.kill('SIGKILL');
+  process.once('exit', kill);
   let failure: string | undefined;
   child.once('error', (error) => {
     failure = error.message;
   });
-  const ended = new Promise<void>((resolve) => child.once('close', () => resolve()));
+  const ended = new Promise<void>((resolve) =>
+    child.once('close', () => {
+      process.off('exit', kill);
+      resolve();
+    }),
+  );
   const until = Date.now() + START_MS;
   while (!(await accepts(place.port))) {
     if (child.exitCode !== null) failure = `exit code ${child.exitCode}`;
     if (Date.now() > until) failure = `no connection within ${START_MS} ms`;
     if (failure !== undefined) {
-      child.kill('SIGKILL');
+      kill();
       throw new Error(`${argv[0]}: ${failure}: ${tail(log)}`);
     }
     await pause(20);
