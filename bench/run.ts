@@ -1,7 +1,7 @@
 // Runs one scenario against one broker: a fresh broker on its core, a fresh generator on the other.
 
 import { spawn } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve as resolvePath } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -16,7 +16,9 @@ const generator = fileURLToPath(new URL('./generator/main.js', import.meta.url))
 const PATIENCE_MS = 120_000;
 
 export async function runScenario(scenario: Scenario, broker: Broker, options: Options): Promise<Answer> {
-  const dir = await mkdtemp(join(tmpdir(), 'waymeet-bench-'));
+  const dir = mkdtempSync(join(tmpdir(), 'waymeet-bench-'));
+  const remove = () => rmSync(dir, { recursive: true, force: true });
+  process.once('exit', remove);
   try {
     const port = await freePort();
     const profile =
@@ -38,7 +40,8 @@ export async function runScenario(scenario: Scenario, broker: Broker, options: O
   } catch (error) {
     return { error: error instanceof Error ? error.message : String(error) };
   } finally {
-    await rm(dir, { recursive: true, force: true });
+    process.off('exit', remove);
+    remove();
   }
 }
 
