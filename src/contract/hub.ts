@@ -11,6 +11,8 @@ import type { Store } from './store.ts';
 export interface Guest {
   welcome(access: Access): void;
   refuse(why: Outcome): void;
+  /** Everything up to this ticket is kept now (see Access.due). */
+  kept(ticket: number): void;
   /** Another connection or an administrator ends this one. */
   evict(why: Outcome): void;
 }
@@ -20,12 +22,18 @@ export interface Access {
   /** The client id, assigned by the hub where the login had none. */
   readonly client: string;
   readonly identity: Identity;
-  /** The commit that what was just done waits for: acknowledge once `kept(ticket >= due)`. 0: nothing to wait for. */
+  /**
+   * The newest commit that anything this client did (publish, subscribe, release, inbound ids) still waits for: acknowledge
+   * once `guest.kept(ticket >= due)`. 0: nothing to wait for.
+   */
   readonly due: number;
   /** Publishes; 'unmatched' is a success. After it, see `due`. */
   publish(m: Message): Outcome;
-  /** The route of the topic at `bytes[start..end)`, from the cache. Throws ProtocolError when it is not a valid topic name. */
-  route(bytes: Uint8Array, start: number, end: number): Route;
+  /**
+   * The route of the topic at `bytes[start..end)`, from the cache; undefined when it is no valid topic name: decode the packet
+   * the long way, which says what is wrong with it.
+   */
+  route(bytes: Uint8Array, start: number, end: number): Route | undefined;
   /**
    * Whether frames on this route may go by the fast lane for this client: allowed, and no trace or rule asks for Messages.
    * When false, make a Message and publish it: the meaning is the same.

@@ -40,8 +40,6 @@ export interface Consumer {
   ): void;
   /** Takes the first frames of a run as they are and returns how many (0: not now, or not this dialect). */
   take(run: Run, grant: Grant): number;
-  /** What the hub was asked to keep up to this ticket is kept now. */
-  kept(ticket: number): void;
   /** The mailbox is taken away: another connection took over, an administrator said so, or it consumed too slowly. */
   evict(why: Outcome): void;
 }

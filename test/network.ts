@@ -1,0 +1,337 @@
+// A whole broker in memory, on a virtual clock: start it, connect raw clients of any protocol, crash it, cut its wires.
+
+import type { Auth, Identity } from '../src/contract/auth.ts';
+import type { HubLimits, OwnedHub, World } from '../src/contract/hub.ts';
+import { NEVER } from '../src/contract/message.ts';
+import type { Store } from '../src/contract/store.ts';
+import type { Peer, Protocol, WireIdentity, WireLimits } from '../src/contract/wire.ts';
+// @ts-expect-error arrives with the hub
+import { createHub } from '../src/hub/hub.ts';
+// @ts-expect-error arrives with the tower
+import { type MqttOptions, mqtt } from '../src/protocol/mqtt/protocol.ts';
+import { type LinkOptions, MemoryNetwork, type MemoryWire } from '../src/transport/memory.ts';
+import { seeded, VirtualClock } from '../src/transport/virtual-clock.ts';
+
+export const TEST_LIMITS: HubLimits = {
+  topicLevels: 128,
+  topicBytes: 65_535,
+  clientIdBytes: 65_535,
+  connections: 100_000,
+  connectionsPerAddress: 100_000,
+  subscriptionsPerClient: 10_000,
+  queueMessages: 10_000,
+  queueBytes: 64 * 1_048_576,
+  overflow: 'drop-oldest',
+  inflight: 1_024,
+  receiveMaximum: 1_024,
+  retainedMessages: 100_000,
+  sessionExpiryMs: NEVER,
+  messageExpiryMs: NEVER,
+  memoryBytes: 1_073_741_824,
+};
+
+const ANYBODY: Identity = { principal: 'anonymous', unrestricted: true, validUntil: NEVER };
+
+/** Lets everybody do everything. */
+export const OPEN: Auth = {
+  identify: () => Promise.resolve(ANYBODY),
+  exchange: () => undefined,
+  allows: () => true,
+  epoch: 0,
+};
+
+export interface BrokerOptions {
+  readonly limits?: Partial<HubLimits>;
+  readonly auth?: Auth;
+  /** Default: a VirtualStore, which `crash` makes lose what was not committed. A store given here only sees a new hub open over it. */
+  readonly store?: Store;
+  readonly protocols?: readonly Protocol[];
+  readonly mqtt?: Partial<MqttOptions>;
+  /** What every connection has unless it says otherwise. */
+  readonly link?: Partial<LinkOptions>;
+  readonly startAt?: number;
+  readonly seed?: number;
+  /** How long a commit takes, ms. */
+  readonly commitMs?: number;
+}
+
+export interface ConnectOptions {
+  readonly protocol?: string;
+  readonly remote?: string;
+  readonly secure?: boolean;
+  readonly identity?: WireIdentity;
+  readonly limits?: Partial<WireLimits>;
+  readonly link?: Partial<LinkOptions>;
+}
+
+/** Starts a hub with its towers; its clock stands still until `clock.advance` or `clock.run`. */
+export async function startBroker(options: BrokerOptions = {}): Promise<Broker> {
+  const broker = new Broker(options);
+  await broker.start();
+  return broker;
+}
+
+export class Broker {
+  readonly clock: VirtualClock;
+  readonly network: MemoryNetwork;
+  /** The disk of the default store. */
+  readonly disk: VirtualDisk;
+  /** What the hub logged, `level text`. */
+  readonly log: string[] = [];
+  /** The hub that runs now; another one after a crash. */
+  hub!: OwnedHub;
+  private readonly options: BrokerOptions;
+  private readonly protocols: readonly Protocol[];
+  private readonly served = new Set<MemoryWire>();
+  private life = 0;
+  private turnAsked = false;
+  private port = 50_000;
+
+  constructor(options: BrokerOptions) {
+    this.options = options;
+    this.clock = new VirtualClock(options.startAt ?? Date.UTC(2026, 0, 1));
+    // Before the network's hook: what a turn writes leaves with it.
+    this.clock.after(() => this.turn());
+    this.network = new MemoryNetwork(this.clock, options.seed);
+    this.disk = new VirtualDisk(this.clock, options.commitMs ?? 0);
+    this.protocols = options.protocols ?? [mqtt(options.mqtt)];
+  }
+
+  /** @internal */
+  async start(): Promise<void> {
+    this.hub = createHub(this.world(), { ...TEST_LIMITS, ...this.options.limits });
+    await this.clock.until(this.hub.start());
+  }
+
+  /** The effects of one hub; those of a crashed one go nowhere. */
+  private world(): World {
+    const life = ++this.life;
+    const { clock } = this;
+    const random = seeded((this.options.seed ?? 1) * 7_919 + life);
+    let cancel = (): void => {};
+    return {
+      auth: this.options.auth ?? OPEN,
+      store: this.options.store ?? this.disk.open(),
+      now: () => clock.now,
+      wake: (at) => {
+        cancel();
+        cancel = clock.timer(at, () => {
+          if (life === this.life) this.hub.wake(clock.now);
+        });
+      },
+      turn: () => {
+        if (life === this.life) this.turnAsked = true;
+      },
+      random: (length) => Uint8Array.from({ length }, () => Math.floor(random() * 256)),
+      failed: (why) => {
+        this.log.push(`fatal ${why.message}`);
+        clock.at(clock.now, () => {
+          throw why;
+        });
+      },
+      log: (level, text) => {
+        this.log.push(`${level} ${text}`);
+      },
+    };
+  }
+
+  private turn(): boolean {
+    if (!this.turnAsked) return false;
+    this.turnAsked = false;
+    this.hub.turn();
+    return true;
+  }
+
+  /** A client that speaks octets. Nothing is sent or received before the clock runs. */
+  connect(options: ConnectOptions = {}): RawClient {
+    const name = options.protocol ?? 'mqtt';
+    const protocol = this.protocols.find((p) => p.name === name);
+    if (protocol === undefined)
+      throw new Error(`no protocol '${name}'; there is ${this.protocols.map((p) => p.name)}`);
+    const end = {
+      remote: options.remote ?? `192.0.2.1:${this.port++}`,
+      listener: name,
+      secure: options.secure ?? false,
+      identity: options.identity ?? {},
+      limits: options.limits ?? {},
+    };
+    const link = { ...this.options.link, ...options.link };
+    const [ours, theirs] = this.network.join(protocol.carrier, end, { ...end, remote: 'broker' }, link);
+    this.serve(ours, protocol);
+    return new RawClient(theirs);
+  }
+
+  private serve(wire: MemoryWire, protocol: Protocol): void {
+    const open = (): void => {
+      this.served.add(wire);
+      const peer = protocol.open(wire, this.hub, this.clock.now);
+      wire.peer = forgetting(peer, () => this.served.delete(wire));
+    };
+    wire.reopen = protocol.carrier === 'datagram' ? open : undefined;
+    open();
+  }
+
+  /** The process dies: no goodbye, and what was not committed is gone. Then a new hub opens over the same store. */
+  async crash(): Promise<void> {
+    for (const wire of this.served) wire.abandon();
+    this.served.clear();
+    this.disk.crash();
+    this.turnAsked = false;
+    await this.start();
+  }
+
+  async stop(): Promise<void> {
+    await this.clock.until(this.hub.stop());
+    await this.clock.run();
+  }
+}
+
+/** `peer`, and a call when it is lost. */
+function forgetting(peer: Peer, gone: () => void): Peer {
+  return {
+    receive: (bytes, start, end, now) => peer.receive(bytes, start, end, now),
+    drained: (now) => peer.drained(now),
+    wake: (now) => peer.wake(now),
+    broken: (why, now) => peer.broken(why, now),
+    lost: (now) => {
+      gone();
+      peer.lost(now);
+    },
+  };
+}
+
+export class RawClient {
+  /** The client's end; `broker` is its other end. */
+  readonly wire: MemoryWire;
+  private readonly arrived: Uint8Array[] = [];
+
+  constructor(wire: MemoryWire) {
+    this.wire = wire;
+    wire.peer = {
+      receive: (bytes, start, end) => {
+        this.arrived.push(bytes.slice(start, end));
+        return end;
+      },
+      drained: () => {},
+      wake: () => {},
+      broken: () => {},
+      lost: () => {},
+    };
+  }
+
+  /** Octets, or hex as in the standards, `10 0e 00 04`. One call is one datagram or message. */
+  send(octets: Uint8Array | string): void {
+    this.wire.write(typeof octets === 'string' ? hex(octets) : octets);
+  }
+
+  /** What arrived since the last take. */
+  take(): Uint8Array {
+    return Buffer.concat(this.takeEach());
+  }
+
+  /** What arrived since the last take, datagram by datagram or message by message. */
+  takeEach(): Uint8Array[] {
+    return this.arrived.splice(0);
+  }
+
+  /** This side ended, or saw the other do so. */
+  get closed(): boolean {
+    return this.wire.closed;
+  }
+
+  /** Closes in order: what was sent arrives first. */
+  end(): void {
+    this.wire.end();
+  }
+
+  /** The network fails: the broker loses the connection. */
+  cut(): void {
+    this.wire.cut();
+  }
+
+  /** Stops reading, or starts again: the broker's octets pile up. */
+  stall(on: boolean): void {
+    if (on) this.wire.pause();
+    else this.wire.resume();
+  }
+}
+
+/** Octets from hex with spaces. */
+export function hex(text: string): Uint8Array {
+  const digits = text.replace(/\s+/g, '');
+  if (digits.length % 2 !== 0 || /[^0-9a-f]/i.test(digits)) throw new Error(`not hex: ${text}`);
+  return Uint8Array.from({ length: digits.length / 2 }, (_, i) =>
+    Number.parseInt(digits.slice(2 * i, 2 * i + 2), 16),
+  );
+}
+
+/** Hex with spaces, for comparing. */
+export function toHex(octets: Uint8Array): string {
+  return Array.from(octets, (o) => o.toString(16).padStart(2, '0')).join(' ');
+}
+
+/** What is on disk: committed entries only. Stores come and go over it. */
+export class VirtualDisk {
+  readonly entries = new Map<string, Uint8Array>();
+  private life = 0;
+  private readonly clock: VirtualClock;
+  private readonly commitMs: number;
+
+  constructor(clock: VirtualClock, commitMs: number) {
+    this.clock = clock;
+    this.commitMs = commitMs;
+  }
+
+  open(): Store {
+    const life = this.life;
+    const { clock, commitMs, entries } = this;
+    let batch: [string, Uint8Array | undefined][] = [];
+    return {
+      put: (key, value) => {
+        batch.push([keyText(key), value.slice()]);
+      },
+      remove: (key) => {
+        batch.push([keyText(key), undefined]);
+      },
+      get: (key) => entries.get(keyText(key))?.slice(),
+      scan: (from, to) => {
+        const low = keyText(from);
+        const high = keyText(to);
+        const found = [...entries].filter(([key]) => key >= low && key < high);
+        found.sort(([a], [b]) => (a < b ? -1 : 1));
+        return found.map(([key, value]) => [keyBytes(key), value.slice()] as const);
+      },
+      commit: () => {
+        const closed = batch;
+        batch = [];
+        return new Promise((resolve) => {
+          clock.at(clock.now + commitMs, () => {
+            if (life !== this.life) return; // the process is gone, and nobody waits
+            for (const [key, value] of closed) {
+              if (value === undefined) entries.delete(key);
+              else entries.set(key, value);
+            }
+            resolve();
+          });
+        });
+      },
+      bytes: 0,
+      close: () => Promise.resolve(),
+    };
+  }
+
+  /** Commits that are under way never happen. */
+  crash(): void {
+    this.life++;
+  }
+}
+
+/** One UTF-16 unit an octet: compares as memcmp does. */
+function keyText(key: Uint8Array): string {
+  if (key.length < 1 || key.length > 500) throw new Error(`a key of ${key.length} octets`);
+  return Buffer.from(key.buffer, key.byteOffset, key.length).toString('latin1');
+}
+
+function keyBytes(text: string): Uint8Array {
+  return new Uint8Array(Buffer.from(text, 'latin1'));
+}
