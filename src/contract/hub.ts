@@ -105,10 +105,15 @@ export class Counters {
 }
 
 export class ProtocolCounters {
+  /** Logged-in clients, now and ever. */
+  clients = 0;
+  clientsTotal = 0;
   connections = 0;
   connectionsTotal = 0;
   refused = 0;
   broken = 0;
+  /** Connections that a defect of ours closed. */
+  faults = 0;
   bytesIn = 0;
   bytesOut = 0;
   /** Messages by QoS. */
@@ -134,12 +139,32 @@ export interface World {
   log(level: 'debug' | 'info' | 'warn' | 'error', text: string, details?: Record<string, unknown>): void;
 }
 
+/** What the hub holds now. Counts, octets and ms. */
+export interface HubStats {
+  readonly clients: number;
+  readonly sessions: number;
+  readonly subscriptions: number;
+  readonly groups: number;
+  readonly retained: number;
+  readonly retainedBytes: number;
+  readonly queuedMessages: number;
+  /** Delivered and not acknowledged. */
+  readonly unsettled: number;
+  readonly queuedBytes: number;
+  readonly storeBytes: number;
+  readonly commits: number;
+  readonly lastCommitMs: number;
+}
+
 /** The hub as its owner sees it: src/hub/hub.ts `createHub(world, limits)` makes one. */
 export interface OwnedHub extends Hub {
   /** Restores what the store kept. Before it, nobody can log in. */
   start(): Promise<void>;
   turn(): void;
   wake(now: number): void;
+  readonly stats: HubStats;
+  /** Sends a client away with 'disconnected-by-admin'. False: nobody of that name is here. */
+  disconnect(protocol: string, client: string): boolean;
   /** Evicts everybody with 'shutting-down', commits and stops. Wills are not published. */
   stop(): Promise<void>;
 }

@@ -21,6 +21,17 @@ export interface Grant {
   readonly tags: readonly number[];
 }
 
+/** Where a delivered message is answered: the client's own mailbox, or that of a `$share` group. */
+export interface Settler {
+  /** The client took message `id` for good ('ok') or refused it; it is forgotten. */
+  settle(id: number, outcome: Outcome): void;
+  /**
+   * The client has stored message `id` (QoS 2, PUBREC): it must never be delivered again, only be released.
+   * After a restart `released()` lists it until it is settled.
+   */
+  release(id: number): void;
+}
+
 /** Takes messages out of a mailbox for one connection. */
 export interface Consumer {
   /** Whether a message of this QoS may be delivered now: its window is open and its wire is not full. */
@@ -36,7 +47,7 @@ export interface Consumer {
     replayed: boolean,
     id: number,
     again: boolean,
-    box: Mailbox,
+    box: Settler,
   ): void;
   /** Takes the first frames of a run as they are and returns how many (0: not now, or not this dialect). */
   take(run: Run, grant: Grant): number;
@@ -60,7 +71,7 @@ export interface SubscribeResult {
   readonly added: boolean;
 }
 
-export interface Mailbox {
+export interface Mailbox extends Settler {
   readonly name: string;
   /** State of an earlier connection was found. */
   readonly resumed: boolean;
@@ -75,13 +86,7 @@ export interface Mailbox {
   detach(c: Consumer): void;
   /** The consumer became ready: deliver what waits. */
   pull(): void;
-  /** The client took message `id` for good ('ok') or refused it; it is forgotten. */
-  settle(id: number, outcome: Outcome): void;
-  /**
-   * The client has stored message `id` (QoS 2, PUBREC): it must never be delivered again, only be released.
-   * After a restart `released()` lists it until it is settled.
-   */
-  release(id: number): void;
+  /** Ids of messages that were released in an earlier connection and not settled since. */
   released(): Iterable<number>;
   /** Ids of exactly-once publishes of this client that are received and not yet released; kept as long as the mailbox. */
   readonly inbound: InboundIds;

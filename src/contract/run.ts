@@ -18,9 +18,9 @@ export interface Run {
   readonly ends: Int32Array;
   /** Where each frame's packet id stands, relative to `start` (QoS 1 and 2 only). */
   readonly idAt: Int32Array;
-  /** How many consumers will be offered it: worth sharing one copy from two on. */
-  readonly takers: number;
-  /** A copy of the octets that receivers may share; made once, by the first taker, and kept here for the others. */
+  /** Set by the hub: how many mailboxes it is offered to. Worth sharing one copy from two on. */
+  takers: number;
+  /** A copy of the octets that receivers may share; made once, by the first taker, and kept here for the others. The hub releases it. */
   shared: SharedRun | undefined;
 }
 

@@ -94,6 +94,8 @@ export interface Peer {
 export interface Protocol {
   readonly name: string;
   readonly carrier: 'stream' | 'datagram' | 'message';
+  /** Carrier 'message': each message is UTF-8 text, not octets. */
+  readonly text?: boolean;
   /** Whether a stream that starts with these octets speaks this protocol; several may share a port. */
   matches?(first: Uint8Array): boolean;
   open(wire: Wire, hub: Hub, now: number): Peer;

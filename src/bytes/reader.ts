@@ -1,0 +1,55 @@
+// Reads back what a Writer wrote.
+
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
+
+/** Throws RangeError when the octets end early: a record was damaged. */
+export class Reader {
+  private readonly bytes: Uint8Array;
+  at: number;
+
+  constructor(bytes: Uint8Array, at = 0) {
+    this.bytes = bytes;
+    this.at = at;
+  }
+
+  get ended(): boolean {
+    return this.at >= this.bytes.length;
+  }
+
+  u8(): number {
+    if (this.at >= this.bytes.length) throw new RangeError('the record ends early');
+    return this.bytes[this.at++]!;
+  }
+
+  varint(): number {
+    let value = 0;
+    let scale = 1;
+    for (;;) {
+      const b = this.u8();
+      value += (b & 0x7f) * scale;
+      if (b < 0x80) return value;
+      scale *= 0x80;
+    }
+  }
+
+  f64(): number {
+    const view = new DataView(this.bytes.buffer, this.bytes.byteOffset, this.bytes.byteLength);
+    const value = view.getFloat64(this.at);
+    this.at += 8;
+    return value;
+  }
+
+  /** A view into the record. */
+  octets(): Uint8Array {
+    const length = this.varint();
+    const end = this.at + length;
+    if (end > this.bytes.length) throw new RangeError('the record ends early');
+    const view = this.bytes.subarray(this.at, end);
+    this.at = end;
+    return view;
+  }
+
+  text(): string {
+    return decoder.decode(this.octets());
+  }
+}

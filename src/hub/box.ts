@@ -1,0 +1,398 @@
+// What every mailbox does, a client's own or a `$share` group's: take messages, keep them, deliver them, answer for them.
+
+import type { Consumer, Grant, Settler, Subscription } from '../contract/mailbox.ts';
+import { type Message, NEVER, type Qos } from '../contract/message.ts';
+import type { Outcome } from '../contract/outcome.ts';
+import type { Run } from '../contract/run.ts';
+import { type Deferred, type Journal, key } from './journal.ts';
+import { Item, type Page, Queue, weightOf } from './queue.ts';
+import type { Fanout } from './routes.ts';
+
+/** One subscription in the index. */
+export class Entry implements Subscription {
+  /** Never used twice: sets of entries are compared by it. */
+  readonly number: number;
+  readonly box: Box;
+  readonly filter: string;
+  readonly qos: Qos;
+  readonly noLocal: boolean;
+  readonly tag: number;
+  readonly grant: Grant;
+  /** The fanout of topics that only this entry matches. */
+  alone: Fanout | undefined = undefined;
+
+  constructor(number: number, box: Box, filter: string, qos: Qos, noLocal: boolean, tag: number) {
+    this.number = number;
+    this.box = box;
+    this.filter = filter;
+    this.qos = qos;
+    this.noLocal = noLocal;
+    this.tag = tag;
+    this.grant = { qos, tags: [tag] };
+  }
+}
+
+/** A consumer's place at a box. `grant`, where there is one, replaces the queue's (a group's members differ). */
+export interface Seat {
+  readonly consumer: Consumer;
+  readonly grant: Grant | undefined;
+}
+
+export interface QueueLimits {
+  readonly capacity: number;
+  readonly bytes: number;
+  readonly overflow: 'drop-oldest' | 'drop-newest' | 'conflate' | 'evict';
+}
+
+/** What boxes need of their hub. */
+export interface BoxHost {
+  readonly journal: Journal | undefined;
+  now(): number;
+  /** Counts messages that were not delivered, with the reason. */
+  dropped(reason: string, count: number): void;
+  /** Octets that wait in all queues grew or shrank. */
+  weighed(bytes: number): void;
+  /** Everything together waits for more than the memory limit allows. */
+  readonly pressed: boolean;
+}
+
+/** Of one box's stored queue this much stays in memory. */
+const RESIDENT_BYTES = 1_048_576;
+/** Message numbers in flight must be tellable apart modulo 32,767: towers derive packet ids from them. */
+const MAX_SPAN = 32_766;
+
+export abstract class Box implements Settler, Deferred {
+  readonly name: string;
+  /** Its number in the store; 0 when it is not stored. */
+  number = 0;
+  openPage: Page | undefined = undefined;
+  /** Delivered messages are remembered until they are settled. */
+  keeps: boolean;
+  limits: QueueLimits;
+  protected readonly host: BoxHost;
+  protected readonly queue: Queue;
+  /** Delivered before the connection was lost and to be delivered again, in order. */
+  protected redo: Item[] = [];
+  /** Delivered and not settled, by number. */
+  protected readonly sent = new Map<number, Item>();
+  protected nextSeq = 1;
+  /** No unsettled message has a lower number. */
+  private floor = 0;
+  private pulling = false;
+
+  constructor(name: string, keeps: boolean, limits: QueueLimits, host: BoxHost) {
+    this.name = name;
+    this.keeps = keeps;
+    this.limits = limits;
+    this.host = host;
+    this.queue = new Queue((page) => this.loadPage(page));
+  }
+
+  /** Where a message of this QoS can go now. */
+  protected abstract seat(qos: Qos): Seat | undefined;
+  /** Whether anybody consumes it. */
+  abstract readonly attended: boolean;
+
+  get waiting(): number {
+    return this.queue.length + this.redo.length;
+  }
+
+  get unsettled(): number {
+    return this.sent.size;
+  }
+
+  get waitingBytes(): number {
+    return this.queue.bytes;
+  }
+
+  get stored(): boolean {
+    return this.number !== 0;
+  }
+
+  private get journal(): Journal | undefined {
+    return this.number === 0 ? undefined : this.host.journal;
+  }
+
+  /** A message matched: deliver it now, or let it wait. */
+  offer(m: Message, grant: Grant, replayed: boolean): void {
+    const qos = m.qos < grant.qos ? m.qos : grant.qos;
+    if (qos === 0 || !this.keeps) {
+      if (!this.attended) return; // QoS 0 is not kept for who is away, nor anything for who does not come back
+      // QoS 0 need not wait behind a closed window, only behind its like. [MQTT5-4.6.0-6]
+      if (this.waiting === 0 || (qos === 0 && this.queue.unassured === 0)) {
+        const seat = this.seat(qos);
+        if (seat !== undefined) {
+          if (m.expiresAt === NEVER || m.expiresAt > this.host.now())
+            this.send(seat, m, qos, grant, replayed);
+          return;
+        }
+      }
+    }
+    this.wait(m, qos, grant, replayed);
+  }
+
+  private send(seat: Seat, m: Message, qos: Qos, grant: Grant, replayed: boolean): void {
+    const own = seat.grant ?? grant;
+    seat.consumer.deliver(m, qos < own.qos ? qos : own.qos, own, replayed, 0, false, this);
+  }
+
+  private wait(m: Message, qos: Qos, grant: Grant, replayed: boolean): void {
+    const direct = this.keeps && this.waiting === 0 && qos < 2 && qos > 0 ? this.seat(qos) : undefined;
+    if (direct === undefined && !this.makeRoom(m)) return;
+    const journal = qos === 0 ? undefined : this.journal;
+    const page = journal?.pageFor(this);
+    const item = new Item(this.nextSeq++, m, qos, grant, replayed, page);
+    if (page !== undefined) journal!.add(item);
+    if (direct !== undefined && this.spanAllows(item.seq)) {
+      this.hand(item, direct);
+      return;
+    }
+    const before = this.queue.resident;
+    this.queue.push(item);
+    this.host.weighed(this.queue.resident - before);
+    if (!this.pulling && this.attended) this.pull();
+  }
+
+  /** Makes room for one more, by the overflow policy. False: the new one is not taken. */
+  private makeRoom(m: Message): boolean {
+    const { capacity, bytes, overflow } = this.limits;
+    const full = this.queue.length >= capacity || this.queue.bytes + weightOf(m) > bytes;
+    if (!full) {
+      if (!this.host.pressed || this.stored) return true;
+      this.host.dropped('memory', 1);
+      return false;
+    }
+    if (overflow === 'drop-newest') {
+      this.host.dropped('queue-full', 1);
+      return false;
+    }
+    if (overflow === 'evict' && this.attended) {
+      this.host.dropped('queue-full', 1);
+      this.evict('slow-consumer');
+      return false;
+    }
+    while (
+      this.queue.length > 0 &&
+      (this.queue.length >= capacity || this.queue.bytes + weightOf(m) > bytes)
+    ) {
+      this.discard(this.takeFirst());
+      if (overflow !== 'conflate') this.host.dropped('queue-full', 1);
+    }
+    return capacity > 0;
+  }
+
+  abstract evict(why: Outcome): void;
+
+  private takeFirst(): Item {
+    const before = this.queue.resident;
+    const item = this.queue.shift();
+    this.host.weighed(this.queue.resident - before);
+    return item;
+  }
+
+  /** Delivers what waits, as far as its consumers have room. */
+  pull(): void {
+    if (this.pulling) return;
+    this.pulling = true;
+    try {
+      while (this.redo.length > 0) {
+        const item = this.redo[0]!;
+        const seat = this.seat(item.qos);
+        if (seat === undefined) return;
+        this.redo.shift();
+        if (!this.expired(item)) this.hand(item, seat);
+      }
+      for (;;) {
+        const item = this.queue.peek();
+        if (item === undefined) return;
+        if (this.expired(item)) {
+          this.takeFirst();
+          continue;
+        }
+        // A QoS 2 message leaves only when its number is kept: after a crash it must come again under the same one.
+        if (item.qos === 2 && item.page !== undefined && !item.page.kept) return;
+        const seat = this.seat(item.qos);
+        if (seat === undefined || !this.spanAllows(item.seq)) return;
+        this.takeFirst();
+        this.hand(item, seat);
+      }
+    } finally {
+      this.pulling = false;
+    }
+  }
+
+  private expired(item: Item): boolean {
+    if (item.message.expiresAt === NEVER || item.message.expiresAt > this.host.now()) return false;
+    this.discard(item);
+    this.host.dropped('expired', 1);
+    return true;
+  }
+
+  private spanAllows(seq: number): boolean {
+    if (seq - this.floor <= MAX_SPAN) return true;
+    let floor = seq;
+    for (const unsettled of this.sent.keys()) if (unsettled < floor) floor = unsettled;
+    for (const item of this.redo) if (item.seq < floor) floor = item.seq;
+    this.floor = floor;
+    return seq - floor <= MAX_SPAN;
+  }
+
+  /** Delivers an item to a seat, and remembers it where it must be answered. */
+  protected hand(item: Item, seat: Seat): void {
+    const grant = seat.grant ?? item.grant;
+    const qos = item.qos < grant.qos ? item.qos : grant.qos;
+    if (!this.keeps || qos === 0) {
+      this.discard(item);
+      seat.consumer.deliver(item.message, qos, grant, item.replayed, 0, false, this);
+      return;
+    }
+    item.seat = seat;
+    this.sent.set(item.seq, item);
+    if (item.page !== undefined) this.host.journal!.defer(this);
+    seat.consumer.deliver(item.message, qos, grant, item.replayed, item.seq, item.again, this);
+  }
+
+  settle(id: number, _outcome: Outcome): void {
+    const item = this.sent.get(id);
+    if (item === undefined) return;
+    this.sent.delete(id);
+    this.discard(item);
+  }
+
+  release(id: number): void {
+    const item = this.sent.get(id);
+    if (item === undefined || item.released) return;
+    item.released = true;
+    if (item.page !== undefined) this.host.journal!.defer(this);
+  }
+
+  /** The item needs no keeping any more. */
+  protected discard(item: Item): void {
+    if (item.settled) return;
+    item.settled = true;
+    if (item.page !== undefined) this.host.journal!.settled(this, item);
+  }
+
+  /** What was delivered to these consumers and not answered comes again, in order; released ones only wait for their end. */
+  protected takeBack(from: (item: Item) => boolean, again: boolean): void {
+    const back: Item[] = [];
+    for (const item of this.sent.values()) if (!item.released && from(item)) back.push(item);
+    if (back.length === 0) return;
+    for (const item of back) {
+      this.sent.delete(item.seq);
+      item.again ||= again;
+      item.seat = undefined;
+    }
+    this.redo = this.redo.concat(back).sort((a, b) => a.seq - b.seq);
+  }
+
+  /** Takes the first frames of a run as they are; the rest comes as messages. */
+  take(run: Run, grant: Grant): number {
+    if (this.waiting > 0 || (this.keeps && run.qos > 0)) return 0;
+    return this.lane(run, grant);
+  }
+
+  protected abstract lane(run: Run, grant: Grant): number;
+
+  /** Frees memory that the store can give back. */
+  spill(): void {
+    if (!this.stored || this.queue.resident <= RESIDENT_BYTES) return;
+    const before = this.queue.resident;
+    this.queue.spill(RESIDENT_BYTES);
+    this.host.weighed(this.queue.resident - before);
+  }
+
+  private loadPage(page: Page): Item[] {
+    return this.host.journal!.load(this, page);
+  }
+
+  /** The progress record: next number | first number never delivered | delivered, unsettled numbers with their release state */
+  writeRecord(journal: Journal): void {
+    if (this.number === 0) return;
+    const open = [...this.sent.values(), ...this.redo].filter((item) => item.page !== undefined);
+    open.sort((a, b) => a.seq - b.seq);
+    journal.put(key('a', this.number), (w) => {
+      w.varint(this.nextSeq);
+      w.varint(this.queue.firstSeq(this.nextSeq));
+      w.varint(open.length);
+      let last = 0;
+      for (const item of open) {
+        w.varint((item.seq - last) * 2 + (item.released ? 1 : 0));
+        last = item.seq;
+      }
+    });
+  }
+
+  /** Takes up the queue that an earlier run stored. */
+  restore(progress: Progress, pages: readonly StoredPage[]): void {
+    this.nextSeq = progress.nextSeq;
+    for (const { page, seqs, bytes } of pages) {
+      const waiting = seqs.filter((seq) => seq >= progress.firstWaiting);
+      const open = seqs.filter((seq) => seq < progress.firstWaiting && progress.open.has(seq));
+      page.live = waiting.length + open.length;
+      if (page.live === 0) {
+        this.host.journal!.removePage(this, page);
+        continue;
+      }
+      const last = seqs[seqs.length - 1]!;
+      if (last >= this.nextSeq) this.nextSeq = last + 1;
+      if (open.length > 0) this.restoreOpen(page, progress);
+      if (waiting.length > 0) this.queue.pushStored(page, waiting[0]!, waiting.length, bytes);
+    }
+    this.redo.sort((a, b) => a.seq - b.seq);
+  }
+
+  private restoreOpen(page: Page, progress: Progress): void {
+    for (const item of this.loadPage(page)) {
+      const released = item.seq < progress.firstWaiting ? progress.open.get(item.seq) : undefined;
+      if (released === undefined) continue;
+      item.again = true;
+      item.released = released;
+      if (released) this.sent.set(item.seq, item);
+      else this.redo.push(item);
+    }
+  }
+
+  /** Empties it: nothing of it is kept or delivered any more. */
+  protected empty(): void {
+    const { journal } = this;
+    this.host.weighed(-this.queue.resident);
+    const pages = new Set<Page>();
+    const forget = (item: Item): void => {
+      item.settled = true;
+      if (item.page !== undefined) {
+        pages.add(item.page);
+        item.page.live = 0;
+      }
+    };
+    for (const part of this.queue.drain()) {
+      if (part instanceof Item) {
+        forget(part);
+      } else {
+        pages.add(part);
+        part.live = 0;
+      }
+    }
+    for (const item of this.sent.values()) forget(item);
+    for (const item of this.redo) forget(item);
+    this.sent.clear();
+    this.redo = [];
+    if (journal === undefined) return;
+    // A page that is not written yet never will be: nothing of it lives.
+    for (const page of pages) if (page.items === undefined) journal.removePage(this, page);
+    journal.removeQueue(this);
+  }
+}
+
+/** What `writeRecord` wrote. `open`: delivered, unsettled numbers, and whether they are released. */
+export interface Progress {
+  readonly nextSeq: number;
+  readonly firstWaiting: number;
+  readonly open: ReadonlyMap<number, boolean>;
+}
+
+export interface StoredPage {
+  readonly page: Page;
+  readonly seqs: readonly number[];
+  readonly bytes: number;
+}

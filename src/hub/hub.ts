@@ -1,0 +1,447 @@
+// The hub: who is here, which mailboxes there are, and where each message goes.
+
+import type { Exchange, Identity, Login } from '../contract/auth.ts';
+import {
+  Counters,
+  type Guest,
+  type HubLimits,
+  type HubStats,
+  type OwnedHub,
+  type World,
+} from '../contract/hub.ts';
+import type { MailboxOptions, SubscribeResult, Subscription } from '../contract/mailbox.ts';
+import { type Message, NEVER } from '../contract/message.ts';
+import type { Outcome } from '../contract/outcome.ts';
+import type { Run } from '../contract/run.ts';
+import { AccessCore, clientKey } from './access.ts';
+import { type Box, Entry } from './box.ts';
+import { Deadlines } from './deadlines.ts';
+import { Group } from './group.ts';
+import { Journal, key } from './journal.ts';
+import { type Held, type MailboxHost, OwnBox } from './mailbox.ts';
+import { restore } from './restore.ts';
+import { Retained } from './retained.ts';
+import { mergedGrant, RouteTable, type Target, type TopicRoute } from './routes.ts';
+import { Wills } from './wills.ts';
+
+/** Topics whose receivers are remembered: at some 500 octets each, 64 MB at the most. */
+const MAX_ROUTES = 131_072;
+
+/** A hub that asks `world` for every effect. Call `start` first. */
+export function createHub(world: World, limits: HubLimits, options: { lane?: boolean } = {}): OwnedHub {
+  return new HubCore(world, limits, options.lane ?? true);
+}
+
+export class HubCore implements OwnedHub, MailboxHost {
+  readonly world: World;
+  limits: HubLimits;
+  readonly counters = new Counters();
+  readonly routes: RouteTable;
+  readonly journal: Journal | undefined;
+  readonly retained: Retained;
+  readonly wills: Wills;
+  readonly deadlines: Deadlines;
+  readonly boxes = new Map<string, OwnBox>();
+  readonly groups = new Map<string, Group>();
+  /** Clients that wait for a commit. */
+  readonly waiting = new Set<AccessCore>();
+  /** Whether frames may be handed on as they are. */
+  readonly lane: boolean;
+  private readonly clients = new Map<string, AccessCore>();
+  private readonly addresses = new Map<string, number>();
+  private nextEntry = 1;
+  private queuedBytes = 0;
+  private stopping = false;
+
+  constructor(world: World, limits: HubLimits, lane: boolean) {
+    this.world = world;
+    this.limits = limits;
+    this.lane = lane;
+    this.routes = new RouteTable(MAX_ROUTES, limits.topicLevels);
+    this.deadlines = new Deadlines((at) => world.wake(at));
+    this.journal =
+      world.store === undefined
+        ? undefined
+        : new Journal(world.store, world, (t, boxes) => this.kept(t, boxes));
+    this.retained = new Retained(this.deadlines, this.journal);
+    this.wills = new Wills(this.deadlines, this.journal, (m) => this.publish(m, undefined));
+  }
+
+  // --- the owner's side ---
+
+  async start(): Promise<void> {
+    if (this.journal !== undefined) restore(this, this.journal);
+  }
+
+  turn(): void {
+    this.journal?.commit();
+  }
+
+  wake(now: number): void {
+    this.deadlines.due(now);
+  }
+
+  async stop(): Promise<void> {
+    this.stopping = true;
+    for (const access of [...this.clients.values()]) {
+      access.guest.evict('shutting-down');
+      access.leave(true, this.now());
+    }
+    await this.journal?.flush();
+  }
+
+  get stats(): HubStats {
+    let queuedMessages = 0;
+    let unsettled = 0;
+    for (const box of this.boxes.values()) {
+      queuedMessages += box.waiting;
+      unsettled += box.unsettled;
+    }
+    for (const group of this.groups.values()) queuedMessages += group.waiting;
+    return {
+      clients: this.clients.size,
+      sessions: this.boxes.size,
+      subscriptions: this.routes.filters.size,
+      groups: this.groups.size,
+      retained: this.retained.size,
+      retainedBytes: this.retained.bytes,
+      queuedMessages,
+      unsettled,
+      queuedBytes: this.queuedBytes,
+      storeBytes: this.journal?.storeBytes ?? 0,
+      commits: this.journal?.commits ?? 0,
+      lastCommitMs: this.journal?.lastCommitMs ?? 0,
+    };
+  }
+
+  /** A commit is through: what waited for it may be said. */
+  private kept(ticket: number, boxes: ReadonlySet<Box>): void {
+    for (const box of boxes) {
+      box.pull();
+      box.spill();
+    }
+    for (const access of this.waiting) {
+      if (access.due === 0) this.waiting.delete(access);
+      access.guest.kept(ticket);
+    }
+  }
+
+  // --- logins ---
+
+  login(login: Login, guest: Guest): void {
+    const refusal = this.noRoomFor(login);
+    if (refusal !== undefined) {
+      guest.refuse(refusal);
+      return;
+    }
+    this.world.auth.identify(login).then(
+      (result) => {
+        if (typeof result === 'string') guest.refuse(result);
+        else this.admit(login, result, guest);
+      },
+      (why: Error) => {
+        this.world.log('error', `cannot tell who ${login.remote} is: ${why.message}`, { err: why });
+        guest.refuse('unavailable');
+      },
+    );
+  }
+
+  exchange(mechanism: string, login: Login): Exchange | undefined {
+    return this.world.auth.exchange(mechanism, login);
+  }
+
+  private noRoomFor(login: Login): Outcome | undefined {
+    if (this.stopping) return 'shutting-down';
+    if (
+      this.clients.size >= this.limits.connections &&
+      !this.clients.has(clientKey(login.protocol, login.client))
+    ) {
+      return 'quota-exceeded';
+    }
+    const here = this.addresses.get(addressOf(login.remote)) ?? 0;
+    return here >= this.limits.connectionsPerAddress ? 'quota-exceeded' : undefined;
+  }
+
+  admit(login: Login, identity: Identity, guest: Guest): void {
+    const refusal = this.noRoomFor(login);
+    if (refusal !== undefined) {
+      guest.refuse(refusal);
+      return;
+    }
+    const client = login.client === '' ? this.newClientId() : login.client;
+    const access = new AccessCore(this, login.protocol, client, login.remote, identity, guest);
+    const earlier = this.clients.get(access.key);
+    if (earlier !== undefined) {
+      earlier.guest.evict('taken-over'); // [MQTT5-3.1.4-3]
+      earlier.leave(false, this.now());
+    }
+    this.clients.set(access.key, access);
+    const address = addressOf(login.remote);
+    this.addresses.set(address, (this.addresses.get(address) ?? 0) + 1);
+    const counters = this.counters.of(login.protocol);
+    counters.clients++;
+    counters.clientsTotal++;
+    this.watchValidity(access);
+    guest.welcome(access);
+  }
+
+  /** A client whose proof runs out (a token's expiry) is sent away then. */
+  watchValidity(access: AccessCore): void {
+    const { identity } = access;
+    if (identity.validUntil === NEVER) return;
+    this.deadlines.add(identity.validUntil, (now) => {
+      if (access.gone || access.identity !== identity) return;
+      access.guest.evict('not-authorized');
+      access.leave(false, now);
+    });
+  }
+
+  private newClientId(): string {
+    let id = '';
+    for (const octet of this.world.random(16)) id += octet.toString(16).padStart(2, '0');
+    return `wm-${id}`;
+  }
+
+  left(access: AccessCore): void {
+    if (this.clients.get(access.key) === access) this.clients.delete(access.key);
+    const address = addressOf(access.remote);
+    const here = this.addresses.get(address) ?? 1;
+    if (here > 1) this.addresses.set(address, here - 1);
+    else this.addresses.delete(address);
+    this.counters.of(access.protocol).clients--;
+    for (const box of access.boxes) if (box.access === access) box.leave();
+    access.boxes.clear();
+  }
+
+  /** Sends a client away. False: nobody of that name is here. */
+  disconnect(protocol: string, client: string): boolean {
+    const access = this.clients.get(clientKey(protocol, client));
+    if (access === undefined) return false;
+    access.guest.evict('disconnected-by-admin');
+    access.leave(false, this.now());
+    return true;
+  }
+
+  // --- mailboxes ---
+
+  openMailbox(access: AccessCore, name: string, options: MailboxOptions): OwnBox {
+    const boxKey = clientKey(access.protocol, name);
+    let box = this.boxes.get(boxKey);
+    if (box !== undefined && options.fresh) {
+      this.endMailbox(box);
+      box = undefined;
+    }
+    this.wills.cancel(boxKey); // it came back before its will was due; after a fresh start the will is sent already
+    const limits = { capacity: options.capacity, bytes: this.limits.queueBytes, overflow: options.overflow };
+    if (box === undefined) {
+      box = new OwnBox(access.protocol, name, options.keepMs, limits, this);
+      this.boxes.set(boxKey, box);
+      if (options.keepMs > 0 && this.journal !== undefined) box.number = this.journal.number();
+    } else {
+      box.resumed = true;
+      box.keepMs = options.keepMs;
+      box.limits = limits;
+      box.goneAt = 0;
+    }
+    box.access = access;
+    access.boxes.add(box);
+    box.writeName();
+    box.changed();
+    return box;
+  }
+
+  abandoned(box: OwnBox): void {
+    if (box.keepMs <= 0) {
+      this.endMailbox(box);
+      return;
+    }
+    const goneAt = this.now();
+    box.goneAt = goneAt;
+    box.writeName();
+    this.watchExpiry(box);
+  }
+
+  /** Ends a mailbox that nobody comes back to. */
+  watchExpiry(box: OwnBox): void {
+    if (box.keepMs === NEVER) return;
+    const { goneAt } = box;
+    this.deadlines.add(goneAt + box.keepMs, () => {
+      if (box.goneAt === goneAt && this.boxes.get(clientKey(box.protocol, box.name)) === box)
+        this.endMailbox(box);
+    });
+  }
+
+  endMailbox(box: OwnBox): void {
+    const boxKey = clientKey(box.protocol, box.name);
+    if (this.boxes.get(boxKey) !== box) return;
+    this.boxes.delete(boxKey);
+    for (const held of box.held.values()) this.letGo(box, held);
+    box.end();
+    this.wills.fire(boxKey, this.now());
+  }
+
+  subscribe(box: OwnBox, s: Subscription): SubscribeResult {
+    const access = box.access;
+    const share = parseShare(s.filter);
+    if (access !== undefined && !access.maySubscribe(share?.filter ?? s.filter)) {
+      return { outcome: 'not-authorized', added: false };
+    }
+    const old = box.held.get(s.filter);
+    if (old === undefined && box.held.size >= this.limits.subscriptionsPerClient) {
+      return { outcome: 'quota-exceeded', added: false };
+    }
+    this.hold(box, s, old?.record ?? (box.stored ? this.journal!.number() : 0), old);
+    if (box.stored) box.writeHeld(box.held.get(s.filter)!);
+    return { outcome: 'ok', added: old === undefined };
+  }
+
+  /** Puts a subscription into the index, in place of `old`. */
+  hold(box: OwnBox, s: Subscription, record: number, old: Held | undefined, groupNumber = 0): void {
+    const share = parseShare(s.filter);
+    if (share !== undefined) {
+      const group = this.groupFor(share, box.stored, groupNumber);
+      group.holders.add(box);
+      box.held.set(s.filter, { subscription: s, entry: undefined, group, record });
+      box.takePart(group, s);
+      return;
+    }
+    const entry = new Entry(this.nextEntry++, box, s.filter, s.qos, s.noLocal, s.tag);
+    if (old?.entry !== undefined) this.routes.remove(old.entry);
+    this.routes.insert(entry);
+    box.held.set(s.filter, { subscription: s, entry, group: undefined, record });
+  }
+
+  private groupFor(share: Share, stored: boolean, number: number): Group {
+    let group = this.groups.get(share.name);
+    if (group === undefined) {
+      const { queueMessages, queueBytes, overflow } = this.limits;
+      group = new Group(share.name, { capacity: queueMessages, bytes: queueBytes, overflow }, this);
+      group.entry = new Entry(this.nextEntry++, group, share.filter, 2, false, 0);
+      group.number = number;
+      this.groups.set(share.name, group);
+      this.routes.insert(group.entry);
+    }
+    if (stored) group.store();
+    return group;
+  }
+
+  unsubscribe(box: OwnBox, filter: string): Outcome {
+    const held = box.held.get(filter);
+    if (held === undefined) return 'no-subscription';
+    box.held.delete(filter);
+    this.letGo(box, held);
+    if (box.stored) this.journal!.remove(key('u', box.number, held.record));
+    return 'ok';
+  }
+
+  private letGo(box: OwnBox, held: Held): void {
+    if (held.entry !== undefined) this.routes.remove(held.entry);
+    const { group } = held;
+    if (group === undefined) return;
+    group.holders.delete(box);
+    group.part(box);
+    if (group.holders.size > 0) return;
+    this.groups.delete(group.name);
+    this.routes.remove(group.entry!);
+    group.end();
+  }
+
+  replay(box: OwnBox, s: Subscription): void {
+    const grant = { qos: s.qos, tags: [s.tag] };
+    this.retained.select(s.filter, this.now(), (m) => {
+      if (!(s.noLocal && isOwn(m, box))) box.offer(m, grant, true);
+    });
+  }
+
+  // --- messages ---
+
+  /** Retains, matches and offers. `from` is undefined for what the hub itself publishes. */
+  publish(m: Message, from: AccessCore | undefined): Outcome {
+    const { journal } = this;
+    const before = journal?.writes ?? 0;
+    if (m.retain) {
+      const outcome = this.retained.set(m, this.limits.retainedMessages);
+      if (outcome !== 'ok') return outcome;
+    }
+    const { targets } = this.routes.fanout(this.routes.byTopic(m.topic));
+    for (const target of targets) this.offer(target, m);
+    if (from !== undefined && journal !== undefined && journal.writes !== before) from.waits();
+    return targets.length === 0 ? 'unmatched' : 'ok';
+  }
+
+  private offer(target: Target, m: Message): void {
+    if (!target.noLocal || !isOwn(m, target.box)) {
+      target.box.offer(m, target.grant, false);
+      return;
+    }
+    const others = target.entries?.filter((entry) => !entry.noLocal) ?? []; // [MQTT5-3.8.3-3]
+    if (others.length > 0) target.box.offer(m, mergedGrant(others), false);
+  }
+
+  relay(route: TopicRoute, run: Run, message: (i: number) => Message, from: AccessCore): Outcome {
+    const { targets } = this.routes.fanout(route);
+    if (targets.length === 0) return 'unmatched';
+    const { journal } = this;
+    const before = journal?.writes ?? 0;
+    run.takers = targets.length;
+    let messages: (Message | undefined)[] | undefined;
+    for (const target of targets) {
+      let taken = target.noLocal ? 0 : target.box.take(run, target.grant);
+      if (taken === run.count || (run.qos === 0 && !target.box.attended)) continue;
+      messages ??= new Array<Message | undefined>(run.count).fill(undefined);
+      for (; taken < run.count; taken++) {
+        messages[taken] ??= message(taken);
+        this.offer(target, messages[taken]!);
+      }
+    }
+    if (run.shared !== undefined) {
+      run.shared.release();
+      run.shared = undefined;
+    }
+    if (journal !== undefined && journal.writes !== before) from.waits();
+    return 'ok';
+  }
+
+  // --- what boxes ask ---
+
+  now(): number {
+    return this.world.now();
+  }
+
+  dropped(reason: string, count: number): void {
+    this.counters.drop(reason, count);
+  }
+
+  weighed(bytes: number): void {
+    this.queuedBytes += bytes;
+  }
+
+  get pressed(): boolean {
+    return this.queuedBytes > this.limits.memoryBytes;
+  }
+}
+
+function isOwn(m: Message, box: Box): boolean {
+  return (
+    box instanceof OwnBox && m.origin.protocol === box.protocol && m.origin.client === box.access?.client
+  );
+}
+
+/** The host part of `192.0.2.1:50312` or `[2001:db8::1]:50312`. */
+function addressOf(remote: string): string {
+  const colon = remote.lastIndexOf(':');
+  return colon < 0 ? remote : remote.slice(0, colon);
+}
+
+interface Share {
+  /** The whole of it: groups are told apart by name and filter. */
+  readonly name: string;
+  readonly filter: string;
+}
+
+/** `$share/{group}/{filter}`, or undefined for any other filter. */
+function parseShare(filter: string): Share | undefined {
+  if (!filter.startsWith('$share/')) return undefined;
+  const slash = filter.indexOf('/', 7);
+  return slash < 0 ? undefined : { name: filter, filter: filter.slice(slash + 1) };
+}

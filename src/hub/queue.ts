@@ -1,0 +1,204 @@
+// What waits in a mailbox, in order; long stretches of it may live in the store alone.
+
+import type { Grant } from '../contract/mailbox.ts';
+import type { Message, Qos } from '../contract/message.ts';
+import type { Seat } from './box.ts';
+
+/** One message on its way to one mailbox. `seq` grows by one with every message of the mailbox. */
+export class Item {
+  readonly seq: number;
+  readonly message: Message;
+  /** The lower of message and grant. */
+  readonly qos: Qos;
+  readonly grant: Grant;
+  readonly replayed: boolean;
+  /** The stored stretch that it belongs to; undefined when it is never stored. */
+  readonly page: Page | undefined;
+  /** Its client may have seen it. */
+  again = false;
+  /** Its client has stored it (QoS 2) and waits for its release. */
+  released = false;
+  settled = false;
+  /** Who it was delivered to. */
+  seat: Seat | undefined = undefined;
+
+  constructor(
+    seq: number,
+    message: Message,
+    qos: Qos,
+    grant: Grant,
+    replayed: boolean,
+    page: Page | undefined,
+  ) {
+    this.seq = seq;
+    this.message = message;
+    this.qos = qos;
+    this.grant = grant;
+    this.replayed = replayed;
+    this.page = page;
+  }
+}
+
+/** Neighbouring items of one mailbox that the store keeps as one record. */
+export interface Page {
+  readonly number: number;
+  /** All of its items until it is written; afterwards undefined. */
+  items: Item[] | undefined;
+  bytes: number;
+  /** Items that are not settled: at 0 the record is removed. */
+  live: number;
+  /** The commit that holds it is through. */
+  kept: boolean;
+  /** Shared bodies that its record points to. */
+  blocks: Block[];
+}
+
+/** A record of message bodies that pages of several mailboxes point to. */
+export interface Block {
+  readonly number: number;
+  /** Pages that point to it: at 0 it is removed. */
+  pages: number;
+}
+
+/** What a message takes of a queue's limit in octets: payload, topic and some for its properties. */
+export function weightOf(m: Message): number {
+  return m.payload.length + m.topic.length + 64;
+}
+
+interface Chunk {
+  readonly page: Page | undefined;
+  /** The items from `head` on; undefined while they are only in the store. */
+  items: Item[] | undefined;
+  head: number;
+  count: number;
+  firstSeq: number;
+  bytes: number;
+}
+
+/** First in, first out, in chunks that are the store's pages. */
+export class Queue {
+  length = 0;
+  bytes = 0;
+  /** Octets of what is in memory. */
+  resident = 0;
+  /** How many of them have QoS 0. */
+  unassured = 0;
+  private readonly chunks: Chunk[] = [];
+  private first = 0;
+  private readonly load: (page: Page) => Item[];
+
+  /** `load` reads a page's items back. */
+  constructor(load: (page: Page) => Item[]) {
+    this.load = load;
+  }
+
+  push(item: Item): void {
+    const weight = weightOf(item.message);
+    const tail = this.chunks[this.chunks.length - 1];
+    if (
+      tail !== undefined &&
+      this.chunks.length > this.first &&
+      tail.page === item.page &&
+      tail.items !== undefined
+    ) {
+      tail.items.push(item);
+      tail.count++;
+      tail.bytes += weight;
+    } else {
+      this.chunks.push({
+        page: item.page,
+        items: [item],
+        head: 0,
+        count: 1,
+        firstSeq: item.seq,
+        bytes: weight,
+      });
+    }
+    this.length++;
+    this.bytes += weight;
+    this.resident += weight;
+    if (item.qos === 0) this.unassured++;
+  }
+
+  /** A stored page of an earlier run: its items from `firstSeq` on wait. */
+  pushStored(page: Page, firstSeq: number, count: number, bytes: number): void {
+    this.chunks.push({ page, items: undefined, head: 0, count, firstSeq, bytes });
+    this.length += count;
+    this.bytes += bytes;
+  }
+
+  peek(): Item | undefined {
+    if (this.length === 0) return undefined;
+    const chunk = this.chunks[this.first]!;
+    return this.itemsOf(chunk)[chunk.head];
+  }
+
+  shift(): Item {
+    const chunk = this.chunks[this.first]!;
+    const items = this.itemsOf(chunk);
+    const item = items[chunk.head]!;
+    items[chunk.head] = undefined as never; // let go of the message
+    chunk.head++;
+    chunk.count--;
+    const weight = weightOf(item.message);
+    chunk.bytes -= weight;
+    this.length--;
+    this.bytes -= weight;
+    this.resident -= weight;
+    if (item.qos === 0) this.unassured--;
+    if (chunk.count === 0) this.dropFirstChunk();
+    else chunk.firstSeq = items[chunk.head]!.seq;
+    return item;
+  }
+
+  private dropFirstChunk(): void {
+    this.first++;
+    if (this.first === this.chunks.length) {
+      this.chunks.length = 0;
+      this.first = 0;
+    } else if (this.first >= 64 && this.first * 2 >= this.chunks.length) {
+      this.chunks.splice(0, this.first);
+      this.first = 0;
+    }
+  }
+
+  private itemsOf(chunk: Chunk): Item[] {
+    if (chunk.items === undefined) {
+      const from = chunk.firstSeq;
+      chunk.items = this.load(chunk.page!).filter((item) => item.seq >= from);
+      chunk.head = 0;
+      this.resident += chunk.bytes;
+    }
+    return chunk.items;
+  }
+
+  /** Lets go of stored chunks, but for the first, until at most `budget` octets are in memory. */
+  spill(budget: number): void {
+    for (let i = this.chunks.length - 1; i > this.first && this.resident > budget; i--) {
+      const chunk = this.chunks[i]!;
+      if (chunk.page === undefined || !chunk.page.kept || chunk.items === undefined) continue;
+      chunk.items = undefined;
+      this.resident -= chunk.bytes;
+    }
+  }
+
+  /** The sequence number of the first that waits, or `otherwise` when none does. QoS 0 counts too. */
+  firstSeq(otherwise: number): number {
+    return this.length === 0 ? otherwise : this.chunks[this.first]!.firstSeq;
+  }
+
+  /** Everything in memory, in order, emptying the queue; stored chunks are given as their pages. */
+  *drain(): Iterable<Item | Page> {
+    for (let i = this.first; i < this.chunks.length; i++) {
+      const chunk = this.chunks[i]!;
+      if (chunk.items === undefined) yield chunk.page!;
+      else for (let at = chunk.head; at < chunk.items.length; at++) yield chunk.items[at]!;
+    }
+    this.chunks.length = 0;
+    this.first = 0;
+    this.length = 0;
+    this.bytes = 0;
+    this.resident = 0;
+    this.unassured = 0;
+  }
+}

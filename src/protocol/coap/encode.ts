@@ -1,0 +1,88 @@
+// CoAP messages to octets (RFC 7252, section 3), whole or from parts that many receivers share.
+
+import { type CoapMessage, type CoapOption, NOTHING } from './packet.ts';
+
+/** The message as one datagram. Options must be in ascending order of number. */
+export function encodeCoap(m: CoapMessage): Uint8Array {
+  const rest = encodeOptions(m.options, 0, m.payload);
+  const bytes = new Uint8Array(4 + m.token.length + rest.length);
+  writeHead(bytes, 0, m.type, m.code, m.id, m.token);
+  bytes.set(rest, 4 + m.token.length);
+  return bytes;
+}
+
+/** Header and token; returns the offset behind them. */
+export function writeHead(
+  bytes: Uint8Array,
+  at: number,
+  type: number,
+  code: number,
+  id: number,
+  token: Uint8Array,
+): number {
+  bytes[at] = 0x40 | (type << 4) | token.length;
+  bytes[at + 1] = code;
+  bytes[at + 2] = id >> 8;
+  bytes[at + 3] = id & 0xff;
+  bytes.set(token, at + 4);
+  return at + 4 + token.length;
+}
+
+/** Options, payload marker and payload; `after` is the number of the option that stands before them. */
+export function encodeOptions(
+  options: readonly CoapOption[],
+  after: number,
+  payload: Uint8Array,
+): Uint8Array {
+  let length = payload.length === 0 ? 0 : 1 + payload.length;
+  let number = after;
+  for (const o of options) {
+    length += 1 + extraOctets(o.number - number) + extraOctets(o.value.length) + o.value.length;
+    number = o.number;
+  }
+  const bytes = new Uint8Array(length);
+  let at = 0;
+  number = after;
+  for (const o of options) {
+    const delta = o.number - number;
+    if (delta < 0) throw new Error(`option ${o.number} after ${number}`);
+    bytes[at++] = (nibble(delta) << 4) | nibble(o.value.length);
+    at = writeExtra(bytes, at, delta);
+    at = writeExtra(bytes, at, o.value.length);
+    bytes.set(o.value, at);
+    at += o.value.length;
+    number = o.number;
+  }
+  if (payload.length > 0) {
+    bytes[at++] = 0xff;
+    bytes.set(payload, at);
+  }
+  return bytes;
+}
+
+function nibble(n: number): number {
+  return n < 13 ? n : n < 269 ? 13 : 14;
+}
+
+function extraOctets(n: number): number {
+  return n < 13 ? 0 : n < 269 ? 1 : 2;
+}
+
+function writeExtra(bytes: Uint8Array, at: number, n: number): number {
+  if (n < 13) return at;
+  if (n < 269) {
+    bytes[at] = n - 13;
+    return at + 1;
+  }
+  bytes[at] = (n - 269) >> 8;
+  bytes[at + 1] = (n - 269) & 0xff;
+  return at + 2;
+}
+
+/** An option's unsigned integer without leading zeros; 0 is no octets [RFC7252-3.2]. */
+export function encodeUint(n: number): Uint8Array {
+  if (n === 0) return NOTHING;
+  const octets: number[] = [];
+  for (let left = n; left > 0; left = Math.floor(left / 256)) octets.unshift(left % 256);
+  return Uint8Array.from(octets);
+}

@@ -1,0 +1,79 @@
+// CoAP messages as values (RFC 7252), with the numbers of their types, codes and options.
+
+export const CONFIRMABLE = 0;
+export const NON_CONFIRMABLE = 1;
+export const ACKNOWLEDGEMENT = 2;
+export const RESET = 3;
+export type CoapType = 0 | 1 | 2 | 3;
+
+/** `class.detail` as one octet: 2.05 is 0x45. */
+export const CODE = {
+  empty: 0x00,
+  get: 0x01,
+  post: 0x02,
+  put: 0x03,
+  delete: 0x04,
+  deleted: 0x42,
+  changed: 0x44,
+  content: 0x45,
+  badRequest: 0x80,
+  unauthorized: 0x81,
+  badOption: 0x82,
+  forbidden: 0x83,
+  notFound: 0x84,
+  methodNotAllowed: 0x85,
+  notAcceptable: 0x86,
+  requestTooLarge: 0x8d,
+  tooManyRequests: 0x9d,
+  internalError: 0xa0,
+  notImplemented: 0xa1,
+  unavailable: 0xa3,
+  proxyingNotSupported: 0xa5,
+} as const;
+
+export const OPTION = {
+  ifMatch: 1,
+  uriHost: 3,
+  eTag: 4,
+  ifNoneMatch: 5,
+  observe: 6,
+  uriPort: 7,
+  locationPath: 8,
+  uriPath: 11,
+  contentFormat: 12,
+  maxAge: 14,
+  uriQuery: 15,
+  accept: 17,
+  proxyUri: 35,
+  proxyScheme: 39,
+} as const;
+
+export interface CoapOption {
+  readonly number: number;
+  readonly value: Uint8Array;
+}
+
+export interface CoapMessage {
+  readonly type: CoapType;
+  readonly code: number;
+  readonly id: number;
+  /** 0 to 8 octets. */
+  readonly token: Uint8Array;
+  /** In ascending order of number; the order of equal numbers is kept. */
+  readonly options: readonly CoapOption[];
+  readonly payload: Uint8Array;
+}
+
+/** A message whose header can be read and the rest not: a confirmable one is reset, others are ignored [RFC7252-4.2, 4.3]. */
+export interface MalformedMessage {
+  readonly malformed: string;
+  readonly type: CoapType;
+  readonly id: number;
+}
+
+export const NOTHING: Uint8Array = new Uint8Array(0);
+
+/** `2.05`, for people. */
+export function codeText(code: number): string {
+  return `${code >> 5}.${String(code & 0x1f).padStart(2, '0')}`;
+}

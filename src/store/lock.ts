@@ -1,0 +1,136 @@
+// The lock that keeps two processes from one data directory: a file that says who holds it, and that a crash leaves behind harmlessly.
+
+import { readFileSync } from 'node:fs';
+import { link, readFile, rename, rm, stat, unlink, utimes, writeFile } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+
+const FILE = 'waymeet.lock';
+/** The holder touches its lock this often, so that another host (or container) can tell whether it lives. */
+const BEAT_MS = 5_000;
+
+/** What a lock file says. `started` tells a process from a later one with the same id (a container's is always 1). */
+interface Holder {
+  readonly host: string;
+  readonly pid: number;
+  readonly started: string;
+}
+
+export interface Lock {
+  release(): Promise<void>;
+}
+
+export interface LockOptions {
+  /** How long the lock of another host must lie untouched before it counts as left behind. */
+  readonly foreignMs?: number;
+}
+
+/** Takes the directory's lock. Rejects when a living process holds it. */
+export async function takeLock(directory: string, options: LockOptions = {}): Promise<Lock> {
+  const path = join(directory, FILE);
+  const me: Holder = { host: hostname(), pid: process.pid, started: startedAt(process.pid) };
+  const text = `${JSON.stringify(me)}\n`;
+  const mine = `${path}.${process.pid}.${process.hrtime.bigint()}`;
+  await writeFile(mine, text, { mode: 0o600 });
+  try {
+    // link() is the one call that both writes the whole content and fails when somebody was first.
+    while (!(await linked(mine, path))) {
+      const found = await readFile(path, 'utf8').catch(gone);
+      if (found === undefined) continue;
+      await mustBeStale(path, found, me, options.foreignMs ?? 3 * BEAT_MS);
+      await discard(path, found, `${mine}.stale`);
+    }
+  } finally {
+    await rm(mine, { force: true });
+  }
+  const beat = setInterval(() => {
+    const now = new Date();
+    utimes(path, now, now).catch(gone);
+  }, BEAT_MS);
+  beat.unref();
+  return {
+    async release() {
+      clearInterval(beat);
+      if ((await readFile(path, 'utf8').catch(gone)) === text) await rm(path, { force: true });
+    },
+  };
+}
+
+async function linked(from: string, to: string): Promise<boolean> {
+  try {
+    await link(from, to);
+    return true;
+  } catch (why) {
+    if ((why as NodeJS.ErrnoException).code === 'EEXIST') return false;
+    throw why;
+  }
+}
+
+/** Moves a stale lock out of the way; puts it back if another process was quicker and this is its fresh one. */
+async function discard(path: string, stale: string, aside: string): Promise<void> {
+  try {
+    await rename(path, aside);
+  } catch (why) {
+    gone(why);
+    return;
+  }
+  if ((await readFile(aside, 'utf8')) !== stale) await linked(aside, path);
+  await unlink(aside);
+}
+
+async function mustBeStale(path: string, text: string, me: Holder, foreignMs: number): Promise<void> {
+  const holder = parseHolder(text);
+  if (holder === undefined) return; // torn by a crash: link() never leaves half a file while its writer lives
+  if (holder.host === me.host) {
+    if (startedAt(holder.pid) !== holder.started) return;
+    throw new Error(
+      `another Waymeet (process ${holder.pid}) uses this data directory, says ${path}: stop it first, or give this one a directory of its own`,
+    );
+  }
+  const before = (await stat(path).catch(gone))?.mtimeMs;
+  await new Promise((resolve) => setTimeout(resolve, foreignMs));
+  const after = (await stat(path).catch(gone))?.mtimeMs;
+  if (after !== undefined && after !== before) {
+    throw new Error(
+      `a Waymeet on host ${holder.host} (process ${holder.pid}) uses this data directory, says ${path}: stop it first, or give this one a directory of its own`,
+    );
+  }
+}
+
+function parseHolder(text: string): Holder | undefined {
+  try {
+    const { host, pid, started } = JSON.parse(text) as Record<string, unknown>;
+    if (typeof host !== 'string' || typeof pid !== 'number' || typeof started !== 'string') return undefined;
+    return { host, pid, started };
+  } catch (why) {
+    if (why instanceof SyntaxError) return undefined;
+    throw why;
+  }
+}
+
+/** When a process started, in a form that can only be compared; '' when there is no such process. */
+function startedAt(pid: number): string {
+  if (process.platform === 'linux') {
+    try {
+      // Field 22, counted after the command name, which may hold spaces and brackets.
+      const text = readFileSync(`/proc/${pid}/stat`, 'latin1');
+      return text.slice(text.lastIndexOf(')') + 2).split(' ')[19] ?? '';
+    } catch (why) {
+      gone(why);
+      return '';
+    }
+  }
+  try {
+    process.kill(pid, 0);
+    return 'alive';
+  } catch (why) {
+    return (why as NodeJS.ErrnoException).code === 'EPERM' ? 'alive' : '';
+  }
+}
+
+/** Lets "there is no such file or process" pass as undefined. */
+function gone(why: unknown): undefined {
+  const { code } = why as NodeJS.ErrnoException;
+  if (code !== 'ENOENT' && code !== 'ESRCH') throw why;
+  return undefined;
+}
