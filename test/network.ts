@@ -5,9 +5,7 @@ import type { HubLimits, OwnedHub, World } from '../src/contract/hub.ts';
 import { NEVER } from '../src/contract/message.ts';
 import type { Store } from '../src/contract/store.ts';
 import type { Peer, Protocol, WireIdentity, WireLimits } from '../src/contract/wire.ts';
-// @ts-expect-error arrives with the hub
 import { createHub } from '../src/hub/hub.ts';
-// @ts-expect-error arrives with the tower
 import { type MqttOptions, mqtt } from '../src/protocol/mqtt/protocol.ts';
 import { type LinkOptions, MemoryNetwork, type MemoryWire } from '../src/transport/memory.ts';
 import { seeded, VirtualClock } from '../src/transport/virtual-clock.ts';

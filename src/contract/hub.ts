@@ -62,6 +62,8 @@ export interface Hub {
   admit(login: Login, identity: Identity, guest: Guest): void;
   /** Starts a SASL exchange, or undefined when the mechanism is not offered. */
   exchange(mechanism: string, login: Login): Exchange | undefined;
+  /** ms since 1970, the world's clock: for what a delivery caused by another peer must know, as a message's remaining life. */
+  now(): number;
   readonly limits: HubLimits;
   readonly counters: Counters;
 }

@@ -2,7 +2,8 @@
 
 /**
  * `put` and `remove` join the open batch and are visible to `get` and `scan` at the latest once `commit` resolved. Keys: 1 to 500
- * octets, ordered by memcmp; the engine copies them. A value must stay unchanged until its commit resolved. An engine is finished when it passes src/store/case.ts.
+ * octets, ordered by memcmp; the engine copies them. A value must stay unchanged until its commit resolved. An engine is finished
+ * when it passes src/store/case.ts.
  */
 export interface Store {
   put(key: Uint8Array, value: Uint8Array): void;

@@ -85,7 +85,10 @@ export abstract class Box implements Settler, Deferred {
     this.keeps = keeps;
     this.limits = limits;
     this.host = host;
-    this.queue = new Queue((page) => this.loadPage(page));
+    this.queue = new Queue(
+      (page) => host.journal!.load(this, page),
+      (bytes) => host.weighed(bytes),
+    );
   }
 
   /** Where a message of this QoS can go now. */
@@ -147,9 +150,7 @@ export abstract class Box implements Settler, Deferred {
       this.hand(item, direct);
       return;
     }
-    const before = this.queue.resident;
     this.queue.push(item);
-    this.host.weighed(this.queue.resident - before);
     if (!this.pulling && this.attended) this.pull();
   }
 
@@ -175,20 +176,13 @@ export abstract class Box implements Settler, Deferred {
       this.queue.length > 0 &&
       (this.queue.length >= capacity || this.queue.bytes + weightOf(m) > bytes)
     ) {
-      this.discard(this.takeFirst());
+      this.discard(this.queue.shift());
       if (overflow !== 'conflate') this.host.dropped('queue-full', 1);
     }
     return capacity > 0;
   }
 
   abstract evict(why: Outcome): void;
-
-  private takeFirst(): Item {
-    const before = this.queue.resident;
-    const item = this.queue.shift();
-    this.host.weighed(this.queue.resident - before);
-    return item;
-  }
 
   /** Delivers what waits, as far as its consumers have room. */
   pull(): void {
@@ -206,14 +200,14 @@ export abstract class Box implements Settler, Deferred {
         const item = this.queue.peek();
         if (item === undefined) return;
         if (this.expired(item)) {
-          this.takeFirst();
+          this.queue.shift();
           continue;
         }
         // A QoS 2 message leaves only when its number is kept: after a crash it must come again under the same one.
         if (item.qos === 2 && item.page !== undefined && !item.page.kept) return;
         const seat = this.seat(item.qos);
         if (seat === undefined || !this.spanAllows(item.seq)) return;
-        this.takeFirst();
+        this.queue.shift();
         this.hand(item, seat);
       }
     } finally {
@@ -296,14 +290,7 @@ export abstract class Box implements Settler, Deferred {
 
   /** Frees memory that the store can give back. */
   spill(): void {
-    if (!this.stored || this.queue.resident <= RESIDENT_BYTES) return;
-    const before = this.queue.resident;
-    this.queue.spill(RESIDENT_BYTES);
-    this.host.weighed(this.queue.resident - before);
-  }
-
-  private loadPage(page: Page): Item[] {
-    return this.host.journal!.load(this, page);
+    if (this.stored) this.queue.spill(RESIDENT_BYTES);
   }
 
   /** The progress record: next number | first number never delivered | delivered, unsettled numbers with their release state */
@@ -343,7 +330,7 @@ export abstract class Box implements Settler, Deferred {
   }
 
   private restoreOpen(page: Page, progress: Progress): void {
-    for (const item of this.loadPage(page)) {
+    for (const item of this.host.journal!.load(this, page)) {
       const released = item.seq < progress.firstWaiting ? progress.open.get(item.seq) : undefined;
       if (released === undefined) continue;
       item.again = true;
@@ -356,7 +343,6 @@ export abstract class Box implements Settler, Deferred {
   /** Empties it: nothing of it is kept or delivered any more. */
   protected empty(): void {
     const { journal } = this;
-    this.host.weighed(-this.queue.resident);
     const pages = new Set<Page>();
     const forget = (item: Item): void => {
       item.settled = true;

@@ -1,4 +1,4 @@
-// A `$share` group: one mailbox that several clients consume, each message going to one of them. [MQTT5-4.8.2]
+// A `$share` group: one mailbox that several clients consume, each message going to one of them.
 
 import type { Consumer, Subscription } from '../contract/mailbox.ts';
 import type { Qos } from '../contract/message.ts';

@@ -86,10 +86,17 @@ export class Queue {
   private readonly chunks: Chunk[] = [];
   private first = 0;
   private readonly load: (page: Page) => Item[];
+  private readonly weighed: (bytes: number) => void;
 
-  /** `load` reads a page's items back. */
-  constructor(load: (page: Page) => Item[]) {
+  /** `load` reads a page's items back; `weighed` is told how many octets more, or fewer, are in memory. */
+  constructor(load: (page: Page) => Item[], weighed: (bytes: number) => void) {
     this.load = load;
+    this.weighed = weighed;
+  }
+
+  private weigh(bytes: number): void {
+    this.resident += bytes;
+    this.weighed(bytes);
   }
 
   push(item: Item): void {
@@ -116,7 +123,7 @@ export class Queue {
     }
     this.length++;
     this.bytes += weight;
-    this.resident += weight;
+    this.weigh(weight);
     if (item.qos === 0) this.unassured++;
   }
 
@@ -144,7 +151,7 @@ export class Queue {
     chunk.bytes -= weight;
     this.length--;
     this.bytes -= weight;
-    this.resident -= weight;
+    this.weigh(-weight);
     if (item.qos === 0) this.unassured--;
     if (chunk.count === 0) this.dropFirstChunk();
     else chunk.firstSeq = items[chunk.head]!.seq;
@@ -167,7 +174,7 @@ export class Queue {
       const from = chunk.firstSeq;
       chunk.items = this.load(chunk.page!).filter((item) => item.seq >= from);
       chunk.head = 0;
-      this.resident += chunk.bytes;
+      this.weigh(chunk.bytes);
     }
     return chunk.items;
   }
@@ -178,7 +185,7 @@ export class Queue {
       const chunk = this.chunks[i]!;
       if (chunk.page === undefined || !chunk.page.kept || chunk.items === undefined) continue;
       chunk.items = undefined;
-      this.resident -= chunk.bytes;
+      this.weigh(-chunk.bytes);
     }
   }
 
@@ -198,7 +205,7 @@ export class Queue {
     this.first = 0;
     this.length = 0;
     this.bytes = 0;
-    this.resident = 0;
+    this.weigh(-this.resident);
     this.unassured = 0;
   }
 }

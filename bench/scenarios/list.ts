@@ -1,0 +1,81 @@
+// The list of scenarios, in the order of the table.
+
+import type { Qos } from '../generator/frames.ts';
+import { diverse, fanIn, fanOut, large, oneInFlight, type Plan, paced, pairs, wildcard } from './plan.ts';
+
+/** What the generator does, and which figures come of it. */
+export type Work =
+  | {
+      readonly kind: 'flow';
+      readonly plan: Plan;
+      readonly figures: 'messages' | 'paced' | 'one in flight' | 'octets';
+    }
+  /** Opens `clients` connections, then leaves them idle. */
+  | { readonly kind: 'connects'; readonly clients: number }
+  /** Publishes `messages` to a durable session that is away, which then comes back for them. */
+  | { readonly kind: 'offline'; readonly messages: number; readonly qos: Qos };
+
+export interface Scenario {
+  readonly name: string;
+  readonly title: string;
+  /** The broker must keep sessions across a restart, as far as it can. */
+  readonly durable: boolean;
+  readonly work: Work;
+}
+
+const flow = (
+  name: string,
+  title: string,
+  plan: Plan,
+  figures: 'messages' | 'paced' | 'one in flight' | 'octets' = 'messages',
+): Scenario => ({ name, title, durable: plan.durable, work: { kind: 'flow', plan, figures } });
+
+export const SCENARIOS: readonly Scenario[] = [
+  flow('p2p-q0', '50 pairs, QoS 0', pairs(50, 0)),
+  flow('p2p-q1', '50 pairs, QoS 1', pairs(50, 1)),
+  flow('p2p-q2', '50 pairs, QoS 2', pairs(50, 2)),
+  flow('fan-out-q0', '1 to 100, QoS 0', fanOut(100, 0)),
+  flow('fan-out-q1', '1 to 100, QoS 1', fanOut(100, 1)),
+  flow('fan-in-q0', '50 to 1, QoS 0', fanIn(50, 0)),
+  flow('fan-in-q1', '50 to 1, QoS 1', fanIn(50, 1)),
+  flow('wildcard', '50 pairs by wildcard, 400 other filters, QoS 0', wildcard(50, 400)),
+  flow('diverse-wildcard', '50 pairs, 12,800 topics, wildcard filters, QoS 0', diverse(50, 256, false)),
+  flow('diverse-exact', '50 pairs, 12,800 topics, a filter each, QoS 0', diverse(50, 256, true)),
+  flow('retained', '50 pairs, every 8th message retained, QoS 0', pairs(50, 0, { retainEvery: 8 })),
+  flow('durable-q1', '50 pairs to durable sessions, QoS 1', pairs(50, 1, { durable: true })),
+  flow('one-in-flight-q0', '500 pairs, one in flight each, QoS 0', oneInFlight(500, 0), 'one in flight'),
+  flow('one-in-flight-q1', '500 pairs, one in flight each, QoS 1', oneInFlight(500, 1), 'one in flight'),
+  flow('paced', '5,000 messages/s over 50 pairs, QoS 0', paced(50, 5000), 'paced'),
+  flow('large-64k', '1 pair, 64 kB payloads', large(64_000, 1e6), 'octets'),
+  flow('large-1m', '1 pair, 1 MB payloads', large(1e6, 4e6), 'octets'),
+  flow('large-16m', '1 pair, 16 MB payloads', large(16e6, 32e6), 'octets'),
+  {
+    name: 'connects',
+    title: '10,000 connections, then idle',
+    durable: false,
+    work: { kind: 'connects', clients: 10_000 },
+  },
+  {
+    name: 'offline',
+    title: '20,000 messages QoS 1 for a session that is away',
+    durable: true,
+    work: { kind: 'offline', messages: 20_480, qos: 1 },
+  },
+];
+
+/** What `--smoke` runs: a minute's look at whether all of it works. */
+export const SMOKE: readonly Scenario[] = [
+  ...SCENARIOS.filter(({ name }) => ['p2p-q0', 'p2p-q1', 'fan-out-q1'].includes(name)),
+  {
+    name: 'connects',
+    title: '500 connections, then idle',
+    durable: false,
+    work: { kind: 'connects', clients: 500 },
+  },
+  {
+    name: 'offline',
+    title: '4,096 messages QoS 1 for a session that is away',
+    durable: true,
+    work: { kind: 'offline', messages: 4096, qos: 1 },
+  },
+];

@@ -1,0 +1,123 @@
+// The hub's figures as Prometheus text (exposition format 0.0.4).
+
+import type { Counters } from '../contract/hub.ts';
+import type { Census } from './census.ts';
+import type { ProcessFigures } from './process.ts';
+
+export const METRICS_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
+
+export interface MetricsInput {
+  readonly version: string;
+  readonly counters: Counters;
+  readonly census: Census;
+  readonly process: ProcessFigures;
+}
+
+type Labels = Readonly<Record<string, string | number>>;
+type Sample = readonly [labels: Labels, value: number];
+
+/** The page that `/metrics` answers. */
+export function renderMetrics(input: MetricsInput): string {
+  const page: string[] = [];
+  const add = (name: string, kind: 'counter' | 'gauge', help: string, samples: readonly Sample[]) => {
+    page.push(`# HELP ${name} ${help}`, `# TYPE ${name} ${kind}`);
+    for (const [labels, value] of samples) page.push(`${name}${labelText(labels)} ${value}`);
+  };
+  const one = (value: number): Sample[] => [[{}, value]];
+  const { counters, census } = input;
+  const protocols = [...counters.protocols].map(([protocol, count]) => ({ protocol, count }));
+
+  add('waymeet_info', 'gauge', 'The version that runs.', [
+    [{ version: input.version, node: process.version }, 1],
+  ]);
+  add(
+    'waymeet_messages_received_total',
+    'counter',
+    'Messages published by clients.',
+    protocols.flatMap(({ protocol, count }) =>
+      count.received.map((n, qos): Sample => [{ protocol, qos }, n]),
+    ),
+  );
+  add(
+    'waymeet_messages_delivered_total',
+    'counter',
+    'Messages sent to clients.',
+    protocols.flatMap(({ protocol, count }) =>
+      count.delivered.map((n, qos): Sample => [{ protocol, qos }, n]),
+    ),
+  );
+  add(
+    'waymeet_messages_dropped_total',
+    'counter',
+    'Messages that were not delivered, by reason.',
+    [...counters.dropped].map(([reason, n]): Sample => [{ reason }, n]),
+  );
+  add(
+    'waymeet_bytes_total',
+    'counter',
+    'Octets on the wires.',
+    protocols.flatMap(({ protocol, count }): Sample[] => [
+      [{ protocol, direction: 'in' }, count.bytesIn],
+      [{ protocol, direction: 'out' }, count.bytesOut],
+    ]),
+  );
+  add(
+    'waymeet_connections',
+    'gauge',
+    'Connections that are open.',
+    protocols.map(({ protocol, count }): Sample => [{ protocol }, count.connections]),
+  );
+  add(
+    'waymeet_connections_total',
+    'counter',
+    'Connections that were opened.',
+    protocols.map(({ protocol, count }): Sample => [{ protocol }, count.connectionsTotal]),
+  );
+  add(
+    'waymeet_connections_refused_total',
+    'counter',
+    'Connections and logins that were refused.',
+    protocols.map(({ protocol, count }): Sample => [{ protocol }, count.refused]),
+  );
+  add(
+    'waymeet_connections_broken_total',
+    'counter',
+    'Connections that were closed because the client broke the protocol.',
+    protocols.map(({ protocol, count }): Sample => [{ protocol }, count.broken]),
+  );
+  add('waymeet_sessions', 'gauge', 'Sessions, connected or waiting for their client.', one(census.sessions));
+  add('waymeet_subscriptions', 'gauge', 'Subscriptions.', one(census.subscriptions));
+  add('waymeet_retained_messages', 'gauge', 'Topics with a retained message.', one(census.retained));
+  add('waymeet_queue_messages', 'gauge', 'Messages that wait for a client.', one(census.queued));
+  add('waymeet_store_bytes', 'gauge', 'Octets of the store on disk.', one(census.storeBytes));
+  addProcess(add, input.process);
+  return `${page.join('\n')}\n`;
+}
+
+function addProcess(
+  add: (name: string, kind: 'counter' | 'gauge', help: string, samples: readonly Sample[]) => void,
+  p: ProcessFigures,
+): void {
+  add('waymeet_event_loop_lag_seconds', 'gauge', 'How late the event loop ran since the last scrape.', [
+    [{ quantile: '0.5' }, p.lagSeconds.p50],
+    [{ quantile: '0.99' }, p.lagSeconds.p99],
+    [{ quantile: '1' }, p.lagSeconds.max],
+  ]);
+  add('process_cpu_seconds_total', 'counter', 'CPU time, user and system.', [[{}, p.cpuSeconds]]);
+  add('process_resident_memory_bytes', 'gauge', 'Resident memory.', [[{}, p.residentBytes]]);
+  add('process_heap_bytes', 'gauge', 'JavaScript heap in use.', [[{}, p.heapBytes]]);
+  add('process_start_time_seconds', 'gauge', 'When the process started, since 1970.', [
+    [{}, p.startedAtMs / 1_000],
+  ]);
+  if (p.openFiles !== undefined)
+    add('process_open_fds', 'gauge', 'Open file descriptors.', [[{}, p.openFiles]]);
+}
+
+function labelText(labels: Labels): string {
+  const pairs = Object.entries(labels).map(([name, value]) => `${name}="${escapeLabel(String(value))}"`);
+  return pairs.length === 0 ? '' : `{${pairs.join(',')}}`;
+}
+
+function escapeLabel(value: string): string {
+  return value.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n');
+}

@@ -1,0 +1,149 @@
+// The hub about itself: the retained messages under `$SYS/`, with the names that dashboards for mosquitto read.
+
+import type { Counters, ProtocolCounters } from '../contract/hub.ts';
+import { Message, NEVER, type Origin } from '../contract/message.ts';
+import type { Census } from './census.ts';
+import { Load } from './load.ts';
+
+export interface SysSources {
+  readonly version: string;
+  readonly startedAt: number;
+  readonly counters: Counters;
+  census(): Census;
+  /** Octets of heap in use now. */
+  heapBytes(): number;
+}
+
+const ORIGIN: Origin = { protocol: 'hub', client: '$SYS', principal: 'hub' };
+const LOADS = [
+  'messages/received',
+  'messages/sent',
+  'bytes/received',
+  'bytes/sent',
+  'connections',
+  'publish/dropped',
+] as const;
+
+/** Publishes the tree. Values that did not change are not published again. */
+export class SysTree {
+  private readonly sources: SysSources;
+  private readonly publish: (m: Message) => void;
+  private readonly loads = new Map(LOADS.map((name) => [name, new Load()]));
+  private readonly last = new Map<string, string>();
+  private lastAt: number;
+  private mostConnected = 0;
+  private mostHeap = 0;
+
+  constructor(sources: SysSources, publish: (m: Message) => void) {
+    this.sources = sources;
+    this.publish = publish;
+    this.lastAt = sources.startedAt;
+  }
+
+  /** Publishes what is true at `now`. */
+  update(now: number): void {
+    for (const [topic, value] of this.read(now)) {
+      const text = String(value);
+      if (this.last.get(topic) === text) continue;
+      this.last.set(topic, text);
+      this.publish(
+        new Message(`$SYS/${topic}`, new TextEncoder().encode(text), 0, true, ORIGIN, now, NEVER, undefined),
+      );
+    }
+  }
+
+  private *read(now: number): Iterable<[topic: string, value: string | number]> {
+    const { version, startedAt, counters } = this.sources;
+    const census = this.sources.census();
+    const all = sum(counters.protocols.values());
+    const dropped = [...counters.dropped.values()].reduce((a, b) => a + b, 0);
+    const heap = this.sources.heapBytes();
+    this.mostConnected = Math.max(this.mostConnected, all.connections);
+    this.mostHeap = Math.max(this.mostHeap, heap);
+
+    yield ['broker/version', `waymeet version ${version}`];
+    yield ['broker/uptime', `${Math.floor((now - startedAt) / 1_000)} seconds`];
+    yield ['broker/clients/connected', all.connections];
+    yield ['broker/clients/active', all.connections];
+    yield ['broker/clients/total', census.sessions];
+    yield ['broker/clients/disconnected', Math.max(0, census.sessions - all.connections)];
+    yield ['broker/clients/inactive', Math.max(0, census.sessions - all.connections)];
+    yield ['broker/clients/maximum', this.mostConnected];
+    yield ['broker/connections/total', all.connectionsTotal];
+    yield ['broker/connections/refused', all.refused];
+    yield ['broker/connections/broken', all.broken];
+    yield ['broker/messages/received', all.received];
+    yield ['broker/messages/sent', all.delivered];
+    yield ['broker/messages/stored', census.queued + census.retained];
+    yield ['broker/publish/messages/received', all.received];
+    yield ['broker/publish/messages/sent', all.delivered];
+    yield ['broker/publish/messages/dropped', dropped];
+    yield ['broker/bytes/received', all.bytesIn];
+    yield ['broker/bytes/sent', all.bytesOut];
+    yield ['broker/subscriptions/count', census.subscriptions];
+    yield ['broker/retained messages/count', census.retained];
+    yield ['broker/store/messages/count', census.queued + census.retained];
+    yield ['broker/store/bytes', census.storeBytes];
+    yield ['broker/heap/current', heap];
+    yield ['broker/heap/maximum', this.mostHeap];
+    yield* this.load(now, [
+      all.received,
+      all.delivered,
+      all.bytesIn,
+      all.bytesOut,
+      all.connectionsTotal,
+      dropped,
+    ]);
+    for (const [reason, count] of counters.dropped) yield [`broker/dropped/${reason}`, count];
+    for (const [protocol, c] of counters.protocols) yield* ofProtocol(protocol, c);
+  }
+
+  private *load(now: number, totals: readonly number[]): Iterable<[topic: string, value: string]> {
+    const elapsed = now - this.lastAt;
+    this.lastAt = now;
+    for (const [i, name] of LOADS.entries()) {
+      const load = this.loads.get(name)!;
+      load.update(totals[i]!, elapsed);
+      for (const [minutes, perMinute] of load.entries())
+        yield [`broker/load/${name}/${minutes}`, perMinute.toFixed(2)];
+    }
+  }
+}
+
+function* ofProtocol(protocol: string, c: ProtocolCounters): Iterable<[topic: string, value: number]> {
+  const at = `protocols/${protocol}`;
+  yield [`${at}/clients/connected`, c.connections];
+  yield [`${at}/connections/total`, c.connectionsTotal];
+  yield [`${at}/connections/refused`, c.refused];
+  yield [`${at}/connections/broken`, c.broken];
+  yield [`${at}/bytes/received`, c.bytesIn];
+  yield [`${at}/bytes/sent`, c.bytesOut];
+  for (const qos of [0, 1, 2]) {
+    yield [`${at}/messages/received/qos${qos}`, c.received[qos]!];
+    yield [`${at}/messages/sent/qos${qos}`, c.delivered[qos]!];
+  }
+}
+
+function sum(protocols: Iterable<ProtocolCounters>) {
+  const all = {
+    connections: 0,
+    connectionsTotal: 0,
+    refused: 0,
+    broken: 0,
+    bytesIn: 0,
+    bytesOut: 0,
+    received: 0,
+    delivered: 0,
+  };
+  for (const c of protocols) {
+    all.connections += c.connections;
+    all.connectionsTotal += c.connectionsTotal;
+    all.refused += c.refused;
+    all.broken += c.broken;
+    all.bytesIn += c.bytesIn;
+    all.bytesOut += c.bytesOut;
+    for (const n of c.received) all.received += n;
+    for (const n of c.delivered) all.delivered += n;
+  }
+  return all;
+}

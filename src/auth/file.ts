@@ -1,0 +1,225 @@
+// The engine over files: users with passwords, an access control list, pre-shared keys, and client certificates.
+
+import { randomBytes } from 'node:crypto';
+import type { Action, Auth, Exchange, Identity, Login } from '../contract/auth.ts';
+import { NEVER } from '../contract/message.ts';
+import type { Outcome } from '../contract/outcome.ts';
+import { Acl, type AclModel, ANONYMOUS } from './acl.ts';
+import { parseAcl } from './acl-text.ts';
+import { type PasswordOptions, Passwords } from './passwords.ts';
+import { parsePsk } from './psk.ts';
+import { DEFAULT_ITERATIONS, MECHANISM, ScramExchange } from './scram.ts';
+import { readText, TextFault } from './text.ts';
+import { nameFault, parseUsers, readUsersText, type User } from './users.ts';
+
+export interface FileAuthOptions {
+  readonly usersFile?: string;
+  /** With it, or with `acl`, what no rule allows is denied; without both, whoever may enter may do everything. */
+  readonly aclFile?: string;
+  /** Rules from the configuration, beside those of the file. */
+  readonly acl?: AclModel;
+  readonly pskFile?: string;
+  /** Who says no name may enter as `anonymous`; by listener, or everywhere. Default: no. */
+  readonly anonymous?: boolean | ((listener: string) => boolean);
+  /** A verified client certificate's common name is the user; no password is asked. By listener, or everywhere. Default: no. */
+  readonly certificateIsUser?: boolean | ((listener: string) => boolean);
+  readonly passwords?: PasswordOptions;
+}
+
+/** What the files say, read together so that a reload changes all of it or nothing. */
+interface Rules {
+  readonly users: ReadonlyMap<string, User> | undefined;
+  readonly psk: ReadonlyMap<string, Uint8Array>;
+  readonly acl: Acl | undefined;
+}
+
+type Proof = 'user' | 'psk' | 'certificate' | 'anonymous';
+
+/** How many principals keep an identity object that their clients share. */
+const SHARED = 10_000;
+
+export class FileAuth implements Auth {
+  private rules: Rules;
+  private readonly options: FileAuthOptions;
+  private readonly passwords: Passwords;
+  private readonly secret = randomBytes(32);
+  private readonly shared = new Map<string, FileIdentity>();
+  private generation = 1;
+
+  private constructor(options: FileAuthOptions, rules: Rules) {
+    this.options = options;
+    this.rules = rules;
+    this.passwords = new Passwords(options.passwords);
+  }
+
+  /** Reads the files. Rejects with TextFault for what is wrong in them, with Error when one cannot be read. */
+  static async open(options: FileAuthOptions): Promise<FileAuth> {
+    return new FileAuth(options, await load(options));
+  }
+
+  /** Reads the files again. When it rejects, what was read before still holds. */
+  async reload(): Promise<void> {
+    this.rules = await load(this.options);
+    this.generation++;
+  }
+
+  get epoch(): number {
+    return this.generation;
+  }
+
+  async identify(login: Login): Promise<Identity | Outcome> {
+    const { certificate, pskIdentity } = login.wire;
+    if (certificate !== undefined && granted(this.options.certificateIsUser, login.listener)) {
+      if (nameFault(certificate.commonName) !== undefined) return 'bad-credentials';
+      return this.identity('certificate', certificate.commonName);
+    }
+    if (pskIdentity !== undefined && this.rules.psk.has(pskIdentity)) {
+      return this.identity('psk', pskIdentity);
+    }
+    const { username, password } = login;
+    if (username === undefined && password === undefined) {
+      if (!granted(this.options.anonymous, login.listener)) return 'not-authorized';
+      return this.identity('anonymous', ANONYMOUS);
+    }
+    if (username === undefined || password === undefined) return 'bad-credentials';
+    const right = await this.passwords.check(this.rules.users?.get(username)?.hash, password);
+    if (right === 'busy') return 'busy';
+    // Asked again: a reload may have removed the user while the hash was computed.
+    if (!right || !this.rules.users?.has(username)) return 'bad-credentials';
+    return this.identity('user', username);
+  }
+
+  exchange(mechanism: string, _login: Login): Exchange | undefined {
+    if (mechanism !== MECHANISM || this.rules.users === undefined) return undefined;
+    return new ScramExchange({
+      secret: this.secret,
+      usualIterations: usualIterations(this.rules.users),
+      find: (name) => this.rules.users?.get(name)?.scram,
+      proved: (name) => (this.rules.users?.has(name) ? this.identity('user', name) : 'bad-credentials'),
+    });
+  }
+
+  allows(who: Identity, client: string, action: Action, topicOrFilter: string): boolean {
+    const { acl } = this.rules;
+    const ours = who instanceof FileIdentity ? who : undefined;
+    if (ours !== undefined && !this.stands(ours.proof, ours.principal)) return false;
+    if (acl === undefined) return true;
+    // One object for several clients, and now, after a reload, rules that tell clients apart: its cached answers are for all of them.
+    const one = ours?.several && acl.byClient ? undefined : client;
+    return acl.allows({ principal: who.principal, client: one }, action, topicOrFilter);
+  }
+
+  /** The key of a PSK identity, for the handshake. */
+  pskKey(identity: string): Uint8Array | undefined {
+    return this.rules.psk.get(identity);
+  }
+
+  /** Whether whoever was let in may do everything: nobody wrote rules, and the user is still there. */
+  unrestricted(proof: Proof, principal: string): boolean {
+    return this.rules.acl === undefined && this.stands(proof, principal);
+  }
+
+  private stands(proof: Proof, principal: string): boolean {
+    if (proof === 'user') return this.rules.users?.has(principal) ?? false;
+    return proof !== 'psk' || this.rules.psk.has(principal);
+  }
+
+  private identity(proof: Proof, principal: string): FileIdentity {
+    // Permission caches may be keyed by the object alone: where rules tell clients apart, each has its own.
+    if (this.rules.acl?.byClient) return new FileIdentity(this, proof, principal, false);
+    const key = `${proof} ${principal}`;
+    let identity = this.shared.get(key);
+    if (identity === undefined) {
+      identity = new FileIdentity(this, proof, principal, true);
+      if (this.shared.size < SHARED) this.shared.set(key, identity);
+    }
+    return identity;
+  }
+}
+
+class FileIdentity implements Identity {
+  readonly principal: string;
+  readonly validUntil = NEVER;
+  readonly proof: Proof;
+  /** Clients with different ids may hold this object. */
+  readonly several: boolean;
+  private readonly auth: FileAuth;
+
+  constructor(auth: FileAuth, proof: Proof, principal: string, several: boolean) {
+    this.auth = auth;
+    this.proof = proof;
+    this.principal = principal;
+    this.several = several;
+  }
+
+  /** Looked up, not kept: a reload may bring rules, or take the user away, while the client stays connected. */
+  get unrestricted(): boolean {
+    return this.auth.unrestricted(this.proof, this.principal);
+  }
+}
+
+/** The iterations that most SCRAM credentials have. */
+function usualIterations(users: ReadonlyMap<string, User>): number {
+  const count = new Map<number, number>();
+  let usual = DEFAULT_ITERATIONS;
+  for (const { scram } of users.values()) {
+    if (scram === undefined) continue;
+    const now = (count.get(scram.iterations) ?? 0) + 1;
+    count.set(scram.iterations, now);
+    if (now > (count.get(usual) ?? 0)) usual = scram.iterations;
+  }
+  return usual;
+}
+
+function granted(setting: boolean | ((listener: string) => boolean) | undefined, listener: string): boolean {
+  return typeof setting === 'function' ? setting(listener) : (setting ?? false);
+}
+
+async function load(options: FileAuthOptions): Promise<Rules> {
+  const faults: string[] = [];
+  async function read<T>(parse: (text: string) => T, text: Promise<string>): Promise<T | undefined> {
+    try {
+      return parse(await text);
+    } catch (why) {
+      if (!(why instanceof TextFault)) throw why;
+      faults.push(...why.faults);
+      return undefined;
+    }
+  }
+  const { usersFile, aclFile, pskFile } = options;
+  const users =
+    usersFile === undefined
+      ? undefined
+      : await read((text) => parseUsers(text, usersFile), readUsersText(usersFile));
+  const psk =
+    pskFile === undefined
+      ? undefined
+      : await read(
+          (text) => parsePsk(text, pskFile),
+          readText(pskFile, 'PSK file', 'write one line `identity:hexkey` a device, or correct the path'),
+        );
+  const written =
+    aclFile === undefined
+      ? undefined
+      : await read(
+          (text) => parseAcl(text, aclFile),
+          readText(
+            aclFile,
+            'ACL file',
+            'write it, starting with `all` and `allow both #`, or correct the path',
+          ),
+        );
+  if (faults.length > 0) throw new TextFault(faults);
+  const models = [options.acl, written].filter((model) => model !== undefined);
+  return { users, psk: psk ?? new Map(), acl: models.length === 0 ? undefined : new Acl(merged(models)) };
+}
+
+function merged(models: readonly AclModel[]): AclModel {
+  const groups: Record<string, string[]> = Object.create(null);
+  for (const model of models) {
+    for (const [name, members] of Object.entries(model.groups ?? {})) {
+      groups[name] = [...(groups[name] ?? []), ...members];
+    }
+  }
+  return { rules: models.flatMap((model) => model.rules), groups };
+}

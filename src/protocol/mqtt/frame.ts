@@ -1,0 +1,194 @@
+// PUBLISH frames towards clients: encoded once per version, then copied and patched for each receiver.
+
+import { BY_REFERENCE_BYTES } from '../../bytes/outbox.ts';
+import { type Dialect, dialectSlot, type Message } from '../../contract/message.ts';
+import type { Wire } from '../../contract/wire.ts';
+import { propertiesOf, TAG_IDENTIFIER } from './map.ts';
+import { encodeProperties } from './properties.ts';
+import { utf8Length, writeUtf8 } from './text.ts';
+import { varintLength, writeVarint } from './writer.ts';
+
+const NOTHING = new Uint8Array(0);
+
+/** Topic name with its length in front. */
+const TOPIC: Dialect = {
+  slot: dialectSlot(),
+  encode(m) {
+    const length = utf8Length(m.topic);
+    const octets = new Uint8Array(2 + length);
+    octets[0] = length >> 8;
+    octets[1] = length;
+    writeUtf8(octets, 2, m.topic);
+    return octets;
+  },
+};
+
+/** The properties that depend on the message alone, without their length in front. */
+const PROPERTIES: Dialect = {
+  slot: dialectSlot(),
+  encode(m) {
+    if (m.meta === undefined) return NOTHING;
+    const octets = encodeProperties(propertiesOf(m.meta));
+    let at = 0;
+    while (octets[at]! >= 0x80) at++;
+    return octets.subarray(at + 1);
+  },
+};
+
+/** Whether the payload follows its frame's head by reference instead of being copied. */
+export function byReference(m: Message): boolean {
+  return m.payload.length >= BY_REFERENCE_BYTES;
+}
+
+/**
+ * A whole frame without anything that belongs to one receiver, up to the payload if that goes by reference:
+ * `0x30 | length | topic | id, if acknowledged | properties, in 5 | payload`
+ */
+class FrameDialect implements Dialect {
+  readonly slot = dialectSlot();
+  private readonly level5: boolean;
+  private readonly acknowledged: boolean;
+
+  constructor(level5: boolean, acknowledged: boolean) {
+    this.level5 = level5;
+    this.acknowledged = acknowledged;
+  }
+
+  encode(m: Message): Uint8Array {
+    const topic = utf8Length(m.topic);
+    const properties = this.level5 ? m.frame(PROPERTIES) : NOTHING;
+    const propertiesBytes = this.level5 ? varintLength(properties.length) + properties.length : 0;
+    const headBytes = 2 + topic + (this.acknowledged ? 2 : 0) + propertiesBytes;
+    const remaining = headBytes + m.payload.length;
+    const inline = byReference(m) ? 0 : m.payload.length;
+    const octets = new Uint8Array(1 + varintLength(remaining) + headBytes + inline);
+    octets[0] = 0x30;
+    let at = writeVarint(octets, 1, remaining);
+    octets[at] = topic >> 8;
+    octets[at + 1] = topic;
+    at = writeUtf8(octets, at + 2, m.topic);
+    if (this.acknowledged) at += 2;
+    if (this.level5) {
+      at = writeVarint(octets, at, properties.length);
+      octets.set(properties, at);
+      at += properties.length;
+    }
+    if (inline > 0) octets.set(m.payload, at);
+    return octets;
+  }
+}
+
+const PLAIN_3 = new FrameDialect(false, false);
+const ACKNOWLEDGED_3 = new FrameDialect(false, true);
+const PLAIN_5 = new FrameDialect(true, false);
+const ACKNOWLEDGED_5 = new FrameDialect(true, true);
+
+/** The cached frame of `m` for a version and kind of delivery: copy it, then patch the first octet and the packet id. */
+export function sharedFrame(m: Message, level5: boolean, acknowledged: boolean): Uint8Array {
+  if (level5) return m.frame(acknowledged ? ACKNOWLEDGED_5 : PLAIN_5);
+  return m.frame(acknowledged ? ACKNOWLEDGED_3 : PLAIN_3);
+}
+
+/** Writes a shared frame with its receiver's first octet and packet id (0: none) and, by reference, the payload. */
+export function writeShared(wire: Wire, frame: Uint8Array, first: number, id: number, m: Message): void {
+  const at = wire.reserve(frame.length);
+  const { bytes } = wire;
+  bytes.set(frame, at);
+  bytes[at] = first;
+  if (id !== 0) {
+    let topicAt = at + 1;
+    while (bytes[topicAt]! >= 0x80) topicAt++;
+    topicAt++;
+    const idAt = topicAt + 2 + ((bytes[topicAt]! << 8) | bytes[topicAt + 1]!);
+    bytes[idAt] = id >> 8;
+    bytes[idAt + 1] = id;
+  }
+  if (byReference(m)) wire.write(m.payload);
+}
+
+/** What only one receiver's frame carries (5.0). */
+export class OwnParts {
+  /** 0: none. */
+  alias = 0;
+  /** The alias is known to the client, so the topic is left out. */
+  topicless = false;
+  /** Seconds, 0: the message does not expire. */
+  expiry = 0;
+  /** Tags of the matching subscriptions: the frame carries all of their identifiers [MQTT5-3.3.4-3] [MQTT5-3.3.4-5]. */
+  tags: readonly number[] = [];
+}
+
+/** The octets of the frame that `writeOwn` would write, payload included. */
+export function ownFrameBytes(m: Message, id: number, own: OwnParts): number {
+  const remaining = ownRemaining(m, id, own);
+  return 1 + varintLength(remaining) + remaining;
+}
+
+function ownRemaining(m: Message, id: number, own: OwnParts): number {
+  const properties = ownPropertiesBytes(m, own);
+  const topic = own.topicless ? 2 : m.frame(TOPIC).length;
+  return topic + (id !== 0 ? 2 : 0) + varintLength(properties) + properties + m.payload.length;
+}
+
+function ownPropertiesBytes(m: Message, own: OwnParts): number {
+  let bytes = m.frame(PROPERTIES).length;
+  if (own.alias !== 0) bytes += 3;
+  if (own.expiry !== 0) bytes += 5;
+  for (const tag of own.tags) {
+    const identifier = tag & TAG_IDENTIFIER;
+    if (identifier !== 0) bytes += 1 + varintLength(identifier);
+  }
+  return bytes;
+}
+
+/** Writes a frame that is one receiver's own: topic alias, remaining life and subscription identifiers in front of the shared properties. */
+export function writeOwn(wire: Wire, m: Message, first: number, id: number, own: OwnParts): void {
+  const remaining = ownRemaining(m, id, own);
+  const inline = byReference(m) ? 0 : m.payload.length;
+  const start = wire.reserve(1 + varintLength(remaining) + remaining - m.payload.length + inline);
+  const { bytes } = wire;
+  bytes[start] = first;
+  let at = writeVarint(bytes, start + 1, remaining);
+  if (own.topicless) {
+    bytes[at++] = 0;
+    bytes[at++] = 0;
+  } else {
+    const topic = m.frame(TOPIC);
+    bytes.set(topic, at);
+    at += topic.length;
+  }
+  if (id !== 0) {
+    bytes[at++] = id >> 8;
+    bytes[at++] = id;
+  }
+  at = writeVarint(bytes, at, ownPropertiesBytes(m, own));
+  at = writeOwnProperties(bytes, at, own);
+  const properties = m.frame(PROPERTIES);
+  bytes.set(properties, at);
+  at += properties.length;
+  if (inline > 0) bytes.set(m.payload, at);
+  else if (m.payload.length > 0) wire.write(m.payload);
+}
+
+function writeOwnProperties(bytes: Uint8Array, from: number, own: OwnParts): number {
+  let at = from;
+  if (own.expiry !== 0) {
+    bytes[at++] = 0x02;
+    bytes[at++] = own.expiry >>> 24;
+    bytes[at++] = own.expiry >>> 16;
+    bytes[at++] = own.expiry >>> 8;
+    bytes[at++] = own.expiry;
+  }
+  for (const tag of own.tags) {
+    const identifier = tag & TAG_IDENTIFIER;
+    if (identifier === 0) continue;
+    bytes[at++] = 0x0b;
+    at = writeVarint(bytes, at, identifier);
+  }
+  if (own.alias !== 0) {
+    bytes[at++] = 0x23;
+    bytes[at++] = own.alias >> 8;
+    bytes[at++] = own.alias;
+  }
+  return at;
+}

@@ -1,0 +1,107 @@
+// From the configuration to the list of listeners: the usual ones, or those that were written, with what they inherit.
+
+import type { AuthConfig, Config, ListenerConfig, MqttConfig, TlsConfig } from './schema.ts';
+
+export type ListenerType = ListenerConfig['type'];
+export type ProtocolName = 'mqtt' | 'waymeet' | 'coap';
+
+/** One listener with everything it inherits filled in. Sizes in octets, times in ms; Infinity: no limit. */
+export interface PlannedListener {
+  readonly name: string;
+  readonly type: ListenerType;
+  readonly protocols: readonly ProtocolName[];
+  readonly hosts: readonly string[];
+  /** The hosts were not chosen by anybody: one that this machine lacks (`::1`) is passed over. */
+  readonly usual: boolean;
+  readonly port: number;
+  /** Of a unix socket. */
+  readonly path: string | undefined;
+  readonly proxy: boolean;
+  readonly anonymous: boolean;
+  readonly tls: TlsConfig;
+  readonly auth: AuthConfig;
+  readonly engine: 'open' | 'file';
+  readonly mqtt: MqttConfig;
+  readonly limits: {
+    readonly maxPacketBytes: number;
+    readonly connections: number;
+    readonly connectionsPerAddress: number;
+    readonly loginMs: number;
+    readonly firstByteMs: number;
+    readonly acceptPerSecond: number;
+  };
+}
+
+/** What each kind of listener may speak. */
+export const SPOKEN: Readonly<Record<ListenerType, readonly ProtocolName[]>> = {
+  tcp: ['mqtt'],
+  tls: ['mqtt'],
+  unix: ['mqtt'],
+  ws: ['mqtt', 'waymeet'],
+  wss: ['mqtt', 'waymeet'],
+  udp: ['coap'],
+};
+
+/** The listeners of a configuration. */
+export function plan(config: Config): PlannedListener[] {
+  return (config.listeners ?? usual(config)).map((l) => {
+    const auth = l.auth ?? config.auth;
+    const hosts = l.host ?? config.host;
+    return {
+      name: l.name,
+      type: l.type,
+      protocols: l.protocols ?? SPOKEN[l.type],
+      hosts: l.type === 'unix' ? [] : hosts,
+      usual: hosts.join() === '127.0.0.1,::1',
+      port: l.port ?? 0,
+      path: l.path,
+      proxy: l.proxy,
+      anonymous: l.anonymous ?? config.anonymous,
+      tls: l.tls ?? config.tls,
+      auth,
+      engine: engineOf(auth),
+      mqtt: over(config.mqtt, l.mqtt),
+      limits: {
+        maxPacketBytes: l.limits.packet ?? config.limits.packet,
+        connections: l.limits.connections ?? Number.POSITIVE_INFINITY,
+        connectionsPerAddress: l.limits.connectionsPerAddress ?? config.limits.connectionsPerAddress,
+        loginMs: l.limits.login ?? config.limits.login,
+        firstByteMs: l.limits.firstByte ?? config.limits.firstByte,
+        acceptPerSecond: l.limits.acceptPerSecond ?? config.limits.acceptPerSecond,
+      },
+    };
+  });
+}
+
+export function engineOf(auth: AuthConfig): 'open' | 'file' {
+  return auth.engine ?? (auth.users === undefined ? 'open' : 'file');
+}
+
+export function isSecure(type: ListenerType): boolean {
+  return type === 'tls' || type === 'wss';
+}
+
+/** Whether only this machine can reach it. */
+export function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127\.\d+\.\d+\.\d+$/.test(host);
+}
+
+function usual(config: Config): ListenerConfig[] {
+  const certified = config.tls.cert !== undefined;
+  const found: ListenerConfig[] = [];
+  const add = (name: string, type: ListenerType, port: number | 'off') => {
+    if (port === 'off' || (isSecure(type) && !certified)) return;
+    found.push({ name, type, port, proxy: false, limits: {}, mqtt: {} });
+  };
+  add('mqtt', 'tcp', config.ports.mqtt);
+  add('mqtts', 'tls', config.ports.mqtts);
+  add('web', 'ws', config.ports.web);
+  add('webs', 'wss', config.ports.webs);
+  add('coap', 'udp', config.ports.coap);
+  return found;
+}
+
+function over(all: MqttConfig, here: ListenerConfig['mqtt']): MqttConfig {
+  const said = Object.fromEntries(Object.entries(here).filter(([, value]) => value !== undefined));
+  return { ...all, ...said };
+}

@@ -1,0 +1,156 @@
+// What one field cannot know: rules between settings, and the refusal to be open to a network by accident.
+
+import { engineOf, isLoopback, isSecure, type PlannedListener, plan, SPOKEN } from './listeners.ts';
+import type { Config, ListenerConfig } from './schema.ts';
+import type { Path } from './source.ts';
+
+export interface Found {
+  /** The setting that is wrong. */
+  readonly at: Path;
+  readonly text: string;
+}
+
+/** Everything that is wrong with a configuration whose fields are all right by themselves. */
+export function rules(config: Config): Found[] {
+  const listeners = plan(config);
+  return [
+    ...(config.listeners === undefined
+      ? []
+      : listeners.flatMap((l, i) => ofListener(l, config.listeners![i]!, i))),
+    ...ofDoors(config, listeners),
+    ...twice(listeners),
+    ...ofAuth(config),
+    ...ofTls(config),
+    ...ofWeb(config),
+  ];
+}
+
+function ofListener(l: PlannedListener, written: ListenerConfig, index: number): Found[] {
+  const found: Found[] = [];
+  const at = (...steps: string[]): Path => ['listeners', index, ...steps];
+  if (l.type === 'unix' && written.path === undefined) {
+    found.push({ at: at(), text: "is a unix socket without 'path': write path: ./waymeet.sock" });
+  }
+  if (l.type === 'unix' && written.port !== undefined) {
+    found.push({ at: at('port'), text: 'means nothing for a unix socket: leave it out' });
+  }
+  if (l.type !== 'unix' && written.port === undefined) {
+    found.push({ at: at(), text: `has no 'port': write port: ${USUAL_PORTS[l.type]}` });
+  }
+  if (l.type !== 'unix' && written.path !== undefined) {
+    const text = `belongs to type: unix, not to ${l.type}; the paths of WebSockets are web.mqtt and web.json`;
+    found.push({ at: at('path'), text });
+  }
+  if (l.proxy && l.type === 'udp')
+    found.push({ at: at('proxy'), text: 'is for streams, not for udp: leave it out' });
+  for (const protocol of l.protocols) {
+    if (SPOKEN[l.type].includes(protocol)) continue;
+    const fits = Object.entries(SPOKEN).flatMap(([type, spoken]) =>
+      spoken.includes(protocol) ? [type] : [],
+    );
+    const text = `${protocol} cannot be spoken over ${l.type}: write type: ${fits.join(' or ')}`;
+    found.push({ at: at('protocols'), text });
+  }
+  if (isSecure(l.type) && l.tls.cert === undefined && l.tls.psk === undefined) {
+    found.push({
+      at: at(),
+      text: `is ${l.type} without a certificate: write tls: {cert: ./cert.pem, key: ./key.pem}`,
+    });
+  }
+  return found;
+}
+
+const USUAL_PORTS = { tcp: 1883, tls: 8883, ws: 8080, wss: 8443, udp: 5683 };
+
+/** Listeners that a network can reach and that ask nobody who they are. */
+function ofDoors(config: Config, listeners: readonly PlannedListener[]): Found[] {
+  const open = listeners.flatMap((l, index) => {
+    const outside = l.hosts.filter((host) => !isLoopback(host));
+    if (outside.length === 0 || l.engine === 'file' || l.anonymous) return [];
+    return [{ l, index, outside: outside.join(', ') }];
+  });
+  const first = open[0];
+  if (first === undefined) return [];
+  if (config.listeners === undefined)
+    return [{ at: ['host'], text: openDoor(`everybody who reaches ${first.outside}`) }];
+  return open.map(({ l, index, outside }) => ({
+    at: ['listeners', index, ...(config.listeners![index]!.host === undefined ? [] : ['host'])],
+    text: openDoor(`everybody who reaches '${l.name}' on ${outside}`),
+  }));
+}
+
+function openDoor(everybody: string): string {
+  return [
+    `would let ${everybody} publish and subscribe. Write either`,
+    '    auth:',
+    '      users: ./waymeet-users   # then: waymeet user add NAME --users ./waymeet-users',
+    '  or, if that is what you want,',
+    '    anonymous: true            # or start with --anonymous',
+  ].join('\n');
+}
+
+function twice(listeners: readonly PlannedListener[]): Found[] {
+  const found: Found[] = [];
+  const names = new Set<string>();
+  const places = new Map<string, string>();
+  for (const [i, l] of listeners.entries()) {
+    if (names.has(l.name))
+      found.push({ at: ['listeners', i, 'name'], text: `'${l.name}' is the name of an earlier listener` });
+    names.add(l.name);
+    for (const host of l.port === 0 ? [] : l.hosts) {
+      const place = `${l.type === 'udp' ? 'udp' : 'tcp'} ${host}:${l.port}`;
+      const other = places.get(place);
+      if (other !== undefined) {
+        found.push({
+          at: ['listeners', i, 'port'],
+          text: `listener '${other}' has port ${l.port} of ${host} already`,
+        });
+      }
+      places.set(place, l.name);
+    }
+  }
+  return found;
+}
+
+function ofAuth(config: Config): Found[] {
+  const blocks: [Path, Config['auth']][] = [[['auth'], config.auth]];
+  for (const [i, l] of (config.listeners ?? []).entries())
+    if (l.auth) blocks.push([['listeners', i, 'auth'], l.auth]);
+  return blocks.flatMap(([at, auth]) => {
+    if (engineOf(auth) === 'file' && auth.users === undefined) {
+      return [{ at, text: 'asks for a users file and names none: write users: ./waymeet-users' }];
+    }
+    if (engineOf(auth) === 'open' && auth.acl !== undefined) {
+      return [{ at, text: 'has rules and no users: write users: ./waymeet-users, or leave acl out' }];
+    }
+    return [];
+  });
+}
+
+function ofTls(config: Config): Found[] {
+  const blocks: [Path, Config['tls']][] = [[['tls'], config.tls]];
+  for (const [i, l] of (config.listeners ?? []).entries())
+    if (l.tls) blocks.push([['listeners', i, 'tls'], l.tls]);
+  return blocks.flatMap(([at, tls]) => {
+    const found: Found[] = [];
+    if ((tls.cert === undefined) !== (tls.key === undefined)) {
+      const lacking = tls.cert === undefined ? 'cert' : 'key';
+      found.push({ at, text: `has no '${lacking}': a certificate needs both cert and key` });
+    }
+    if (tls.requireCert && tls.ca === undefined) {
+      found.push({ at: [...at, 'requireCert'], text: "needs 'ca': the authorities that vouch for clients" });
+    }
+    return found;
+  });
+}
+
+function ofWeb(config: Config): Found[] {
+  const found: Found[] = [];
+  for (const key of ['mqtt', 'json'] as const) {
+    if (!config.web[key].startsWith('/'))
+      found.push({ at: ['web', key], text: `must start with '/': write /${config.web[key]}` });
+  }
+  if (config.web.mqtt === config.web.json)
+    found.push({ at: ['web', 'json'], text: 'must differ from web.mqtt' });
+  return found;
+}

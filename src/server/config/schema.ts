@@ -1,0 +1,255 @@
+// Every setting there is: the one schema that files, environment, flags, `--help` and the reference are made from.
+
+import { z } from 'zod';
+import {
+  duration,
+  fieldNotes,
+  flag,
+  group,
+  limit,
+  listOf,
+  oneOf,
+  optional,
+  optionalGroup,
+  path,
+  port,
+  portNumber,
+  preset,
+  required,
+  size,
+  span,
+  text,
+  whole,
+} from './field.ts';
+
+const LIVE = { live: true };
+
+/** What stands in `tls`, at the top and in a listener. */
+const tlsShape = () => ({
+  cert: optional('The certificate chain, PEM.', path, LIVE),
+  key: optional('The private key of `cert`, PEM.', path, LIVE),
+  ca: optional(
+    'Authorities whose client certificates are accepted, PEM. Given: clients are asked for one.',
+    path,
+    LIVE,
+  ),
+  requireCert: preset('Refuse clients without a certificate that `ca` vouches for.', flag, false, LIVE),
+  certificateIsUser: preset(
+    "A verified certificate's common name is the user name; no password is asked.",
+    flag,
+    false,
+  ),
+  psk: optional('Pre-shared keys, one line each: `identity:key in hex`.', path, LIVE),
+  minVersion: preset('The oldest TLS version spoken.', oneOf('TLSv1.2', 'TLSv1.3'), 'TLSv1.2'),
+  sni: list('More certificates, chosen by the server name that the client asks for.', serverName),
+});
+
+const serverName = z.strictObject({
+  name: required('The server name that clients ask for (SNI), `*.example.org` allowed.', text, LIVE),
+  cert: required('The certificate chain for it, PEM.', path, LIVE),
+  key: required('The private key of `cert`, PEM.', path, LIVE),
+});
+
+const tls = group('Certificates of every TLS listener that has none of its own.', tlsShape());
+
+const mqttShape = {
+  maxKeepAliveSeconds: preset(
+    'Longer keep-alive times are lowered to this in MQTT 5; 0 leaves every choice to the client.',
+    whole(0, 65_535),
+    0,
+  ),
+  topicAliasMaximum: preset('Topic aliases that a client may use towards the hub.', whole(0, 65_535), 64),
+  checkPayloadFormat: preset('Refuse payloads that are announced as UTF-8 text and are not.', flag, false),
+  responseInformation: optional('The response information that MQTT 5 clients are told when they ask.', text),
+  serverReference: optional('Send every MQTT 5 client to this other server.', text),
+  serverMoved: preset(
+    'The other server is to be used for good (0x9D), not only for now (0x9C).',
+    flag,
+    false,
+  ),
+};
+
+const mqtt = group('MQTT, unless a listener says otherwise.', mqttShape);
+
+/** What one `auth` block says: at the top for all, in a listener for that one. */
+const authShape = () => ({
+  engine: optional(
+    '`open` lets everybody do everything; `file` asks the users file. `file` when `users` is given.',
+    oneOf('open', 'file'),
+  ),
+  users: optional('The users file; `waymeet user add` writes it.', path, LIVE),
+  acl: optional(
+    'The rules file: who may publish and subscribe where. Without it, users may do everything.',
+    path,
+    LIVE,
+  ),
+});
+
+const auth = group('Who may come in, and what they may do.', authShape());
+
+/** Limits of one listener; absent ones are the hub's. */
+const listenerLimits = group('Limits of this listener alone.', {
+  packet: optional('The largest packet taken.', size(128)),
+  connections: optional('Connections at a time.', limit(1)),
+  connectionsPerAddress: optional('Connections at a time from one address.', limit(1)),
+  login: optional('How long a client may take from its first byte to a completed login.', span),
+  firstByte: optional('How long a connection may stay silent at first.', span),
+  acceptPerSecond: optional('Connections accepted a second, on average.', limit(1)),
+});
+
+export const listener = z.strictObject({
+  name: required('What logs, metrics and errors call it.', text),
+  type: preset(
+    'What carries it: `tcp`, `tls`, a unix socket, HTTP with WebSocket (`ws`, `wss`), or `udp`.',
+    oneOf('tcp', 'tls', 'unix', 'ws', 'wss', 'udp'),
+    'tcp',
+  ),
+  protocols: optional(
+    'What is spoken there: `mqtt` on streams, `mqtt` and `waymeet` (JSON) on WebSocket, `coap` on UDP. All that fit, unless said.',
+    listOf(oneOf('mqtt', 'waymeet', 'coap')),
+  ),
+  host: optional('Addresses to listen on; the top-level `host` unless said.', listOf(text)),
+  port: optional('The port.', portNumber),
+  path: optional('The file of a unix socket.', path),
+  proxy: preset(
+    'A proxy speaks the PROXY protocol (v1 or v2) first. Only for listeners that nobody else can reach.',
+    flag,
+    false,
+  ),
+  anonymous: optional('Let clients in that show no user name.', flag),
+  tls: optionalGroup('Certificates of this listener, instead of those at the top.', tlsShape()),
+  auth: optionalGroup('Who may come in here, instead of `auth` at the top.', authShape()),
+  limits: listenerLimits,
+  mqtt: group('MQTT at this listener.', {
+    maxKeepAliveSeconds: optional(about(mqttShape.maxKeepAliveSeconds), whole(0, 65_535)),
+    topicAliasMaximum: optional(about(mqttShape.topicAliasMaximum), whole(0, 65_535)),
+    checkPayloadFormat: optional(about(mqttShape.checkPayloadFormat), flag),
+    responseInformation: optional(about(mqttShape.responseInformation), text),
+    serverReference: optional(about(mqttShape.serverReference), text),
+    serverMoved: optional(about(mqttShape.serverMoved), flag),
+  }),
+});
+
+const limits = group('What one hub holds at most, so that it stays up whatever its clients do.', {
+  connections: preset('Connections at a time.', limit(1), 'none', LIVE),
+  connectionsPerAddress: preset('Connections at a time from one address.', limit(1), 'none', LIVE),
+  packet: preset('The largest packet taken.', size(128, 268_435_460), '16MiB'),
+  login: preset('How long a client may take from its first byte to a completed login.', span, '10s'),
+  firstByte: preset('How long a connection may stay silent at first.', span, '10s'),
+  acceptPerSecond: preset('Connections that one listener accepts a second, on average.', limit(1), 'none'),
+  topicLevels: preset('Levels of a topic.', whole(1, 65_535), 128, LIVE),
+  topicBytes: preset('Octets of a topic.', whole(1, 65_535), 65_535, LIVE),
+  clientIdBytes: preset('Octets of a client id.', whole(23, 65_535), 1_024, LIVE),
+  subscriptionsPerClient: preset('Subscriptions of one client.', limit(1), 10_000, LIVE),
+  queueMessages: preset('Messages that wait for one client.', limit(1), 100_000, LIVE),
+  queueBytes: preset('Octets of the messages that wait for one client.', size(1_024), '256MB', LIVE),
+  overflow: preset(
+    'What happens when a queue is full: the oldest or the newest message is dropped and counted, or the client is sent away.',
+    oneOf('drop-oldest', 'drop-newest', 'evict'),
+    'drop-newest',
+    LIVE,
+  ),
+  inflight: preset(
+    'Messages on their way to one client and not acknowledged.',
+    whole(1, 32_767),
+    1_024,
+    LIVE,
+  ),
+  receiveMaximum: preset(
+    'Messages of one client that may wait for an acknowledgement of the hub.',
+    whole(1, 65_535),
+    1_024,
+    LIVE,
+  ),
+  retainedMessages: preset('Topics with a retained message.', limit(0), 1_000_000, LIVE),
+  sessionExpiry: preset('The longest that a session outlives its connection.', duration, 'never', LIVE),
+  messageExpiry: preset('The longest that a message waits for a client.', duration, 'never', LIVE),
+  memory: preset(
+    'The watermark: above it the hub takes no more until receivers catch up.',
+    size(33_554_432),
+    '1GB',
+    LIVE,
+  ),
+});
+
+/** The whole configuration. */
+export const schema = z.strictObject({
+  host: preset(
+    'Addresses of every listener that names none. `0.0.0.0` and `::` are all of this machine.',
+    listOf(text),
+    ['127.0.0.1', '::1'],
+  ),
+  anonymous: preset(
+    'Let clients in that show no user name, beyond this machine too. Until then, only loopback is open.',
+    flag,
+    false,
+  ),
+  ports: group('Ports of the listeners that exist when `listeners` says nothing.', {
+    mqtt: preset('MQTT over TCP.', port, 1883),
+    mqtts: preset('MQTT over TLS, once `tls.cert` is given.', port, 8883),
+    web: preset('HTTP: MQTT and JSON over WebSocket, metrics, health and a page to try it.', port, 8080),
+    webs: preset('The same over HTTPS, once `tls.cert` is given.', port, 8443),
+    coap: preset('CoAP over UDP.', port, 5683),
+  }),
+  listeners: list('Where the hub listens. Given: these instead of the usual ones of `ports`.', listener),
+  tls,
+  mqtt,
+  store: group('Where sessions, queues and retained messages are kept.', {
+    path: preset('The folder.', path, './waymeet-data'),
+    durability: preset(
+      '`full`: acknowledged means on disk. `relaxed`: it survives the process, not a power cut. `memory`: nothing is kept.',
+      oneOf('full', 'relaxed', 'memory'),
+      'full',
+    ),
+  }),
+  auth,
+  limits,
+  log: group('The log.', {
+    level: preset(
+      'The least important lines that are written.',
+      oneOf('debug', 'info', 'warn', 'error', 'silent'),
+      'info',
+      LIVE,
+    ),
+    format: preset(
+      '`auto` is pretty on a terminal and JSON elsewhere.',
+      oneOf('auto', 'pretty', 'json'),
+      'auto',
+    ),
+  }),
+  sys: group('The hub about itself, under `$SYS/`.', {
+    interval: preset("How often it is published; 'never' publishes nothing.", duration, '10s', LIVE),
+  }),
+  web: group('What web listeners serve.', {
+    mqtt: preset('The path of MQTT over WebSocket.', text, '/mqtt'),
+    json: preset('The path of JSON over WebSocket.', text, '/waymeet'),
+    page: preset('Serve the page to try it.', flag, true),
+    metrics: preset('Serve `/metrics` for Prometheus.', flag, true),
+    health: preset('Serve `/health`, `/health/live` and `/health/ready`.', flag, true),
+    origins: optional(
+      'Browser origins that may open a WebSocket, `https://example.org`. All, unless said.',
+      listOf(text),
+    ),
+  }),
+});
+
+export type Config = z.output<typeof schema>;
+export type ListenerConfig = z.output<typeof listener>;
+export type TlsConfig = z.output<typeof tls>;
+export type AuthConfig = z.output<typeof auth>;
+export type MqttConfig = z.output<typeof mqtt>;
+
+function list<S extends z.ZodObject>(saying: string, of: S) {
+  return z.array(of).optional().register(fieldNotes, {
+    about: saying,
+    takes: 'a list',
+    kind: 'list',
+    live: false,
+    secret: false,
+    fallback: undefined,
+  });
+}
+
+function about(field: z.ZodType): string {
+  return fieldNotes.get(field)!.about;
+}
