@@ -73,6 +73,8 @@ export class TestClient {
   connack!: mqtt.Connack;
   /** Octets that arrived and are not taken yet. */
   private rest: Uint8Array = new Uint8Array(0);
+  /** Messages that came while `deliver` waited for an answer. */
+  private readonly early: mqtt.Publish[] = [];
 
   constructor(broker: Broker, level: mqtt.Level, options?: ConnectOptions) {
     this.broker = broker;
@@ -125,17 +127,34 @@ export class TestClient {
     return suback.codes;
   }
 
-  /** Publishes and completes the exchange of its QoS. */
+  /** Publishes and completes the exchange of its QoS; messages that come meanwhile are not lost. */
   async deliver(topic: string, payload: string, fields: PublishFields = {}): Promise<void> {
     const qos = fields.qos ?? 0;
     const id = qos === 0 ? 0 : (fields.id ?? 77);
     this.publish(topic, payload, { ...fields, id });
-    if (qos === 1) expect((await this.expect(mqtt.PUBACK)).id).toBe(id);
+    if (qos === 1) await this.answered(mqtt.PUBACK, id);
     if (qos === 2) {
-      expect((await this.expect(mqtt.PUBREC)).id).toBe(id);
+      await this.answered(mqtt.PUBREC, id);
       this.acknowledge(mqtt.PUBREL, id);
-      expect((await this.expect(mqtt.PUBCOMP)).id).toBe(id);
+      await this.answered(mqtt.PUBCOMP, id);
     }
+    await this.settle();
+  }
+
+  private async answered(type: mqtt.Acknowledgement['type'], id: number): Promise<void> {
+    const early = this.early.splice(0);
+    let packet = await this.next();
+    for (; packet?.type === mqtt.PUBLISH; packet = await this.next()) early.push(packet);
+    this.early.push(...early);
+    if (packet?.type !== type)
+      throw new Error(`expected ${nameOf(type)}, got ${packet && nameOf(packet.type)}`);
+    expect(packet).toMatchObject({ id });
+  }
+
+  /** The network fails, after what was sent has arrived. */
+  async cut(): Promise<void> {
+    await this.settle();
+    this.raw.cut();
     await this.settle();
   }
 
@@ -221,6 +240,8 @@ export class TestClient {
 
   /** The next packet, whatever it is. */
   async next(): Promise<mqtt.Packet | undefined> {
+    const early = this.early.shift();
+    if (early !== undefined) return early;
     const frame = await this.nextFrame();
     if (frame === undefined) return undefined;
     return decodePacket(frame, 0, frame.length, this.level, 'server');

@@ -190,7 +190,7 @@ for (const bad of BAD_FLAGS) {
       const client = firstly(broker, level, connectFrame(level, { flags: 0xc6, payload }));
       await client.expect(mqtt.CONNACK);
       expect(seen.at(-1)).toEqual({ username: 'user', password: 'word' });
-      client.raw.cut();
+      await client.cut();
       await watcher.expectMessage('gone');
     },
     { auth: watching(seen) },

@@ -128,7 +128,8 @@ const PROPERTIES: readonly (readonly [
   [0x18, 'Will Delay Interval', ['00 00 00 01'], ['w']],
   [0x19, 'Request Response Information', [1], [mqtt.CONNECT]],
   [0x1a, 'Response Information', [str('x')], []],
-  [0x1c, 'Server Reference', [str('x')], []],
+  // The standard allows it in DISCONNECT without saying whose.
+  [0x1c, 'Server Reference', [str('x')], [mqtt.DISCONNECT]],
   [
     0x1f,
     'Reason String',
@@ -289,8 +290,7 @@ clause('MQTT5-3.3.2-7', 'topic aliases of a client end with its connection', asy
   first.publish('t', 'x', { properties: { topicAlias: 1 } });
   first.publish('', 'x', { properties: { topicAlias: 1 } });
   await first.expectNothing();
-  first.raw.cut();
-  await first.settle();
+  await first.cut();
   const second = await connect(broker, { ...keeping(5) });
   expect(second.connack.sessionPresent).toBe(true);
   second.publish('', 'x', { properties: { topicAlias: 1 } });
@@ -337,8 +337,7 @@ clause(
           expect(alias).toBeGreaterThan(0);
           expect(alias).toBeLessThanOrEqual(topicAliasMaximum);
         }
-        client.raw.cut();
-        await client.settle();
+        await client.cut();
       }
     }
   },
@@ -425,7 +424,7 @@ clause('MQTT5-4.3.3-7', 'QoS 2: a PUBLISH that was sent is resent though it has 
   const publisher = await connect(broker, { clientId: 'publisher' });
   await publisher.deliver('t', 'x', { qos: 2, properties: { messageExpiryInterval: 10 } });
   const sent = await subscriber.expectMessage('x');
-  subscriber.raw.cut();
+  await subscriber.cut();
   await broker.clock.advance(30_000);
   const again = await connect(broker, { clientId: 'subscriber', ...keeping(5) });
   const resent = await again.expectMessage('x');
@@ -483,8 +482,7 @@ clause(
       }
     }
     // Nothing of it is left for the next connection either, which could take it.
-    client.raw.cut();
-    await client.settle();
+    await client.cut();
     const again = await connect(broker, { clean: false, properties: { sessionExpiryInterval: 60 } });
     await again.expectNothing();
     for (const m of await other.messages()) other.acknowledge(mqtt.PUBACK, m.id);
@@ -626,7 +624,7 @@ clause(
     expect(client.connack.properties.subscriptionIdentifierAvailable ?? 1).toBe(1);
     expect(client.connack.properties.sharedSubscriptionAvailable ?? 1).toBe(1);
     await client.deliver('t', 'kept', { qos: 2, retain: true });
-    client.raw.cut();
+    await client.cut();
     const late = await connect(broker, { clientId: 'late' });
     expect(await late.subscribe({ filter: '#', qos: 2 })).toEqual([2]);
     const got = await late.messages();

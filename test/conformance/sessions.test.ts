@@ -39,8 +39,7 @@ clause(
     const client = await connect(broker, { level, ...keeping(level) });
     expect(client.connack.sessionPresent).toBe(false);
     await client.subscribe('t');
-    client.raw.cut();
-    await client.settle();
+    await client.cut();
     const again = await connect(broker, { level, ...keeping(level) });
     expect(again.connack.sessionPresent).toBe(true);
   },
@@ -74,8 +73,7 @@ clause(
   async (broker, level) => {
     const client = await connect(broker, { level, clean: true });
     await client.subscribe('t');
-    client.raw.cut();
-    await client.settle();
+    await client.cut();
     const publisher = await connect(broker, { level, clientId: 'publisher' });
     await publisher.deliver('t', 'while away', { qos: 1 });
     const again = await connect(broker, { level, clean: false });
@@ -180,7 +178,7 @@ clause('MQTT5-4.1.0-2', 'a session ends when its expiry has passed after the con
   expect(intime.connack.sessionPresent).toBe(true);
   // The time begins with the close, not with the first CONNECT.
   await broker.clock.advance(200_000);
-  intime.raw.cut();
+  await intime.cut();
   await broker.clock.advance(99_000);
   const again = await connect(broker, fields);
   expect(again.connack.sessionPresent).toBe(true);

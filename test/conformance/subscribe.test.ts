@@ -389,8 +389,7 @@ clause(
     client.acknowledge(mqtt.PUBREC, two.id);
     expect((await client.expect(mqtt.PUBREL)).id).toBe(two.id);
     client.acknowledge(mqtt.PUBCOMP, two.id);
-    client.raw.cut();
-    await client.settle();
+    await client.cut();
     const again = await connect(broker, { level, ...keeping(level) });
     const resent = await again.expectMessage('one');
     expect(resent.id).toBe(one.id);

@@ -25,7 +25,7 @@ clause(
         will: { topic: `w/${qos}`, payload: bytes(`gone ${qos}`), qos },
       });
       await watcher.expectNothing();
-      client.raw.cut();
+      await client.cut();
       const message = await watcher.expectMessage(`gone ${qos}`);
       expect(message.topic).toBe(`w/${qos}`);
       expect(message.qos).toBe(qos);
@@ -94,10 +94,10 @@ clause(
   async (broker, level) => {
     const watcher = await heir(broker, level);
     const first = await connect(broker, { level, ...keeping(level), will: { topic: 'w' } });
-    first.raw.cut();
+    await first.cut();
     await watcher.expectMessage('will');
     const second = await connect(broker, { level, ...keeping(level) });
-    second.raw.cut();
+    await second.cut();
     await watcher.expectNothing();
     await broker.crash();
     const after = await connect(broker, { level, clientId: 'heir' });
@@ -111,7 +111,7 @@ clause('MQTT311-3.1.2-12', 'without a will nothing is published', async (broker,
   const watcher = await connect(broker, { level, clientId: 'watcher' });
   await watcher.subscribe('#');
   const client = await connect(broker, { level });
-  client.raw.cut();
+  await client.cut();
   await watcher.expectNothing();
 });
 
@@ -126,7 +126,7 @@ clause(
       level,
       will: { topic: 'w', payload: bytes('gone'), retain: false },
     });
-    client.raw.cut();
+    await client.cut();
     await watcher.expectMessage('gone');
     const late = await connect(broker, { level, clientId: 'late' });
     await late.subscribe('w');
@@ -141,7 +141,7 @@ clause('MQTT311-3.1.2-17 MQTT5-3.1.2-15', 'a retained will is retained', async (
     level,
     will: { topic: 'w', payload: bytes('gone'), retain: true, qos: 1 },
   });
-  client.raw.cut();
+  await client.cut();
   const message = await watcher.expectMessage('gone');
   expect(message.retain).toBe(false);
   const late = await connect(broker, { level, clientId: 'late' });
@@ -155,7 +155,7 @@ clause('MQTT5-3.1.2-8', 'a will waits for its delay', async (broker) => {
   const watcher = await heir(broker, 5);
   const will = { topic: 'w', properties: { willDelayInterval: 60 } };
   const client = await connect(broker, { properties: { sessionExpiryInterval: 600 }, will });
-  client.raw.cut();
+  await client.cut();
   await broker.clock.advance(59_000);
   await watcher.expectNothing();
   await broker.clock.advance(1_100);
@@ -166,14 +166,14 @@ clause('MQTT5-3.1.2-8', 'a will does not wait longer than its session', async (b
   const watcher = await heir(broker, 5);
   const will = { topic: 'w', properties: { willDelayInterval: 600 } };
   const brief = await connect(broker, { clientId: 'brief', properties: { sessionExpiryInterval: 60 }, will });
-  brief.raw.cut();
+  await brief.cut();
   await broker.clock.advance(59_000);
   await watcher.expectNothing();
   await broker.clock.advance(1_100);
   await watcher.expectMessage('will');
   // A session without expiry ends with the connection, and so does the delay.
   const none = await connect(broker, { clientId: 'none', will });
-  none.raw.cut();
+  await none.cut();
   await watcher.expectMessage('will');
 });
 
@@ -181,7 +181,7 @@ clause('MQTT5-3.1.2-8', 'clean start ends the session, and so the delay of its w
   const watcher = await heir(broker, 5);
   const will = { topic: 'w', properties: { willDelayInterval: 600 } };
   const client = await connect(broker, { properties: { sessionExpiryInterval: 900 }, will });
-  client.raw.cut();
+  await client.cut();
   await watcher.expectNothing();
   await connect(broker, { clean: true });
   await watcher.expectMessage('will');
@@ -191,7 +191,7 @@ clause('MQTT5-3.1.3-9 MQTT5-3.1.2-8', 'coming back within the delay stops the wi
   const watcher = await heir(broker, 5);
   const will = { topic: 'w', properties: { willDelayInterval: 60 } };
   const client = await connect(broker, { properties: { sessionExpiryInterval: 600 }, will });
-  client.raw.cut();
+  await client.cut();
   await broker.clock.advance(59_000);
   const again = await connect(broker, { clean: false, properties: { sessionExpiryInterval: 600 } });
   await broker.clock.advance(600_000);
@@ -204,8 +204,7 @@ clause('MQTT5-3.1.3-9 MQTT5-3.1.2-8', 'coming back within the delay stops the wi
 clause('MQTT5-3.1.2-7 MQTT5-3.1.2-8', 'a delayed will survives a crash of the hub', async (broker) => {
   const will = { topic: 'w', properties: { willDelayInterval: 60 } };
   const client = await connect(broker, { properties: { sessionExpiryInterval: 600 }, will });
-  client.raw.cut();
-  await client.settle();
+  await client.cut();
   await broker.crash();
   const watcher = await heir(broker, 5);
   await broker.clock.advance(61_000);
@@ -232,7 +231,7 @@ clause(
       userProperty,
     };
     const client = await connect(broker, { will: { topic: 'w', properties } });
-    client.raw.cut();
+    await client.cut();
     const message = await watcher.expectMessage('will');
     expect(message.properties).toEqual({
       ...properties,
