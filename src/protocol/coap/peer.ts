@@ -3,12 +3,13 @@
 import type { Access, Guest, Hub } from '../../contract/hub.ts';
 import { Message, NEVER, type Qos } from '../../contract/message.ts';
 import type { Outcome } from '../../contract/outcome.ts';
+import { isTopicFilter, isTopicName } from '../../contract/topic.ts';
 import type { Peer, Wire } from '../../contract/wire.ts';
 import { decodeCoap } from './decode.ts';
 import { encodeUint } from './encode.ts';
 import { type Exchange, MessageLayer } from './exchange.ts';
 import { CODE_OF, contentFormatOf, contentOf, metaOf, type Refusal, type Wish, wishOf } from './map.ts';
-import { Observer, type ObserverHost } from './observe.ts';
+import { Observer, type ObserverHost, PROBE_MS } from './observe.ts';
 import {
   ACKNOWLEDGEMENT,
   CODE,
@@ -208,6 +209,10 @@ export class CoapPeer implements Peer, Guest, ObserverHost {
   private publish(request: Request, payload: Uint8Array, retain: boolean, success: number): void {
     const { exchange, wish } = request;
     const { access } = this;
+    if (!isTopicName(wish.topic, this.hub.limits)) {
+      this.refuseOutcome(exchange, 'topic-invalid');
+      return;
+    }
     const origin = { protocol: 'coap', client: access.client, principal: access.identity.principal };
     const meta = metaOf(wish.contentFormat, payload);
     const qos = wish.qos ?? qosOf(exchange);
@@ -217,11 +222,11 @@ export class CoapPeer implements Peer, Guest, ObserverHost {
       new Message(wish.topic, payload, qos, retain, origin, this.now, NEVER, meta),
     );
     if (outcome !== 'ok' && outcome !== 'unmatched') {
-      this.refuseRequest(exchange, { code: CODE_OF[outcome], why: outcome });
+      this.refuseOutcome(exchange, outcome);
       return;
     }
     const { due } = access;
-    if (due <= this.keptTicket) this.layer.respond(exchange, success, this.now);
+    if (due <= this.keptTicket) this.layer.respond(exchange, success);
     else this.unkept.push({ exchange, due, code: success });
   }
 
@@ -232,7 +237,7 @@ export class CoapPeer implements Peer, Guest, ObserverHost {
     const waiting = this.unkept;
     this.unkept = [];
     for (const one of waiting) {
-      if (one.due <= this.keptTicket) this.layer.respond(one.exchange, one.code, this.now);
+      if (one.due <= this.keptTicket) this.layer.respond(one.exchange, one.code);
       else this.unkept.push(one);
     }
     this.schedule();
@@ -249,10 +254,14 @@ export class CoapPeer implements Peer, Guest, ObserverHost {
 
   private observe(request: Request): void {
     const { exchange, wish } = request;
+    if (!isTopicFilter(wish.topic, this.hub.limits)) {
+      this.refuseOutcome(exchange, 'filter-invalid');
+      return;
+    }
     const key = keyOf(exchange.token);
     this.observers.get(key)?.stop(); // the same token again replaces the observation [RFC7641-4.1]
     this.observers.delete(key);
-    const box = this.access.mailbox(`observe ${key}`, {
+    const box = this.access.mailbox(`${key}@${this.access.client}`, {
       fresh: true,
       keepMs: 0,
       capacity: 1,
@@ -263,7 +272,7 @@ export class CoapPeer implements Peer, Guest, ObserverHost {
     const { outcome } = box.subscribe({ filter: wish.topic, qos, noLocal: false, tag: 0 });
     if (outcome !== 'ok') {
       observer.stop();
-      this.refuseRequest(exchange, { code: CODE_OF[outcome], why: outcome });
+      this.refuseOutcome(exchange, outcome);
       return;
     }
     const m = this.access.retained(wish.topic);
@@ -282,7 +291,7 @@ export class CoapPeer implements Peer, Guest, ObserverHost {
   /** A topic without a value yet can be observed: 2.05 without payload starts the observation. */
   private respondEmpty(exchange: Exchange): true {
     const observe = { number: OPTION.observe, value: encodeUint(this.nextSequence()) };
-    this.layer.respond(exchange, CODE.content, this.now, [observe]);
+    this.layer.respond(exchange, CODE.content, [observe]);
     return true;
   }
 
@@ -302,12 +311,16 @@ export class CoapPeer implements Peer, Guest, ObserverHost {
       sequence === undefined
         ? options
         : [{ number: OPTION.observe, value: encodeUint(sequence) }, ...options];
-    this.layer.respond(exchange, CODE.content, this.now, all, payload);
+    this.layer.respond(exchange, CODE.content, all, payload);
     return true;
   }
 
+  private refuseOutcome(exchange: Exchange, why: Outcome): void {
+    this.refuseRequest(exchange, { code: CODE_OF[why], why });
+  }
+
   private refuseRequest(exchange: Exchange, refusal: Refusal): void {
-    this.layer.respond(exchange, refusal.code, this.now, [], utf8.encode(refusal.why)); // diagnostic payload [RFC7252-5.5.2]
+    this.layer.respond(exchange, refusal.code, [], utf8.encode(refusal.why)); // diagnostic payload [RFC7252-5.5.2]
   }
 
   nextSequence(): number {
@@ -358,8 +371,9 @@ export class CoapPeer implements Peer, Guest, ObserverHost {
 
   private schedule(): void {
     if (this.state === 'lost') return;
-    const idleAt = this.observers.size === 0 ? this.heardAt + this.options.idleMs : NEVER;
-    this.wire.wake(Math.min(this.layer.tick(this.now), Math.max(idleAt, this.now + 1)));
+    // Observers are looked after now and then: a delivery brings no time with it.
+    const calm = this.observers.size === 0 ? this.heardAt + this.options.idleMs : this.now + PROBE_MS;
+    this.wire.wake(Math.min(this.layer.tick(this.now), Math.max(calm, this.now + 1)));
   }
 
   /** One observation was taken away: its endpoint goes with it. */
