@@ -1,10 +1,19 @@
 // Quality of service: the exchanges of QoS 1 and 2 both ways, what is resent on reconnect, and the order of it all.
 
 import { expect } from 'vitest';
+import type { Auth } from '../../src/contract/auth.ts';
+import { NEVER } from '../../src/contract/message.ts';
 import * as mqtt from '../../src/protocol/mqtt/packet.ts';
-import type { Broker } from '../network.ts';
+import { type Broker, OPEN } from '../network.ts';
 import { clause, type TestedLevel } from './clause.ts';
 import { connect, keeping, type TestClient, text } from './client.ts';
+
+/** Everybody may do everything except publish to `forbidden`. */
+const GUARDED: Auth = {
+  ...OPEN,
+  identify: () => Promise.resolve({ principal: 'somebody', unrestricted: false, validUntil: NEVER }),
+  allows: (_who, _client, _action, topic) => topic !== 'forbidden',
+};
 
 /** A subscriber to `#` with a kept session, and a publisher. */
 async function pair(
@@ -263,6 +272,22 @@ clause(
     expect((await later.expect(mqtt.PUBCOMP)).id).toBe(7);
     await listener.expectNothing();
   },
+);
+
+clause(
+  'MQTT5-4.3.3-9',
+  'QoS 2 in: after a PUBREC that refuses the id means a new message',
+  async (broker) => {
+    const [subscriber, publisher] = await pair(broker, 5);
+    publisher.publish('forbidden', 'x', { qos: 2, id: 7 });
+    expect((await publisher.expect(mqtt.PUBREC)).code).toBe(0x87);
+    publisher.publish('t', 'new', { qos: 2, id: 7 });
+    const pubrec = await publisher.expect(mqtt.PUBREC);
+    expect([pubrec.id, pubrec.code]).toEqual([7, 0x00]);
+    await subscriber.expectMessage('new');
+    await subscriber.expectNothing();
+  },
+  { auth: GUARDED },
 );
 
 clause(
