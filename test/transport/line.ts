@@ -191,6 +191,7 @@ export function countingHub(limits: Partial<HubLimits> = {}): Hub {
     exchange: nobody,
     limits: { ...LIMITS, ...limits },
     counters: new Counters(),
+    now: () => Date.now(),
   };
 }
 

@@ -1,3 +1,5 @@
+// Topic aliases in both directions.
+
 import { expect, test } from 'vitest';
 import { IncomingAliases, OutgoingAliases } from './alias.ts';
 

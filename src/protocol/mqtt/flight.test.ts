@@ -1,3 +1,5 @@
+// Packet ids in flight: order, wrap-around, and the law that a plain map is no better.
+
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { Settler } from '../../contract/mailbox.ts';

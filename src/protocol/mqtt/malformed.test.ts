@@ -281,6 +281,13 @@ describe('the remaining length', () => {
     expect(refusal(octets('c0 80 00'), 5, 'client')).toEqual({ clause: 'MQTT5-1.5.5-1', code: 0x81 });
   });
 
+  test('[MQTT5-1.5.5-1] longer than needed in CONNECT, whose own level decides', () => {
+    const five = octets("10 8d 00 00 04 'MQTT' 05 02 00 00 00 00 00");
+    expect(refusal(five, 4, 'client')).toEqual({ clause: 'MQTT5-1.5.5-1', code: 0x81 });
+    const four = octets("10 8c 00 00 04 'MQTT' 04 02 00 00 00 00");
+    expect(refusal(four, 5, 'client')).toMatchObject({ type: 1, level: 4 });
+  });
+
   for (const [level, clause] of [
     [5, 'MQTT5-1.5.5-1'],
     [4, 'MQTT311-2.2.3'],

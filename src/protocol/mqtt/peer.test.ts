@@ -1,3 +1,5 @@
+// MQTT connections against the real hub, in memory: logins, deliveries and their ends.
+
 import { expect, test } from 'vitest';
 import { MqttClient, message } from '../../../test/mqtt-client.ts';
 import { startBroker } from '../../../test/network.ts';

@@ -139,7 +139,15 @@ describe('writing', () => {
   });
 
   test('a lone surrogate is written as U+FFFD, as long as was said', () => {
-    for (const t of ['\ud800', '\udc00', 'a\ud800b', '\udc00\ud800', '\ud800\ud800\udc00']) {
+    for (const t of [
+      '\ud800',
+      '\udc00',
+      'a\ud800b',
+      '\udc00\ud800',
+      '\ud800\ud800\udc00',
+      '\udc00\udc00',
+      '\ufffd\udc00',
+    ]) {
       const bytes = new Uint8Array(utf8Length(t));
       expect(writeUtf8(bytes, 0, t)).toBe(bytes.length);
       expect(decodeString(bytes, 0, bytes.length)).toContain('\ufffd');
