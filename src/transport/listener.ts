@@ -117,6 +117,11 @@ export class Gate {
     return this.wires.size;
   }
 
+  /** No more connections fit. */
+  get crowded(): boolean {
+    return this.wires.size >= this.maxConnections;
+  }
+
   /**
    * Whether one more connection may come in; counts the refusal. Behind a proxy the address is the proxy's own, and the one that
    * counts is asked about once it is told (`admitsAddress`).

@@ -4,6 +4,7 @@ import { Counters, type Hub, type HubLimits } from '../../src/contract/hub.ts';
 import { NEVER } from '../../src/contract/message.ts';
 import { ProtocolError } from '../../src/contract/outcome.ts';
 import type { Peer, Protocol, Wire } from '../../src/contract/wire.ts';
+import { now } from '../../src/transport/clock.ts';
 import type { ListenerOptions } from '../../src/transport/listener.ts';
 import { Loop } from '../../src/transport/loop.ts';
 
@@ -189,6 +190,7 @@ export function countingHub(limits: Partial<HubLimits> = {}): Hub {
     login: nobody,
     admit: nobody,
     exchange: nobody,
+    now,
     limits: { ...LIMITS, ...limits },
     counters: new Counters(),
     now: () => Date.now(),
