@@ -7,7 +7,8 @@ import type { Store } from '../src/contract/store.ts';
 import type { Peer, Protocol, WireIdentity, WireLimits } from '../src/contract/wire.ts';
 import { createHub } from '../src/hub/hub.ts';
 import { coap } from '../src/protocol/coap/protocol.ts';
-import { type MqttOptions, mqtt } from '../src/protocol/mqtt/protocol.ts';
+import type { MqttOptions } from '../src/protocol/mqtt/options.ts';
+import { mqtt } from '../src/protocol/mqtt/protocol.ts';
 import { type LinkOptions, MemoryNetwork, type MemoryWire } from '../src/transport/memory.ts';
 import { seeded, VirtualClock } from '../src/transport/virtual-clock.ts';
 
