@@ -197,7 +197,6 @@ export function countingHub(limits: Partial<HubLimits> = {}): Hub {
     now,
     limits: { ...LIMITS, ...limits },
     counters: new Counters(),
-    now: () => Date.now(),
   };
 }
 
