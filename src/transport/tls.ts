@@ -13,7 +13,8 @@ import {
   type Server as TlsServer,
 } from 'node:tls';
 import type { Hub } from '../contract/hub.ts';
-import type { Protocol, WireIdentity } from '../contract/wire.ts';
+import type { Protocol } from '../contract/wire.ts';
+import { identityOf } from './identity.ts';
 import {
   Gate,
   type Guarded,
@@ -317,29 +318,6 @@ class Handshake implements Guarded {
 
 function connectionName(socket: Socket): string {
   return `${socket.remoteAddress} ${socket.remotePort} ${socket.localAddress}`;
-}
-
-/** What the handshake proved. A certificate that was not verified proves nothing, and is not told. */
-function identityOf(socket: TLSSocket, pskIdentity: string | undefined): WireIdentity {
-  const certificate = socket.authorized ? socket.getPeerCertificate() : undefined;
-  const serverName = (socket as TLSSocket & { readonly servername?: string | false }).servername;
-  return {
-    ...(certificate?.fingerprint256 === undefined
-      ? {}
-      : {
-          certificate: {
-            commonName: commonName(certificate.subject?.CN),
-            fingerprint: certificate.fingerprint256.replaceAll(':', '').toLowerCase(),
-          },
-        }),
-    ...(pskIdentity === undefined ? {} : { pskIdentity }),
-    ...(serverName ? { serverName } : {}),
-  };
-}
-
-/** A subject with several common names could be read two ways, so it has none. */
-function commonName(names: string | string[] | undefined): string {
-  return typeof names === 'string' ? names : '';
 }
 
 function asBuffer(pem: string | Uint8Array): string | Buffer {
