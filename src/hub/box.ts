@@ -195,7 +195,8 @@ export abstract class Box implements Settler, Deferred, QueueOwner {
         const seat = this.seat(item.qos);
         if (seat === undefined) return;
         this.redo.shift();
-        if (!this.expired(item)) this.hand(item, seat);
+        // A QoS 2 message that was sent must be brought to its end. [MQTT5-4.3.3-7]
+        if ((item.again && item.qos === 2) || !this.expired(item)) this.hand(item, seat);
       }
       for (;;) {
         const item = this.queue.peek();

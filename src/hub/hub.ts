@@ -152,6 +152,7 @@ export class HubCore implements OwnedHub, MailboxHost {
 
   private noRoomFor(login: Login): Outcome | undefined {
     if (this.stopping) return 'shutting-down';
+    if (longer(login.client, this.limits.clientIdBytes)) return 'identifier-invalid';
     if (
       this.clients.size >= this.limits.connections &&
       !this.clients.has(clientKey(login.protocol, login.client))
@@ -444,4 +445,11 @@ function parseShare(filter: string): Share | undefined {
   if (!filter.startsWith('$share/')) return undefined;
   const slash = filter.indexOf('/', 7);
   return slash < 0 ? undefined : { name: filter, filter: filter.slice(slash + 1) };
+}
+
+const encoder = new TextEncoder();
+
+/** Whether `text` takes more than `bytes` octets of UTF-8. */
+function longer(text: string, bytes: number): boolean {
+  return text.length > bytes || (text.length * 3 > bytes && encoder.encode(text).length > bytes);
 }
