@@ -40,7 +40,10 @@ function installJudges() {
   console.log(`installing ${missing.join(' ')}`);
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
   spawnSync('apt-get', ['update', '-q'], { stdio: 'ignore', env });
-  const done = spawnSync('apt-get', ['install', '-yq', '--no-install-recommends', ...missing], { stdio: 'ignore', env });
+  const done = spawnSync('apt-get', ['install', '-yq', '--no-install-recommends', ...missing], {
+    stdio: 'ignore',
+    env,
+  });
   if (done.status !== 0) console.log('apt-get could not install them: some tests are skipped');
 }
 
@@ -63,7 +66,8 @@ async function unit() {
   skipped += result.numPendingTests;
   if (code !== 0 && result.numFailedTests === 0) failed++;
   for (const file of result.testResults) {
-    for (const test of file.assertionResults) if (test.status === 'pending') console.log(`skipped: ${test.fullName}`);
+    for (const test of file.assertionResults)
+      if (test.status === 'pending') console.log(`skipped: ${test.fullName}`);
   }
 }
 

@@ -37,11 +37,16 @@ export class IncomingAliases {
 export class OutgoingAliases {
   private readonly maximum: number;
   private readonly given = new Map<string, number>();
-  private seen = new Set<string>();
+  private readonly seen = new Set<string>();
   private used = 0;
 
   constructor(maximum: number) {
     this.maximum = maximum;
+  }
+
+  /** Topics that were sent once. */
+  get candidates(): number {
+    return this.seen.size;
   }
 
   /** The alias that the client knows for `topic`, or 0. */

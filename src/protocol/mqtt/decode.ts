@@ -35,7 +35,7 @@ import { decodeProperties } from './properties.ts';
 import { notMinimal, Reader, tooManyOctets, tooShort } from './reader.ts';
 import { checkReason, type Role } from './reason.ts';
 import { decodeString } from './text.ts';
-import { checkTopicName } from './topic.ts';
+import { checkTopicOctets } from './topic.ts';
 
 /**
  * The offset just past the frame that begins at `start`: beyond `end` when not all of it is there, -1 while its length is not known
@@ -70,9 +70,15 @@ export function decodePacket(
   const first = bytes[start]!;
   const type = first >> 4;
   const body = bodyStart(bytes, start, end, level);
+  if (type === CONNECT) {
+    checkSender(type, level, from);
+    const packet = decodeConnect(bytes, first, body, end);
+    checkMinimal(bytes, start, body, packet.level);
+    return packet;
+  }
+  checkMinimal(bytes, start, body, level);
   if (type === PUBLISH) return decodePublish(bytes, first, body, end, level, from);
   checkSender(type, level, from);
-  if (type === CONNECT) return decodeConnect(bytes, first, body, end);
   checkFlags(first, level);
   switch (type) {
     case PUBACK:
@@ -109,8 +115,12 @@ function bodyStart(bytes: Uint8Array, start: number, end: number, level: Level):
   if (announced !== end) throw tooShort(level);
   let at = start + 1;
   while (bytes[at]! >= 0x80) at++;
-  if (bytes[at] === 0 && at > start + 1 && level === 5) throw notMinimal(); // [MQTT5-1.5.5-1]
   return at + 1;
+}
+
+/** Before MQTT 5 a remaining length may be written with more octets than needed. */
+function checkMinimal(bytes: Uint8Array, start: number, body: number, level: Level): void {
+  if (level === 5 && bytes[body - 1] === 0 && body > start + 2) throw notMinimal(); // [MQTT5-1.5.5-1]
 }
 
 /** Packets that only servers send, those that only clients send, and types that the level does not have (2.1.2). */
@@ -186,6 +196,7 @@ export function decodePublish(
   if (at > end) throw tooShort(level);
   const topicEnd = at + ((bytes[body]! << 8) | bytes[body + 1]!);
   if (topicEnd > end) throw tooShort(level);
+  checkTopicOctets(bytes, at, topicEnd, level);
   const topic = decodeString(bytes, at, topicEnd, level);
   at = topicEnd;
   let id = 0;
@@ -204,8 +215,7 @@ export function decodePublish(
       at = r.at;
     }
   }
-  if (topic.length > 0) checkTopicName(topic, level);
-  else if (properties.topicAlias === undefined) throw noTopic(level);
+  if (topic.length === 0 && properties.topicAlias === undefined) throw noTopic(level);
   return {
     type: PUBLISH,
     dup,

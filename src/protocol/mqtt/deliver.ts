@@ -129,7 +129,8 @@ export class Outflow implements Consumer {
     again: boolean,
     box: Settler,
   ): void {
-    const expiry = this.expiryOf(m);
+    // What was begun at QoS 2 is brought to its end, with the least life that can be said. [MQTT5-4.3.3-7]
+    const expiry = again && qos === 2 ? Math.abs(this.expiryOf(m)) : this.expiryOf(m);
     if (expiry < 0) {
       this.drop('expired', number, box); // [MQTT5-3.3.2-5]
       return;
@@ -206,7 +207,7 @@ export class Outflow implements Consumer {
       return id;
     }
     this.sequenced ??= new Flight(SEQUENCE_IDS);
-    const next = this.nextNumber();
+    const next = this.nextNumber(1);
     const id = SEQUENCE_FIRST_ID | (next & (SEQUENCE_IDS - 1));
     if (number === 0) this.sequenced.append(id, state);
     else this.sequenced.add(id, state, box, number);
@@ -214,12 +215,15 @@ export class Outflow implements Consumer {
     return id;
   }
 
-  /** Follows the newest in flight closely, so that a single delivery never collides, whatever the others do to the sequence. */
-  private nextNumber(): number {
-    if (this.sequenced!.places === 0) return this.lanes.draw(1);
+  /**
+   * The first of `count` numbers for this client alone. It follows the newest in flight closely, so that a single delivery never collides,
+   * whatever the others do to the sequence.
+   */
+  private nextNumber(count: number): number {
+    if (this.sequenced!.places === 0) return this.lanes.draw(count);
     const next = (this.newest + 1) & SEQUENCE_MASK;
     const behind = (next - this.lanes.sequence) & SEQUENCE_MASK;
-    if (behind <= SEQUENCE_MASK >> 1) this.lanes.sequence = (next + 1) & SEQUENCE_MASK;
+    if (behind <= SEQUENCE_MASK >> 1) this.lanes.sequence = (next + count) & SEQUENCE_MASK;
     return next;
   }
 
@@ -244,9 +248,9 @@ export class Outflow implements Consumer {
     if (count < run.count) this.starved = true;
     else count = run.count;
     if (count <= 0) return 0;
-    const first = run.first >= 0 ? run.first : this.lanes.draw(run.count);
-    run.first = first;
     this.sequenced ??= new Flight(SEQUENCE_IDS);
+    if (run.first < 0) run.first = run.takers < 2 ? this.nextNumber(count) : this.lanes.draw(run.count);
+    const { first } = run;
     const flight = this.sequenced;
     if (flight.places > 0) {
       const ahead = (first - this.newest) & SEQUENCE_MASK;

@@ -35,6 +35,7 @@ import { binaryLength, openFrame, textLength, varintLength, type Writer } from '
 /**
  * The octets of `p` on a connection of `level`; a CONNECT is written at its own level. What the level does not have (properties,
  * reason codes, subscription options before MQTT 5) is left out. The rules of the protocol are the caller's: only sizes are checked.
+ * The octets are the caller's, their `.buffer` is not: small packets share one.
  * Throws RangeError when a string or binary value exceeds 65,535 octets, or the packet 268,435,455.
  */
 export function encodePacket(p: Packet, level: Level): Uint8Array {

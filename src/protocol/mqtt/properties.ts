@@ -21,7 +21,7 @@ import {
 } from './packet.ts';
 import type { Reader } from './reader.ts';
 import { hasWildcard } from './topic.ts';
-import { binaryLength, textLength, varintLength, Writer } from './writer.ts';
+import { allocate, binaryLength, textLength, varintLength, Writer } from './writer.ts';
 
 /** How a value is written; `bit` is an octet that must be 0 or 1, `pair` two strings. */
 type Kind = 'bit' | 'u16' | 'u32' | 'varint' | 'text' | 'binary' | 'pair';
@@ -264,7 +264,7 @@ function writeProperty(w: Writer, id: number, kind: Kind, value: Value): void {
 /** The properties with the property length in front. Throws RangeError as `propertiesLength`. */
 export function encodeProperties(p: Properties): Uint8Array {
   const length = propertiesLength(p);
-  const w = new Writer(new Uint8Array(varintLength(length) + length), 0);
+  const w = new Writer(allocate(varintLength(length) + length), 0);
   writeProperties(w, p, length);
   return w.bytes;
 }

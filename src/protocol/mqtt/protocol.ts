@@ -4,8 +4,6 @@ import type { Protocol } from '../../contract/wire.ts';
 import { DEFAULT_MQTT_OPTIONS, type MqttOptions } from './options.ts';
 import { MqttPeer } from './peer.ts';
 
-export type { MqttOptions } from './options.ts';
-
 /** The server side of MQTT. Options that are left out have the values of DEFAULT_MQTT_OPTIONS. */
 export function mqtt(options: Partial<MqttOptions> = {}): Protocol {
   const complete: MqttOptions = { ...DEFAULT_MQTT_OPTIONS, ...options };

