@@ -65,7 +65,8 @@ function* shape(file: SourceFile): Iterable<string> {
 function* opening(file: SourceFile): Iterable<string> {
   const head = /^(?:#!.*\n)?((?:\/\/.*\n)+|\/\*[\s\S]*?\*\/\n)/.exec(file.text)?.[1];
   if (head === undefined) yield 'opens without a comment that says what lives here';
-  else if (!/[.:?!](?:\)|\s*\[[^\]]*\])*(?:\s*\*\/)?\s*$/.test(head)) yield 'its opening comment is no sentence';
+  else if (!/[.:?!](?:\)|\s*\[[^\]]*\])*(?:\s*\*\/)?\s*$/.test(head))
+    yield 'its opening comment is no sentence';
 }
 
 function* rules(file: SourceFile): Iterable<string> {

@@ -9,6 +9,7 @@ import { createHub } from '../src/hub/hub.ts';
 import { coap } from '../src/protocol/coap/protocol.ts';
 import type { MqttOptions } from '../src/protocol/mqtt/options.ts';
 import { mqtt } from '../src/protocol/mqtt/protocol.ts';
+import { waymeetJson } from '../src/protocol/websocket/protocol.ts';
 import { type LinkOptions, MemoryNetwork, type MemoryWire } from '../src/transport/memory.ts';
 import { seeded, VirtualClock } from '../src/transport/virtual-clock.ts';
 
@@ -96,7 +97,7 @@ export class Broker {
     this.clock.after(() => this.turn());
     this.network = new MemoryNetwork(this.clock, options.seed);
     this.disk = new VirtualDisk(this.clock, options.commitMs ?? 0);
-    this.protocols = options.protocols ?? [mqtt(options.mqtt), coap()];
+    this.protocols = options.protocols ?? [mqtt(options.mqtt), coap(), waymeetJson()];
   }
 
   /** @internal */
@@ -181,6 +182,7 @@ export class Broker {
     this.disk.crash();
     this.turnAsked = false;
     await this.start();
+    await this.clock.advance(0); // clients nearby notice
   }
 
   async stop(): Promise<void> {

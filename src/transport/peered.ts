@@ -190,7 +190,12 @@ export abstract class PeeredWire implements Wire, Flushable, TimerOwner, Guarded
 
   flush(): void {
     this.dirty = false;
-    if (this.state !== CLOSED) this.sendTurn();
+    try {
+      if (this.state !== CLOSED) this.sendTurn();
+    } catch (error) {
+      // Else the wires behind this one would not be flushed.
+      this.fault(error);
+    }
     // Read again: what was just called may have ended it.
     if (this.state !== OPEN && !this.told) this.tellLost();
   }

@@ -116,7 +116,7 @@ export abstract class StreamWire extends PeeredWire {
         const peer = this.peer;
         start = peer.receive(bytes, start, end, at);
         // A stage that has done its work put the next peer in its place.
-        if (peer === this.peer || this.state !== OPEN) break;
+        if (peer === this.peer || start === end || this.state !== OPEN) break;
       }
     } catch (error) {
       this.threw(error, at);

@@ -5,7 +5,14 @@ import { isIPv6 } from 'node:net';
 import type { Hub } from '../contract/hub.ts';
 import type { Protocol } from '../contract/wire.ts';
 import { now } from './clock.ts';
-import { Gate, type Listener, type ListenerOptions, plainAddress, remoteName } from './listener.ts';
+import {
+  Gate,
+  type Listener,
+  type ListenerLimits,
+  type ListenerOptions,
+  plainAddress,
+  remoteName,
+} from './listener.ts';
 import { PacketWire } from './packets.ts';
 import { Timer, type TimerOwner } from './timers.ts';
 
@@ -73,6 +80,10 @@ class UdpListener implements Listener, TimerOwner {
 
   get connections(): number {
     return this.gate.connections;
+  }
+
+  tune(limits: ListenerLimits): void {
+    this.gate.tune(limits);
   }
 
   private arrived(bytes: Uint8Array, from: RemoteInfo): void {

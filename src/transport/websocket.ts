@@ -10,7 +10,14 @@ import { ProtocolError } from '../contract/outcome.ts';
 import type { Protocol, WireIdentity } from '../contract/wire.ts';
 import { now } from './clock.ts';
 import { identityOf } from './identity.ts';
-import { Gate, type Listener, type ListenerOptions, plainAddress, remoteName } from './listener.ts';
+import {
+  Gate,
+  type Listener,
+  type ListenerLimits,
+  type ListenerOptions,
+  plainAddress,
+  remoteName,
+} from './listener.ts';
 import { PacketWire } from './packets.ts';
 import { StreamWire } from './stream.ts';
 
@@ -93,6 +100,10 @@ class WebSocketListener implements Listener {
 
   get connections(): number {
     return this.gate.connections;
+  }
+
+  tune(limits: ListenerLimits): void {
+    this.gate.tune(limits);
   }
 
   /** The first subprotocol that the client offers and the path serves. */

@@ -11,7 +11,7 @@ import { notificationTail } from './map.ts';
 /** Confirmable notifications of one endpoint that may wait for acknowledgements at a time [RFC7252-4.7, RFC7641-4.5.1]. */
 const NSTART = 1;
 /** Once in so long a notification is confirmable, so that who is gone is noticed; RFC 7641 asks for 24 hours at most. */
-export const PROBE_MS = 3_600_000; // [RFC7641-4.5]
+const PROBE_MS = 3_600_000; // [RFC7641-4.5]
 /** UDP carries no more in one datagram; block-wise transfer is another matter. */
 const MAX_DATAGRAM_BYTES = 65_507;
 const LONGEST_HEAD_BYTES = 4 + 8 + 4;
@@ -21,7 +21,6 @@ export interface ObserverHost {
   readonly wire: Wire;
   readonly layer: MessageLayer;
   readonly access: Access;
-  /** The last time that it was told, ms: at most PROBE_MS ago. */
   readonly now: number;
   /** 24 bits that grow with every notification of the endpoint [RFC7641-3.4]. */
   nextSequence(): number;
@@ -73,7 +72,7 @@ export class Observer implements Consumer {
     box: Settler,
   ): void {
     const { host } = this;
-    const tail = notificationTail(m, Math.max(host.now, m.at));
+    const tail = notificationTail(m, host.now);
     if (tail.length + LONGEST_HEAD_BYTES > MAX_DATAGRAM_BYTES) {
       host.dropped('too-large');
       if (id !== 0) box.settle(id, 'too-large');

@@ -9,7 +9,7 @@ import { decodeCoap } from './decode.ts';
 import { encodeUint } from './encode.ts';
 import { type Exchange, MessageLayer } from './exchange.ts';
 import { CODE_OF, contentFormatOf, contentOf, metaOf, type Refusal, type Wish, wishOf } from './map.ts';
-import { Observer, type ObserverHost, PROBE_MS } from './observe.ts';
+import { Observer, type ObserverHost } from './observe.ts';
 import {
   ACKNOWLEDGEMENT,
   CODE,
@@ -52,7 +52,6 @@ const utf8 = new TextEncoder();
 export class CoapPeer implements Peer, Guest, ObserverHost {
   readonly wire: Wire;
   readonly layer: MessageLayer;
-  now: number;
   private readonly hub: Hub;
   private readonly options: CoapOptions;
   private state: 'stranger' | 'knocking' | 'known' | 'lost' = 'stranger';
@@ -70,10 +69,13 @@ export class CoapPeer implements Peer, Guest, ObserverHost {
     this.wire = wire;
     this.hub = hub;
     this.options = options;
-    this.now = now;
     this.heardAt = now;
     this.layer = new MessageLayer(wire, Math.floor(now)); // message ids go on where a forgotten endpoint's stopped, more or less
     this.schedule();
+  }
+
+  get now(): number {
+    return this.hub.now();
   }
 
   get access(): Access {
@@ -82,7 +84,6 @@ export class CoapPeer implements Peer, Guest, ObserverHost {
   }
 
   receive(bytes: Uint8Array, start: number, end: number, now: number): number {
-    this.now = now;
     const m = decodeCoap(bytes, start, end);
     if (m === undefined) return end;
     if ('malformed' in m) {
@@ -351,13 +352,11 @@ export class CoapPeer implements Peer, Guest, ObserverHost {
     this.hub.counters.drop(reason);
   }
 
-  drained(now: number): void {
-    this.now = now;
+  drained(): void {
     this.roomMade();
   }
 
   wake(now: number): void {
-    this.now = now;
     if (
       this.observers.size === 0 &&
       now - this.heardAt >= this.options.idleMs &&
@@ -371,9 +370,9 @@ export class CoapPeer implements Peer, Guest, ObserverHost {
 
   private schedule(): void {
     if (this.state === 'lost') return;
-    // Observers are looked after now and then: a delivery brings no time with it.
-    const calm = this.observers.size === 0 ? this.heardAt + this.options.idleMs : this.now + PROBE_MS;
-    this.wire.wake(Math.min(this.layer.tick(this.now), Math.max(calm, this.now + 1)));
+    const now = this.hub.now();
+    const idleAt = this.observers.size === 0 ? this.heardAt + this.options.idleMs : NEVER;
+    this.wire.wake(Math.min(this.layer.tick(now), Math.max(idleAt, now + 1)));
   }
 
   /** One observation was taken away: its endpoint goes with it. */
@@ -394,7 +393,6 @@ export class CoapPeer implements Peer, Guest, ObserverHost {
   }
 
   lost(now: number): void {
-    this.now = now;
     const known = this.identified;
     this.state = 'lost';
     for (const observer of this.observers.values()) observer.stop();

@@ -7,9 +7,9 @@ import { waymeetJson } from './protocol.ts';
 class Client {
   readonly raw: RawClient;
 
-  constructor(broker: Broker, connect: object | undefined = {}) {
+  constructor(broker: Broker, connect: object | null = {}) {
     this.raw = broker.connect({ protocol: 'waymeet.v1' });
-    if (connect !== undefined) this.say({ type: 'connect', ...connect });
+    if (connect !== null) this.say({ type: 'connect', ...connect });
   }
 
   say(frame: object): void {
@@ -181,7 +181,7 @@ describe('refusals', () => {
   ];
   test.each(BROKEN)('%s is told and ends the connection', async (_name, frames) => {
     const broker = await start();
-    const c = new Client(broker, undefined);
+    const c = new Client(broker, null);
     for (const frame of frames) c.say(frame);
     await broker.clock.run();
     expect(c.heard().at(-1)).toMatchObject({ type: 'error', code: 'protocol-error' });
@@ -208,7 +208,7 @@ describe('refusals', () => {
 
   test('silence: before the login, and longer than promised', async () => {
     const broker = await start();
-    const mute = new Client(broker, undefined);
+    const mute = new Client(broker, null);
     const c = await connected(broker, { keepAliveMs: 20_000 });
     await broker.clock.advance(10_000);
     expect([mute.raw.closed, c.raw.closed]).toEqual([true, false]);

@@ -47,7 +47,6 @@ export class WaymeetJsonPeer implements Peer, Guest, Consumer {
   private readonly hub: Hub;
   private readonly options: WaymeetJsonOptions;
   private state: 'new' | 'knocking' | 'connected' | 'lost' = 'new';
-  private now: number;
   private readonly openedAt: number;
   private heardAt: number;
   private connect: ConnectFrame | undefined;
@@ -65,14 +64,12 @@ export class WaymeetJsonPeer implements Peer, Guest, Consumer {
     this.wire = wire;
     this.hub = hub;
     this.options = options;
-    this.now = now;
     this.openedAt = now;
     this.heardAt = now;
     this.schedule();
   }
 
   receive(bytes: Uint8Array, start: number, end: number, now: number): number {
-    this.now = now;
     this.heardAt = now;
     const { maxFrameBytes, maxEarlyFrames } = this.options;
     if (end - start > Math.min(maxFrameBytes, this.wire.limits.maxPacketBytes)) {
@@ -114,7 +111,7 @@ export class WaymeetJsonPeer implements Peer, Guest, Consumer {
 
   welcome(access: Access): void {
     if (this.state === 'lost') {
-      access.leave(true, this.now);
+      access.leave(true, this.hub.now());
       return;
     }
     const connect = this.connect!;
@@ -124,7 +121,7 @@ export class WaymeetJsonPeer implements Peer, Guest, Consumer {
     this.access = access;
     this.origin = { protocol: 'waymeet.v1', client, principal: access.identity.principal };
     const { will, keepMs = 0, fresh = false } = connect;
-    if (will !== undefined) access.will(messageOf(will, this.origin, this.now), will.delayMs ?? 0);
+    if (will !== undefined) access.will(messageOf(will, this.origin, this.hub.now()), will.delayMs ?? 0);
     const box = access.mailbox(client, {
       fresh: fresh || keepMs === 0,
       keepMs: Math.min(keepMs, limits.sessionExpiryMs),
@@ -174,7 +171,7 @@ export class WaymeetJsonPeer implements Peer, Guest, Consumer {
       this.write(errorOf('topic-invalid', frame.id));
       return;
     }
-    const m = messageOf(frame, this.origin!, this.now);
+    const m = messageOf(frame, this.origin!, this.hub.now());
     const { received } = this.hub.counters.of('waymeet.v1');
     received[m.qos] = received[m.qos]! + 1;
     const outcome = this.access!.publish(m);
@@ -217,7 +214,7 @@ export class WaymeetJsonPeer implements Peer, Guest, Consumer {
       return;
     }
     this.unacknowledged.delete(frame.id);
-    sent.box.settle(sent.id, 'ok');
+    if (sent.id !== 0) sent.box.settle(sent.id, 'ok');
     this.box!.pull();
   }
 
@@ -262,7 +259,8 @@ export class WaymeetJsonPeer implements Peer, Guest, Consumer {
     box: Settler,
   ): void {
     let ack = 0;
-    if (id !== 0) {
+    if (qos > 0) {
+      // The window counts them all; only those with an id are the mailbox's to settle.
       ack = this.nextAck++;
       this.unacknowledged.set(ack, { id, box });
     }
@@ -278,13 +276,11 @@ export class WaymeetJsonPeer implements Peer, Guest, Consumer {
 
   // --- endings ---
 
-  drained(now: number): void {
-    this.now = now;
+  drained(): void {
     this.box?.pull();
   }
 
   wake(now: number): void {
-    this.now = now;
     const late = this.deadline() <= now;
     if (late) this.evict('idle');
     else this.schedule();
