@@ -159,4 +159,24 @@ describe.each([
       expect((await subscriber.heard()).map((h) => [h.payload, h.qos])).toEqual([[toHex(text('21.5')), 1]]);
     }
   });
+
+  test.each(PAIRS)('%s and %s share a group: each message goes to one of them', async (one, other) => {
+    const broker = await startBroker({ lane, mqtt: { lane } });
+    const members: Speaker[] = [];
+    for (const name of [one, other]) {
+      const member = await PROTOCOLS[name]!.open(broker, `member ${members.length}`);
+      await member.subscribe('$share/g/room/+/heat', 1);
+      await member.heard();
+      members.push(member);
+    }
+    const publisher = await PROTOCOLS['mqtt 5']!.open(broker, 'publisher');
+    const heard: string[][] = [[], []];
+    for (let i = 0; i < 10; i++) {
+      await publisher.publish(message({ qos: 1, payload: text(String(i)) }));
+      for (const [at, member] of members.entries())
+        heard[at]!.push(...(await member.heard()).map((h) => h.payload));
+    }
+    expect(heard.flat().toSorted()).toEqual(Array.from({ length: 10 }, (_, i) => toHex(text(String(i)))));
+    expect(heard.every((share) => share.length > 0)).toBe(true);
+  });
 });
