@@ -240,7 +240,7 @@ export class Load {
     const { ledger } = this;
     await this.resume(port);
     await this.come([...this.away, ...this.fickle], port);
-    await this.settled();
+    if (!(await this.settled())) return ledger.broken();
     // What comes twice or late comes before this.
     for (const publisher of this.publishers) publisher.say(`load/${publisher.qos}/last`, false);
     for (const topic of [...this.held, ...this.dropped]) this.publishers[0]!.say(topic, false);
@@ -249,7 +249,8 @@ export class Load {
     return ledger.broken();
   }
 
-  private async settled(): Promise<void> {
+  /** Whether everything that is owed came. */
+  private async settled(): Promise<boolean> {
     let owed = Number.POSITIVE_INFINITY;
     for (let movedAt = Date.now(); owed > 0 && Date.now() - movedAt < STUCK_MS; await later(50)) {
       const now = this.publishers.reduce((sum, p) => sum + p.client.pending, this.ledger.missing);
@@ -259,6 +260,7 @@ export class Load {
     const stuck = this.publishers.filter((p) => p.client.pending > 0);
     for (const { client } of stuck)
       this.ledger.complaints.push(`${client.name}: ${client.pending} publishes are never answered`);
+    return owed === 0;
   }
 
   /** The retained message of each topic is the last that was acknowledged, or a later one. */
