@@ -7,14 +7,14 @@ import { aedes } from './brokers/aedes.ts';
 import type { Broker } from './brokers/broker.ts';
 import { floor } from './brokers/floor.ts';
 import { mosquitto } from './brokers/mosquitto.ts';
-import { waymeet } from './brokers/waymeet.ts';
+import { waymeet, waymeetInMemory } from './brokers/waymeet.ts';
 import type { Answer } from './generator/job.ts';
 import { type Options, parseOptions, USAGE } from './options.ts';
 import { median, type Row, table } from './report/table.ts';
 import { runScenario } from './run.ts';
 import { SCENARIOS } from './scenarios/list.ts';
 
-const BROKERS: readonly Broker[] = [waymeet, mosquitto, aedes, floor];
+const BROKERS: readonly Broker[] = [waymeet, mosquitto, aedes, waymeetInMemory, floor];
 
 async function main(): Promise<void> {
   const canPin = spawnSync('taskset', ['-V']).status === 0;
@@ -80,6 +80,7 @@ async function measure(options: Options, brokers: readonly Broker[]): Promise<re
         rounds.set(broker.name, [...(rounds.get(broker.name) ?? []), answer]);
       }
     }
+    if (rounds.size === 0) continue;
     const answers = new Map([...rounds].map(([name, each]) => [name, median(each)]));
     rows.push({ scenario: scenario.name, title: scenario.title, answers });
   }
@@ -93,6 +94,8 @@ function writeJson(file: string, versions: readonly string[], rows: readonly Row
     `${JSON.stringify({ node: process.version, cpu: cpus()[0]?.model, versions, rows: plain }, null, 2)}\n`,
   );
 }
+
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
 
 main().catch((error: Error) => {
   console.error(error.message);

@@ -17,6 +17,8 @@ export interface Options {
   readonly window: number | undefined;
   readonly brokerCore: number | undefined;
   readonly generatorCore: number | undefined;
+  /** Folder for CPU profiles of the brokers that can write them. */
+  readonly profileDir: string | undefined;
   /** File for the result as JSON. */
   readonly json: string | undefined;
 }
@@ -25,13 +27,14 @@ export const USAGE = `npm run bench -- [options]
   --smoke              a few scenarios with small counts, in less than 40 s
   --scenarios a,b      only these; "p2p*" takes all that begin so
   --peers a,b          only these brokers, the first is the base of the ratios
-  --seconds n          measured time of each scenario (default 3; smoke 0.6)
-  --warm n             seconds before it (default 2; smoke 0.5)
+  --seconds n          measured time of each scenario (default 3; smoke 0.4)
+  --warm n             seconds before it (default 2; smoke 0.3)
   --rounds n           repeat everything, print medians (default 1)
   --window n           messages under way from each publisher, at most, for all brokers alike: a power of two
   --protocol 4|5       MQTT 3.1.1 or 5.0 (default 4)
   --cores b,g          core of the broker and of the generator (default 0,1); "none": do not pin
   --json file          write the figures there too
+  --profile folder     write a CPU profile of waymeet for every scenario there
   --list               print the scenarios and brokers, and end`;
 
 /** Throws an Error that says which flag is wrong. */
@@ -52,6 +55,7 @@ export function parseOptions(
       window: { type: 'string' },
       protocol: { type: 'string', default: '4' },
       cores: { type: 'string', default: '0,1' },
+      profile: { type: 'string' },
       json: { type: 'string' },
       list: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
@@ -62,17 +66,18 @@ export function parseOptions(
   if (values.protocol !== '4' && values.protocol !== '5') throw new Error('--protocol: 4 or 5');
   const pin = canPin && values.cores !== 'none' && availableParallelism() > 1;
   const cores = pin ? values.cores.split(',').map((core) => positive('cores', core, 0)) : [];
-  const byDefault = all.filter(({ name }) => name !== 'floor').map(({ name }) => name);
+  const byDefault = all.filter(({ asked }) => !asked).map(({ name }) => name);
   return {
     scenarios: chosenScenarios(values.scenarios, values.smoke),
     brokers: (values.peers?.split(',') ?? byDefault).map((name) => brokerNamed(name, all)),
     level: values.protocol === '5' ? 5 : 4,
-    measureMs: 1000 * positive('seconds', values.seconds ?? (values.smoke ? '0.6' : '3')),
-    warmMs: 1000 * positive('warm', values.warm ?? (values.smoke ? '0.5' : '2')),
+    measureMs: 1000 * positive('seconds', values.seconds ?? (values.smoke ? '0.4' : '3')),
+    warmMs: 1000 * positive('warm', values.warm ?? (values.smoke ? '0.3' : '2')),
     rounds: positive('rounds', values.rounds, 1),
     window: powerOfTwo(values.window),
     brokerCore: cores[0],
     generatorCore: cores[1] ?? cores[0],
+    profileDir: values.profile,
     json: values.json,
   };
 }

@@ -1,9 +1,9 @@
 // Runs one scenario against one broker: a fresh broker on its core, a fresh generator on the other.
 
 import { spawn } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve as resolvePath } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Broker, freePort, pinned } from './brokers/broker.ts';
 import type { Answer, Job } from './generator/job.ts';
@@ -16,10 +16,20 @@ const generator = fileURLToPath(new URL('./generator/main.js', import.meta.url))
 const PATIENCE_MS = 120_000;
 
 export async function runScenario(scenario: Scenario, broker: Broker, options: Options): Promise<Answer> {
-  const dir = await mkdtemp(join(tmpdir(), 'waymeet-bench-'));
+  const dir = mkdtempSync(join(tmpdir(), 'waymeet-bench-'));
+  const remove = () => rmSync(dir, { recursive: true, force: true });
+  process.once('exit', remove);
   try {
     const port = await freePort();
-    const running = await broker.start({ port, dir, durable: scenario.durable, core: options.brokerCore });
+    const profile =
+      options.profileDir && join(resolvePath(options.profileDir), `${scenario.name}.cpuprofile`);
+    const running = await broker.start({
+      port,
+      dir,
+      durable: scenario.durable,
+      core: options.brokerCore,
+      profile,
+    });
     try {
       const { level, warmMs, measureMs } = options;
       const work = withWindow(scenario.work, options.window ?? broker.bestWindow);
@@ -30,7 +40,8 @@ export async function runScenario(scenario: Scenario, broker: Broker, options: O
   } catch (error) {
     return { error: error instanceof Error ? error.message : String(error) };
   } finally {
-    await rm(dir, { recursive: true, force: true });
+    process.off('exit', remove);
+    remove();
   }
 }
 

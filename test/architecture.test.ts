@@ -55,9 +55,6 @@ function isTest(file: SourceFile): boolean {
 }
 
 function* shape(file: SourceFile): Iterable<string> {
-  const head = /^(?:#!.*\n)?((?:\/\/.*\n)+|\/\*[\s\S]*?\*\/\n)/.exec(file.text)?.[1];
-  if (head === undefined) yield 'opens without a comment that says what lives here';
-  else if (!/[.:?!](?:\s*\*\/)?\s*$/.test(head)) yield 'its opening comment is no sentence';
   const code = withoutText(file.text);
   if (/\bexport\s+default\b|\bas\s+default\b/.test(code)) yield 'default export';
   if (/\benum\s+\w+\s*\{/.test(code)) yield 'enum';
@@ -65,7 +62,15 @@ function* shape(file: SourceFile): Iterable<string> {
     yield 'a file named for no job';
 }
 
+function* opening(file: SourceFile): Iterable<string> {
+  const head = /^(?:#!.*\n)?((?:\/\/.*\n)+|\/\*[\s\S]*?\*\/\n)/.exec(file.text)?.[1];
+  if (head === undefined) yield 'opens without a comment that says what lives here';
+  else if (!/[.:?!](?:\)|\s*\[[^\]]*\])*(?:\s*\*\/)?\s*$/.test(head))
+    yield 'its opening comment is no sentence';
+}
+
 function* rules(file: SourceFile): Iterable<string> {
+  yield* opening(file);
   const lines = file.text.split('\n').length - 1;
   if (lines > MAX_LINES) yield `${lines} lines, more than ${MAX_LINES}`;
   const own = partOf(file.path);

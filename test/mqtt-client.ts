@@ -65,7 +65,7 @@ export class MqttClient {
   }
 
   private read(): void {
-    const bytes = Buffer.concat([this.rest, this.raw.take()]);
+    const bytes = new Uint8Array(Buffer.concat([this.rest, this.raw.take()]));
     let at = 0;
     for (;;) {
       const stop = at < bytes.length ? frameEnd(bytes, at, bytes.length) : -1;
@@ -73,13 +73,14 @@ export class MqttClient {
       this.arrived.push(decodePacket(bytes, at, stop, this.level, 'server'));
       at = stop;
     }
-    this.rest = new Uint8Array(bytes.subarray(at));
+    this.rest = bytes.slice(at);
   }
 
   async connect(clientId: string, rest: Partial<Connect> = {}): Promise<Connack> {
     this.send(connectPacket(this.level, clientId, rest));
-    const [first] = await this.settled();
+    const [first, ...more] = await this.settled();
     if (first?.type !== CONNACK) throw new Error(`no CONNACK but ${JSON.stringify(first)}`);
+    this.arrived.push(...more);
     return first;
   }
 

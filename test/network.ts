@@ -6,8 +6,10 @@ import { NEVER } from '../src/contract/message.ts';
 import type { Store } from '../src/contract/store.ts';
 import type { Peer, Protocol, WireIdentity, WireLimits } from '../src/contract/wire.ts';
 import { createHub } from '../src/hub/hub.ts';
+import { coap } from '../src/protocol/coap/protocol.ts';
 import type { MqttOptions } from '../src/protocol/mqtt/options.ts';
 import { mqtt } from '../src/protocol/mqtt/protocol.ts';
+import { waymeetJson } from '../src/protocol/websocket/protocol.ts';
 import { type LinkOptions, MemoryNetwork, type MemoryWire } from '../src/transport/memory.ts';
 import { seeded, VirtualClock } from '../src/transport/virtual-clock.ts';
 
@@ -50,6 +52,8 @@ export interface BrokerOptions {
   readonly link?: Partial<LinkOptions>;
   readonly startAt?: number;
   readonly seed?: number;
+  /** Whether frames may take the fast lane; the meaning must be the same. Default: as the hub's. */
+  readonly lane?: boolean;
   /** How long a commit takes, ms. */
   readonly commitMs?: number;
 }
@@ -93,12 +97,13 @@ export class Broker {
     this.clock.after(() => this.turn());
     this.network = new MemoryNetwork(this.clock, options.seed);
     this.disk = new VirtualDisk(this.clock, options.commitMs ?? 0);
-    this.protocols = options.protocols ?? [mqtt(options.mqtt)];
+    this.protocols = options.protocols ?? [mqtt(options.mqtt), coap(), waymeetJson()];
   }
 
   /** @internal */
   async start(): Promise<void> {
-    this.hub = createHub(this.world(), { ...TEST_LIMITS, ...this.options.limits });
+    const { limits, lane } = this.options;
+    this.hub = createHub(this.world(), { ...TEST_LIMITS, ...limits }, lane === undefined ? {} : { lane });
     await this.clock.until(this.hub.start());
   }
 
@@ -177,6 +182,7 @@ export class Broker {
     this.disk.crash();
     this.turnAsked = false;
     await this.start();
+    await this.clock.advance(0); // clients nearby notice
   }
 
   async stop(): Promise<void> {

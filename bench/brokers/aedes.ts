@@ -10,6 +10,7 @@ const server = fileURLToPath(new URL('./aedes-serve.js', import.meta.url));
 
 export const aedes: Broker = {
   name: 'aedes',
+  asked: false,
   // p2p QoS 0: 25 us a message with 64 under way, 82 with 256, 173 with 1,024
   bestWindow: 64,
 

@@ -22,10 +22,14 @@ export interface Placement {
   readonly durable: boolean;
   /** Core for all its threads; undefined: do not pin. */
   readonly core: number | undefined;
+  /** Write a CPU profile here when it ends, if this broker can. */
+  readonly profile: string | undefined;
 }
 
 export interface Broker {
   readonly name: string;
+  /** It runs only when it is asked for by name. */
+  readonly asked: boolean;
   /** Its figures are best with no more messages than this under way from a publisher; absent: it does not matter. */
   readonly bestWindow?: number;
   /** Resolves to what is compared ("mosquitto 2.0.11"), or to the reason why it cannot run here. */
@@ -40,9 +44,15 @@ const STOP_MS = 5000;
 
 export const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** A command line that runs on one core, threads included. */
-export const pinned = (core: number | undefined, argv: readonly string[]): readonly string[] =>
-  core === undefined ? argv : ['taskset', '-c', String(core), ...argv];
+/** Lets a process open as many files as it may at all: shells often start with 1,024, and a connection is a file. */
+const MANY_FILES = 'ulimit -n "$(ulimit -Hn)"; exec "$@"';
+
+/** A command line that runs on one core, threads included, and keeps its process id. */
+export const pinned = (core: number | undefined, argv: readonly string[]): readonly string[] => [
+  ...['sh', '-c', MANY_FILES, 'sh'],
+  ...(core === undefined ? [] : ['taskset', '-c', String(core)]),
+  ...argv,
+];
 
 /** Runs a broker's command, with its output in `dir`, until it accepts connections. */
 export async function launch(place: Placement, argv: readonly string[]): Promise<Running> {
@@ -50,22 +60,30 @@ export async function launch(place: Placement, argv: readonly string[]): Promise
   const output = openSync(log, 'a');
   const [command, ...args] = pinned(place.core, argv);
   const child = spawn(command!, args, { stdio: ['ignore', output, output], cwd: place.dir });
+  // the bench may be interrupted: no broker stays behind
+  const kill = () => child.kill('SIGKILL');
+  process.once('exit', kill);
   let failure: string | undefined;
   child.once('error', (error) => {
     failure = error.message;
   });
-  const ended = new Promise<void>((resolve) => child.once('close', () => resolve()));
+  const ended = new Promise<void>((resolve) =>
+    child.once('close', () => {
+      process.off('exit', kill);
+      resolve();
+    }),
+  );
   const until = Date.now() + START_MS;
   while (!(await accepts(place.port))) {
     if (child.exitCode !== null) failure = `exit code ${child.exitCode}`;
     if (Date.now() > until) failure = `no connection within ${START_MS} ms`;
     if (failure !== undefined) {
-      child.kill('SIGKILL');
+      kill();
       throw new Error(`${argv[0]}: ${failure}: ${tail(log)}`);
     }
     await pause(20);
   }
-  // taskset replaces itself with the command: the child's process id is the broker's
+  // sh and taskset replace themselves with the command: the child's process id is the broker's
   return { pid: child.pid!, stop: () => stop(child, ended) };
 }
 

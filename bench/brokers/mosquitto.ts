@@ -30,6 +30,7 @@ function install(): void {
 
 export const mosquitto: Broker = {
   name: 'mosquitto',
+  asked: false,
 
   async available() {
     if (version() === undefined) install();

@@ -15,7 +15,7 @@ function frames(level: Level, payloadBytes: number): Uint8Array[] {
     level,
     publisher: 0,
     qos: 0,
-    window: FRAMES,
+    slots: FRAMES,
     payloadBytes,
     topics: ['bench/a', 'bench/b'],
     retainEvery: 3,
@@ -34,9 +34,9 @@ function receive(level: Level, octets: Uint8Array, sizes: readonly number[]): Le
     level,
     publisher: 0,
     qos: 0,
-    window: FRAMES,
+    slots: FRAMES,
     payloadBytes: 12,
-    topics: ['a'],
+    topics: ['bench/a', 'bench/b'],
     retainEvery: 0,
   });
   const shape = { id: 0, qos: 0, window: FRAMES, batch: FRAMES, receivers: 1, timed: false } as const;
@@ -88,6 +88,13 @@ const damages: readonly (readonly [string, (all: Uint8Array[]) => void])[] = [
     'the last octet changed',
     (all) => {
       all[3]![all[3]!.length - 1]! ^= 1;
+    },
+  ],
+  [
+    'the first topic changed',
+    (all) => {
+      // head | remaining length, 3 octets if long | topic length | topic
+      all[0]![all[0]!.length > 1000 ? 7 : 5]! ^= 1;
     },
   ],
   [

@@ -55,8 +55,8 @@ export interface RingShape {
   readonly level: Level;
   readonly publisher: number;
   readonly qos: Qos;
-  /** A power of two: how many frames; frame `i` carries packet id `i + 1`. */
-  readonly window: number;
+  /** A power of two: how many frames. Frame `i` carries packet id `i + 1`. */
+  readonly slots: number;
   readonly payloadBytes: number;
   /** Topics of one length; frame `i` goes to `topics[i % topics.length]`. */
   readonly topics: readonly string[];
@@ -64,8 +64,9 @@ export interface RingShape {
   readonly retainEvery: number;
 }
 
-/** A window of PUBLISH frames back to back, all of one length, of which only the marks change from round to round. */
+/** PUBLISH frames back to back, all of one length, of which only the marks change from round to round. */
 export interface Ring {
+  readonly slots: number;
   readonly bytes: Uint8Array;
   readonly frameBytes: number;
   /** Where the topic, with its length, lies in each frame. */
@@ -82,9 +83,9 @@ export function publishRing(shape: RingShape): Ring {
     2 + topicBytes + (shape.qos > 0 ? 2 : 0) + (shape.level === 5 ? 1 : 0) + shape.payloadBytes;
   const length = varint(remaining);
   const frameBytes = 1 + length.length + remaining;
-  const bytes = new Uint8Array(frameBytes * shape.window);
+  const bytes = new Uint8Array(frameBytes * shape.slots);
   const payloadAt = frameBytes - shape.payloadBytes;
-  for (let i = 0; i < shape.window; i++) {
+  for (let i = 0; i < shape.slots; i++) {
     // head | remaining length | topic | packet id, unless QoS 0 | no properties, in MQTT 5 | payload
     const retained = shape.retainEvery > 0 && i % shape.retainEvery === 0;
     const topic = text(shape.topics[i % shape.topics.length]!);
@@ -97,6 +98,7 @@ export function publishRing(shape: RingShape): Ring {
   }
   const topicAt = 1 + length.length;
   return {
+    slots: shape.slots,
     bytes,
     frameBytes,
     topicAt,

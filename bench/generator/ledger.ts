@@ -19,7 +19,7 @@ export class Ledger {
     private readonly publisherCount: number,
     receiverCount: number,
     private readonly batchMask: number,
-    /** Called with the time in ms from a message's write to its arrival, if anybody wants to know. */
+    /** Told of every arrival, if the run is timed. */
     readonly latency: ((publisher: Publisher, sequence: number) => void) | undefined,
   ) {
     this.expected = new Uint32Array(publisherCount * receiverCount).fill(NOT_FOR_IT);

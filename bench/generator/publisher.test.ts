@@ -6,6 +6,7 @@ import { Ledger } from './ledger.ts';
 import { Publisher } from './publisher.ts';
 
 const WINDOW = 8;
+const SLOTS = 16;
 const BATCH = 2;
 
 function newPublisher(qos: Qos, receivers: number) {
@@ -16,7 +17,7 @@ function newPublisher(qos: Qos, receivers: number) {
     level: 4,
     publisher: 0,
     qos,
-    window: WINDOW,
+    slots: SLOTS,
     payloadBytes: 16,
     topics: ['a'],
     retainEvery: 0,
@@ -51,7 +52,7 @@ test('QoS 0: a batch that arrived makes room for a batch, in sequence, around th
   expect(sent).toEqual(upTo(14));
   arrive(0, 6, 14);
   expect(sent).toEqual(upTo(22));
-  expect(writes).toEqual([8, 6, 2, 6]);
+  expect(writes).toEqual([8, 6, 2, 6]); // the ring of 16 ends within the last credit
 });
 
 test('the slowest receiver holds the window', () => {
@@ -82,6 +83,7 @@ test.each<[string, Qos, (p: Publisher) => unknown]>([
   ['PUBREC twice', 2, (p) => [p.pubrec(1), p.pubrec(1)]],
   ['packet id 0', 1, (p) => p.puback(0)],
   ['a packet id that was not used', 1, (p) => p.puback(9)],
+  ['a packet id beyond the ring', 1, (p) => p.puback(17)],
 ])('%s is an error', (_name, qos, act) => {
   const { publisher, ledger } = newPublisher(qos, 1);
   publisher.start();

@@ -30,10 +30,13 @@ export interface PublisherShape {
  * one acknowledgement a message. Its frames are written again only when nothing is owed: so they have left.
  */
 export class Publisher {
-  /** When each message of the window was written, in ms, if the run is timed. */
+  /** When each message under way was written, in ms, by the low bits of its number, if the run is timed. */
   readonly sentAt: Float64Array;
   readonly id: number;
+  /** Of the ring, which may be longer than the window: it has a slot for every topic. */
   private readonly batches: number;
+  /** Batches that may be under way. */
+  private readonly credit: number;
   private readonly batchShift: number;
   private readonly owed: Int32Array;
   private readonly owedFully: number;
@@ -51,12 +54,13 @@ export class Publisher {
     private readonly sink: FrameSink,
   ) {
     this.id = shape.id;
-    this.batches = shape.window / shape.batch;
+    this.batches = ring.slots / shape.batch;
+    this.credit = shape.window / shape.batch;
     this.batchShift = Math.log2(shape.batch);
     this.owedFully = shape.receivers + (shape.qos > 0 ? shape.batch : 0);
     this.owed = new Int32Array(this.batches);
-    this.states = new Uint8Array(shape.window + 1);
-    this.sentAt = new Float64Array(shape.timed ? shape.window : 0);
+    this.states = new Uint8Array(ring.slots + 1);
+    this.sentAt = new Float64Array(shape.timed ? ring.slots : 0);
   }
 
   get sent(): number {
@@ -86,19 +90,18 @@ export class Publisher {
   pump(): void {
     this.waiting = false;
     if (this.stopped) return;
-    const { batches } = this;
-    let last = Math.min(this.settledBatches + batches, this.limit);
+    const { batches, credit } = this;
+    const last = Math.min(this.settledBatches + credit, this.limit);
     while (this.sentBatches < last) {
       const from = this.sentBatches % batches;
       const count = Math.min(last - this.sentBatches, batches - from);
       this.send(count);
-      last = Math.min(last, this.settledBatches + batches);
     }
   }
 
   /** One batch more, if there is credit for it. */
   sendOne(): boolean {
-    if (this.sentBatches - this.settledBatches === this.batches) return false;
+    if (this.sentBatches - this.settledBatches === this.credit) return false;
     this.send(1);
     return true;
   }
@@ -127,7 +130,7 @@ export class Publisher {
   /** Whether the topic, with its length, is the one that message `sequence` was sent to. */
   sentTo(sequence: number, bytes: Uint8Array, at: number): boolean {
     const { frameBytes, topicAt, topicBytes, bytes: sent } = this.ring;
-    const from = (sequence & (this.shape.window - 1)) * frameBytes + topicAt;
+    const from = (sequence & (this.ring.slots - 1)) * frameBytes + topicAt;
     for (let i = 0; i < topicBytes; i++) if (bytes[at + i] !== sent[from + i]) return false;
     return true;
   }
@@ -145,7 +148,7 @@ export class Publisher {
   }
 
   private acknowledge(packetId: number, from: number, to: number, name: string): void {
-    if (packetId === 0 || packetId > this.shape.window || this.states[packetId] !== from) {
+    if (packetId === 0 || packetId > this.ring.slots || this.states[packetId] !== from) {
       this.ledger.fail(`publisher ${this.id}: ${name} for packet id ${packetId}, which does not await one`);
       return;
     }

@@ -99,7 +99,7 @@ export function oneInFlight(n: number, qos: Qos): Plan {
 }
 
 export function paced(n: number, rate: number): Plan {
-  return pairs(n, 0, { window: 64, batch: 1, timed: true, rate });
+  return pairs(n, 0, { window: 256, batch: 1, timed: true, rate });
 }
 
 /** One pair, with as many messages under way as make `underWay` octets, at least two. */

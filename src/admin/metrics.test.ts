@@ -12,10 +12,23 @@ const FIGURES = {
   openFiles: 12,
   lagSeconds: { p50: 0, p99: 0.001, max: 0.25 },
 };
-const CENSUS = { sessions: 3, subscriptions: 4, retained: 5, queued: 6, storeBytes: 7 };
+const STATS = {
+  clients: 2,
+  sessions: 3,
+  subscriptions: 4,
+  groups: 1,
+  retained: 5,
+  retainedBytes: 50,
+  queuedMessages: 6,
+  unsettled: 1,
+  queuedBytes: 60,
+  storeBytes: 7,
+  commits: 8,
+  lastCommitMs: 9,
+};
 
 function page(counters: Counters): string[] {
-  return renderMetrics({ version: '1.2.3', counters, census: CENSUS, process: FIGURES }).split('\n');
+  return renderMetrics({ version: '1.2.3', counters, stats: STATS, process: FIGURES }).split('\n');
 }
 
 test('counters by protocol, QoS, direction and reason', () => {

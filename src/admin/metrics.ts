@@ -1,7 +1,6 @@
 // The hub's figures as Prometheus text (exposition format 0.0.4).
 
-import type { Counters } from '../contract/hub.ts';
-import type { Census } from './census.ts';
+import type { Counters, HubStats } from '../contract/hub.ts';
 import type { ProcessFigures } from './process.ts';
 
 export const METRICS_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
@@ -9,7 +8,7 @@ export const METRICS_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
 export interface MetricsInput {
   readonly version: string;
   readonly counters: Counters;
-  readonly census: Census;
+  readonly stats: HubStats;
   readonly process: ProcessFigures;
 }
 
@@ -24,7 +23,7 @@ export function renderMetrics(input: MetricsInput): string {
     for (const [labels, value] of samples) page.push(`${name}${labelText(labels)} ${value}`);
   };
   const one = (value: number): Sample[] => [[{}, value]];
-  const { counters, census } = input;
+  const { counters, stats } = input;
   const protocols = [...counters.protocols].map(([protocol, count]) => ({ protocol, count }));
 
   add('waymeet_info', 'gauge', 'The version that runs.', [
@@ -85,11 +84,37 @@ export function renderMetrics(input: MetricsInput): string {
     'Connections that were closed because the client broke the protocol.',
     protocols.map(({ protocol, count }): Sample => [{ protocol }, count.broken]),
   );
-  add('waymeet_sessions', 'gauge', 'Sessions, connected or waiting for their client.', one(census.sessions));
-  add('waymeet_subscriptions', 'gauge', 'Subscriptions.', one(census.subscriptions));
-  add('waymeet_retained_messages', 'gauge', 'Topics with a retained message.', one(census.retained));
-  add('waymeet_queue_messages', 'gauge', 'Messages that wait for a client.', one(census.queued));
-  add('waymeet_store_bytes', 'gauge', 'Octets of the store on disk.', one(census.storeBytes));
+  add(
+    'waymeet_faults_total',
+    'counter',
+    'Connections that a defect of the hub closed.',
+    protocols.map(({ protocol, count }): Sample => [{ protocol }, count.faults]),
+  );
+  add(
+    'waymeet_clients',
+    'gauge',
+    'Clients that are logged in.',
+    protocols.map(({ protocol, count }): Sample => [{ protocol }, count.clients]),
+  );
+  add('waymeet_sessions', 'gauge', 'Sessions, connected or waiting for their client.', one(stats.sessions));
+  add('waymeet_subscriptions', 'gauge', 'Subscriptions.', one(stats.subscriptions));
+  add('waymeet_retained_messages', 'gauge', 'Topics with a retained message.', one(stats.retained));
+  add('waymeet_queue_messages', 'gauge', 'Messages that wait for a client.', one(stats.queuedMessages));
+  add('waymeet_queue_bytes', 'gauge', 'Octets of the messages that wait.', one(stats.queuedBytes));
+  add(
+    'waymeet_unsettled_messages',
+    'gauge',
+    'Messages delivered and not acknowledged.',
+    one(stats.unsettled),
+  );
+  add('waymeet_store_commits_total', 'counter', 'Group commits of the store.', one(stats.commits));
+  add(
+    'waymeet_store_commit_seconds',
+    'gauge',
+    'How long the last commit took.',
+    one(stats.lastCommitMs / 1_000),
+  );
+  add('waymeet_store_bytes', 'gauge', 'Octets of the store on disk.', one(stats.storeBytes));
   addProcess(add, input.process);
   return `${page.join('\n')}\n`;
 }

@@ -10,12 +10,26 @@ function tree() {
   const counters = new Counters();
   const retained = new Map<string, string>();
   let published = 0;
+  let clients = 2;
   const sys = new SysTree(
     {
       version: '1.2.3',
       startedAt: 1_000,
       counters,
-      census: () => ({ sessions: 5, subscriptions: 6, retained: 7, queued: 8, storeBytes: 9 }),
+      stats: () => ({
+        clients,
+        sessions: 5,
+        subscriptions: 6,
+        groups: 1,
+        retained: 7,
+        retainedBytes: 70,
+        queuedMessages: 8,
+        unsettled: 0,
+        queuedBytes: 80,
+        storeBytes: 9,
+        commits: 10,
+        lastCommitMs: 11,
+      }),
       heapBytes: () => 10,
     },
     (m: Message) => {
@@ -29,13 +43,15 @@ function tree() {
     published = 0;
     return count;
   };
-  return { counters, retained, sys, take };
+  const connect = (count: number) => {
+    clients = count;
+  };
+  return { counters, retained, sys, take, connect };
 }
 
 test('the names that dashboards for mosquitto read', () => {
   const { counters, retained, sys } = tree();
   const mqtt = counters.of('mqtt');
-  mqtt.connections = 2;
   mqtt.received[0] = 60;
   mqtt.delivered[1] = 30;
   mqtt.bytesOut = 1_000;
@@ -66,13 +82,13 @@ test('the names that dashboards for mosquitto read', () => {
 });
 
 test('what did not change is not published again; the maximum stays', () => {
-  const { counters, retained, sys, take } = tree();
-  counters.of('mqtt').connections = 9;
+  const { retained, sys, take, connect } = tree();
+  connect(9);
   sys.update(11_000);
   take();
   sys.update(21_000);
   expect(take()).toBe(1); // the uptime
-  counters.of('mqtt').connections = 1;
+  connect(1);
   sys.update(31_000);
   expect(retained.get('$SYS/broker/clients/maximum')).toBe('9');
   expect(retained.get('$SYS/broker/clients/connected')).toBe('1');

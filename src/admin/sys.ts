@@ -1,15 +1,14 @@
 // The hub about itself: the retained messages under `$SYS/`, with the names that dashboards for mosquitto read.
 
-import type { Counters, ProtocolCounters } from '../contract/hub.ts';
+import type { Counters, HubStats, ProtocolCounters } from '../contract/hub.ts';
 import { Message, NEVER, type Origin } from '../contract/message.ts';
-import type { Census } from './census.ts';
 import { Load } from './load.ts';
 
 export interface SysSources {
   readonly version: string;
   readonly startedAt: number;
   readonly counters: Counters;
-  census(): Census;
+  stats(): HubStats;
   /** Octets of heap in use now. */
   heapBytes(): number;
 }
@@ -54,36 +53,40 @@ export class SysTree {
 
   private *read(now: number): Iterable<[topic: string, value: string | number]> {
     const { version, startedAt, counters } = this.sources;
-    const census = this.sources.census();
+    const stats = this.sources.stats();
     const all = sum(counters.protocols.values());
+    const away = Math.max(0, stats.sessions - stats.clients);
     const dropped = [...counters.dropped.values()].reduce((a, b) => a + b, 0);
     const heap = this.sources.heapBytes();
-    this.mostConnected = Math.max(this.mostConnected, all.connections);
+    this.mostConnected = Math.max(this.mostConnected, stats.clients);
     this.mostHeap = Math.max(this.mostHeap, heap);
 
     yield ['broker/version', `waymeet version ${version}`];
     yield ['broker/uptime', `${Math.floor((now - startedAt) / 1_000)} seconds`];
-    yield ['broker/clients/connected', all.connections];
-    yield ['broker/clients/active', all.connections];
-    yield ['broker/clients/total', census.sessions];
-    yield ['broker/clients/disconnected', Math.max(0, census.sessions - all.connections)];
-    yield ['broker/clients/inactive', Math.max(0, census.sessions - all.connections)];
+    yield ['broker/clients/connected', stats.clients];
+    yield ['broker/clients/active', stats.clients];
+    yield ['broker/clients/total', stats.clients + away];
+    yield ['broker/clients/disconnected', away];
+    yield ['broker/clients/inactive', away];
     yield ['broker/clients/maximum', this.mostConnected];
     yield ['broker/connections/total', all.connectionsTotal];
     yield ['broker/connections/refused', all.refused];
     yield ['broker/connections/broken', all.broken];
     yield ['broker/messages/received', all.received];
     yield ['broker/messages/sent', all.delivered];
-    yield ['broker/messages/stored', census.queued + census.retained];
+    yield ['broker/messages/stored', stats.queuedMessages + stats.retained];
     yield ['broker/publish/messages/received', all.received];
     yield ['broker/publish/messages/sent', all.delivered];
     yield ['broker/publish/messages/dropped', dropped];
     yield ['broker/bytes/received', all.bytesIn];
     yield ['broker/bytes/sent', all.bytesOut];
-    yield ['broker/subscriptions/count', census.subscriptions];
-    yield ['broker/retained messages/count', census.retained];
-    yield ['broker/store/messages/count', census.queued + census.retained];
-    yield ['broker/store/bytes', census.storeBytes];
+    yield ['broker/subscriptions/count', stats.subscriptions];
+    yield ['broker/retained messages/count', stats.retained];
+    yield ['broker/store/messages/count', stats.queuedMessages + stats.retained];
+    yield ['broker/store/bytes', stats.storeBytes];
+    yield ['broker/store/commits', stats.commits];
+    yield ['broker/store/messages/bytes', stats.queuedBytes + stats.retainedBytes];
+    yield ['broker/shared subscriptions/count', stats.groups];
     yield ['broker/heap/current', heap];
     yield ['broker/heap/maximum', this.mostHeap];
     yield* this.load(now, [
@@ -112,7 +115,7 @@ export class SysTree {
 
 function* ofProtocol(protocol: string, c: ProtocolCounters): Iterable<[topic: string, value: number]> {
   const at = `protocols/${protocol}`;
-  yield [`${at}/clients/connected`, c.connections];
+  yield [`${at}/clients/connected`, c.clients];
   yield [`${at}/connections/total`, c.connectionsTotal];
   yield [`${at}/connections/refused`, c.refused];
   yield [`${at}/connections/broken`, c.broken];

@@ -29,6 +29,7 @@ export interface FileAuthOptions {
 /** What the files say, read together so that a reload changes all of it or nothing. */
 interface Rules {
   readonly users: ReadonlyMap<string, User> | undefined;
+  readonly usualIterations: number;
   readonly psk: ReadonlyMap<string, Uint8Array>;
   readonly acl: Acl | undefined;
 }
@@ -40,7 +41,7 @@ const SHARED = 10_000;
 
 export class FileAuth implements Auth {
   private rules: Rules;
-  private readonly options: FileAuthOptions;
+  private options: FileAuthOptions;
   private readonly passwords: Passwords;
   private readonly secret = randomBytes(32);
   private readonly shared = new Map<string, FileIdentity>();
@@ -57,9 +58,10 @@ export class FileAuth implements Auth {
     return new FileAuth(options, await load(options));
   }
 
-  /** Reads the files again. When it rejects, what was read before still holds. */
-  async reload(): Promise<void> {
-    this.rules = await load(this.options);
+  /** Reads the files again, or those of new options. When it rejects, what held before still holds. */
+  async reload(options: Omit<FileAuthOptions, 'passwords'> = this.options): Promise<void> {
+    this.rules = await load(options);
+    this.options = options;
     this.generation++;
   }
 
@@ -82,18 +84,19 @@ export class FileAuth implements Auth {
       return this.identity('anonymous', ANONYMOUS);
     }
     if (username === undefined || password === undefined) return 'bad-credentials';
-    const right = await this.passwords.check(this.rules.users?.get(username)?.hash, password);
+    const hash = this.rules.users?.get(username)?.hash;
+    const right = await this.passwords.check(hash, password);
     if (right === 'busy') return 'busy';
-    // Asked again: a reload may have removed the user while the hash was computed.
-    if (!right || !this.rules.users?.has(username)) return 'bad-credentials';
+    // Looked up again: a reload may have changed the password while it was checked.
+    if (!right || this.rules.users?.get(username)?.hash !== hash) return 'bad-credentials';
     return this.identity('user', username);
   }
 
-  exchange(mechanism: string, _login: Login): Exchange | undefined {
+  exchange(mechanism: string): Exchange | undefined {
     if (mechanism !== MECHANISM || this.rules.users === undefined) return undefined;
     return new ScramExchange({
       secret: this.secret,
-      usualIterations: usualIterations(this.rules.users),
+      usualIterations: this.rules.usualIterations,
       find: (name) => this.rules.users?.get(name)?.scram,
       proved: (name) => (this.rules.users?.has(name) ? this.identity('user', name) : 'bad-credentials'),
     });
@@ -211,7 +214,12 @@ async function load(options: FileAuthOptions): Promise<Rules> {
         );
   if (faults.length > 0) throw new TextFault(faults);
   const models = [options.acl, written].filter((model) => model !== undefined);
-  return { users, psk: psk ?? new Map(), acl: models.length === 0 ? undefined : new Acl(merged(models)) };
+  return {
+    users,
+    usualIterations: usualIterations(users ?? new Map()),
+    psk: psk ?? new Map(),
+    acl: models.length === 0 ? undefined : new Acl(merged(models)),
+  };
 }
 
 function merged(models: readonly AclModel[]): AclModel {

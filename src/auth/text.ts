@@ -67,10 +67,12 @@ export async function replaceText(file: string, text: string): Promise<void> {
 /** `; did you mean …?` when one of `words` is at most two edits away, else ''. */
 export function suggestion(word: string, words: readonly string[]): string {
   let best = '';
-  let least = 3;
+  let least = 2;
   for (const candidate of words) {
     const distance = edits(word.toLowerCase(), candidate);
-    if (distance < least && distance < candidate.length) {
+    // Of equally near ones the longest: letters are more often left out than added (`allw`: `allow`, not `all`).
+    const nearer = distance < least || (distance === least && candidate.length > best.length);
+    if (nearer && distance < candidate.length) {
       best = candidate;
       least = distance;
     }

@@ -31,7 +31,11 @@ export function check(io: Io, file: string | undefined): number {
 export function print(io: Io, file: string | undefined, flags: SettingFlags, json: boolean): number {
   const loaded = load(io, file, flags);
   if (json) {
-    const values = loaded.settings.map((s) => ({ path: s.field.path, value: s.field.notes.secret ? undefined : s.value, from: s.where }));
+    const values = loaded.settings.map((s) => ({
+      path: s.field.path,
+      value: s.field.notes.secret ? undefined : s.value,
+      from: s.where,
+    }));
     io.output.write(`${JSON.stringify(values, null, 2)}\n`);
   } else io.output.write(printSettings(loaded.settings));
   for (const problem of loaded.problems) say(io, formatProblem(problem));

@@ -56,16 +56,26 @@ export function withConnection(command: Command): Command {
     .option('-i, --id <id>', 'the client id; else the broker or this program makes one')
     .option('-I, --id-prefix <prefix>', 'the client id is this and the process id')
     .optionsGroup('How:')
-    .addOption(new Option('-k, --keepalive <seconds>', 'keep-alive time').argParser(whole(0, 65_535)).default(60))
-    .addOption(new Option('-V, --mqtt-version <version>', '5, 311 or 31').argParser(level).default(5 as Level, '5'))
+    .addOption(
+      new Option('-k, --keepalive <seconds>', 'keep-alive time').argParser(whole(0, 65_535)).default(60),
+    )
+    .addOption(
+      new Option('-V, --mqtt-version <version>', '5, 311 or 31').argParser(level).default(5 as Level, '5'),
+    )
     .option('-c, --disable-clean-session', 'keep the session; needs --id')
-    .addOption(new Option('-x, --session-expiry <seconds>', 'how long the session is kept (MQTT 5)').argParser(whole(0, 4_294_967_295)))
+    .addOption(
+      new Option('-x, --session-expiry <seconds>', 'how long the session is kept (MQTT 5)').argParser(
+        whole(0, 4_294_967_295),
+      ),
+    )
     .optionsGroup('Will:')
     .option('--will-topic <topic>', 'publish there when this client is lost')
     .option('--will-payload <text>', 'what')
     .addOption(new Option('--will-qos <qos>', 'at which QoS').argParser(qos).default(0))
     .option('--will-retain', 'and keep it as the last value')
-    .addOption(new Option('--will-delay <seconds>', 'wait so long (MQTT 5)').argParser(whole(0, 4_294_967_295)))
+    .addOption(
+      new Option('--will-delay <seconds>', 'wait so long (MQTT 5)').argParser(whole(0, 4_294_967_295)),
+    )
     .optionsGroup('Options:');
 }
 
@@ -73,7 +83,9 @@ export function withConnection(command: Command): Command {
 export function topicOfUrl(flags: ConnectionFlags): string | undefined {
   if (flags.url === undefined) return undefined;
   const url = parseUrl(flags.url);
-  return /^(ws|unix|mqtt\+unix)/.test(url.protocol) || url.pathname.length < 2 ? undefined : decodeURIComponent(url.pathname.slice(1));
+  return /^(ws|unix|mqtt\+unix)/.test(url.protocol) || url.pathname.length < 2
+    ? undefined
+    : decodeURIComponent(url.pathname.slice(1));
 }
 
 /** Connects and logs in. */
@@ -127,7 +139,10 @@ function parseUrl(text: string): URL {
     throw new Failure(`'${text}' is no URL: write mqtt://host:1883`, EXIT.usage);
   }
   if (!['mqtt:', 'mqtts:', 'ws:', 'wss:', 'unix:', 'mqtt+unix:'].includes(url.protocol)) {
-    throw new Failure(`'${url.protocol}' is no way to a broker: write mqtt, mqtts, ws, wss or unix`, EXIT.usage);
+    throw new Failure(
+      `'${url.protocol}' is no way to a broker: write mqtt, mqtts, ws, wss or unix`,
+      EXIT.usage,
+    );
   }
   return url;
 }
@@ -158,7 +173,8 @@ function willOf(flags: ConnectionFlags): Will | undefined {
     payload: new TextEncoder().encode(flags.willPayload ?? ''),
     qos: flags.willQos,
     retain: flags.willRetain === true,
-    properties: flags.willDelay === undefined || flags.mqttVersion < 5 ? {} : { willDelayInterval: flags.willDelay },
+    properties:
+      flags.willDelay === undefined || flags.mqttVersion < 5 ? {} : { willDelayInterval: flags.willDelay },
   };
 }
 
@@ -179,9 +195,17 @@ export function qos(text: string): Qos {
 
 function level(text: string): Level {
   const known: Readonly<Record<string, Level>> = {
-    '5': 5, mqttv5: 5, '5.0': 5,
-    '311': 4, mqttv311: 4, '3.1.1': 4, '4': 4,
-    '31': 3, mqttv31: 3, '3.1': 3, '3': 3,
+    '5': 5,
+    mqttv5: 5,
+    '5.0': 5,
+    '311': 4,
+    mqttv311: 4,
+    '3.1.1': 4,
+    '4': 4,
+    '31': 3,
+    mqttv31: 3,
+    '3.1': 3,
+    '3': 3,
   };
   const found = known[text.toLowerCase()];
   if (found === undefined) throw new InvalidArgumentError('Write 5, 311 or 31.');

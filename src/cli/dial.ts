@@ -16,7 +16,12 @@ export interface Target {
   readonly insecure: boolean;
 }
 
-const USUAL_PORTS: Readonly<Record<string, number>> = { 'mqtt:': 1883, 'mqtts:': 8883, 'ws:': 80, 'wss:': 443 };
+const USUAL_PORTS: Readonly<Record<string, number>> = {
+  'mqtt:': 1883,
+  'mqtts:': 8883,
+  'ws:': 80,
+  'wss:': 443,
+};
 
 /** Resolves once octets can be sent. Rejects with a Failure that names the address. */
 export async function dial(target: Target): Promise<Duplex> {
@@ -31,7 +36,11 @@ export async function dial(target: Target): Promise<Duplex> {
     const port = Number(url.port) || USUAL_PORTS[scheme]!;
     if (scheme === 'mqtts:') {
       const servername = /^[\d.:]+$/.test(host) ? undefined : host;
-      const tls = { ...credentials(target), ...(servername === undefined ? {} : { servername }), ALPNProtocols: ['mqtt'] };
+      const tls = {
+        ...credentials(target),
+        ...(servername === undefined ? {} : { servername }),
+        ALPNProtocols: ['mqtt'],
+      };
       return await opened(connectTls({ host, port, ...tls }), 'secureConnect');
     }
     return await opened(connectTcp({ host, port, noDelay: true }), 'connect');
@@ -66,7 +75,11 @@ async function dialWebSocket(target: Target): Promise<Duplex> {
   return opened(stream, 'open', socket);
 }
 
-function opened<S extends Duplex>(stream: S, event: string, source: NodeJS.EventEmitter = stream): Promise<S> {
+function opened<S extends Duplex>(
+  stream: S,
+  event: string,
+  source: NodeJS.EventEmitter = stream,
+): Promise<S> {
   return new Promise((resolve, reject) => {
     stream.once('error', reject);
     source.once(event, () => {
@@ -81,7 +94,11 @@ function reason(error: unknown): string {
   if (code === 'ECONNREFUSED') return 'nobody listens there; is the broker running?';
   if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') return 'the host name is not known';
   if (code === 'ENOENT') return `there is no such file (${message})`;
-  if (code === 'DEPTH_ZERO_SELF_SIGNED_CERT' || code === 'SELF_SIGNED_CERT_IN_CHAIN' || code === 'UNABLE_TO_VERIFY_LEAF_SIGNATURE') {
+  if (
+    code === 'DEPTH_ZERO_SELF_SIGNED_CERT' ||
+    code === 'SELF_SIGNED_CERT_IN_CHAIN' ||
+    code === 'UNABLE_TO_VERIFY_LEAF_SIGNATURE'
+  ) {
     return 'its certificate is signed by nobody who is trusted here; name the authority with --cafile, or use --insecure';
   }
   // Node tries every address of a name and gathers what went wrong.

@@ -73,7 +73,15 @@ const FIELDS: Readonly<Record<string, (m: Publish, at: Date) => string | Uint8Ar
   S: (m) => (m.properties.subscriptionIdentifier ?? []).join(' '),
 };
 
-const ESCAPES: Readonly<Record<string, string>> = { n: '\n', r: '\r', t: '\t', '0': '\0', '\\': '\\', e: '\u001b', a: '\u0007' };
+const ESCAPES: Readonly<Record<string, string>> = {
+  n: '\n',
+  r: '\r',
+  t: '\t',
+  '0': '\0',
+  '\\': '\\',
+  e: '\u001b',
+  a: '\u0007',
+};
 
 function parseTemplate(template: string): Part[] {
   const parts: Part[] = [];
@@ -92,7 +100,10 @@ function parseTemplate(template: string): Part[] {
     } else if (sign === '%') {
       const field = next === undefined ? undefined : FIELDS[next];
       if (field === undefined) {
-        throw new Failure(`the format has '%${next ?? ''}' at place ${i + 1}; there is %${Object.keys(FIELDS).join(' %')}`, EXIT.usage);
+        throw new Failure(
+          `the format has '%${next ?? ''}' at place ${i + 1}; there is %${Object.keys(FIELDS).join(' %')}`,
+          EXIT.usage,
+        );
       }
       flush();
       parts.push((m, at) => {

@@ -109,10 +109,13 @@ export class MqttClient {
       ),
     );
     const { packet, rest } = await firstPacket(stream, o.level);
-    if (packet.type !== CONNACK) throw new Failure('the broker did not answer with CONNACK: is it an MQTT broker?');
+    if (packet.type !== CONNACK)
+      throw new Failure('the broker did not answer with CONNACK: is it an MQTT broker?');
     if (packet.code !== 0) {
       stream.destroy();
-      throw new Failure(`the broker refused the connection: ${explain(o.level, CONNACK, packet.code, packet.properties)}`);
+      throw new Failure(
+        `the broker refused the connection: ${explain(o.level, CONNACK, packet.code, packet.properties)}`,
+      );
     }
     const client = new MqttClient(stream, o.level, packet, rest);
     client.run(packet.properties.serverKeepAlive ?? o.keepAliveSeconds);
@@ -121,7 +124,9 @@ export class MqttClient {
 
   private run(keepAliveSeconds: number): void {
     this.stream.on('data', (bytes: Uint8Array) => this.receive(bytes));
-    this.stream.on('error', (error) => this.end(new Failure(`the connection broke: ${error.message}`, EXIT.failed, error)));
+    this.stream.on('error', (error) =>
+      this.end(new Failure(`the connection broke: ${error.message}`, EXIT.failed, error)),
+    );
     this.stream.on('close', () => this.end(new Failure('the broker closed the connection')));
     if (keepAliveSeconds > 0) {
       this.pinging = setInterval(() => this.send({ type: PINGREQ }), keepAliveSeconds * 750);
@@ -153,7 +158,10 @@ export class MqttClient {
   }
 
   /** Resolves to the code of each entry. */
-  async subscribe(entries: readonly SubscribeEntry[], properties: Properties = NO_PROPERTIES): Promise<readonly number[]> {
+  async subscribe(
+    entries: readonly SubscribeEntry[],
+    properties: Properties = NO_PROPERTIES,
+  ): Promise<readonly number[]> {
     const id = this.freeId();
     const answer = await this.ask({ type: SUBSCRIBE, id, entries, properties }, id, SUBACK);
     return answer.type === SUBACK ? answer.codes : [];
@@ -238,7 +246,11 @@ export class MqttClient {
         break;
       }
       case DISCONNECT:
-        this.end(new Failure(`the broker ended the connection: ${explain(5, DISCONNECT, packet.code, packet.properties)}`));
+        this.end(
+          new Failure(
+            `the broker ended the connection: ${explain(5, DISCONNECT, packet.code, packet.properties)}`,
+          ),
+        );
         break;
       default: // PINGRESP, AUTH: nothing to do
     }
@@ -284,11 +296,15 @@ function firstPacket(stream: Duplex, level: Level): Promise<{ packet: Packet; re
         const packet = decodePacket(bytes, 0, end, level, 'server');
         settle(() => resolve({ packet, rest: bytes.subarray(end) }));
       } catch (error) {
-        settle(() => reject(new Failure('the answer was not MQTT: is it an MQTT broker?', EXIT.failed, error)));
+        settle(() =>
+          reject(new Failure('the answer was not MQTT: is it an MQTT broker?', EXIT.failed, error)),
+        );
       }
     };
-    const closed = () => settle(() => reject(new Failure('the broker closed the connection before it answered CONNECT')));
-    const failed = (error: Error) => settle(() => reject(new Failure(`the connection broke: ${error.message}`)));
+    const closed = () =>
+      settle(() => reject(new Failure('the broker closed the connection before it answered CONNECT')));
+    const failed = (error: Error) =>
+      settle(() => reject(new Failure(`the connection broke: ${error.message}`)));
     stream.on('data', receive);
     stream.on('close', closed);
     stream.on('error', failed);

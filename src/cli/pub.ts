@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Qos } from '../contract/message.ts';
-import { PUBACK, type Properties } from '../protocol/mqtt/packet.ts';
+import { type Properties, PUBACK } from '../protocol/mqtt/packet.ts';
 import { type ConnectionFlags, connectClient, topicOfUrl } from './connection.ts';
 import { EXIT, Failure, type Io, say } from './io.ts';
 import type { MqttClient } from './mqtt-client.ts';
@@ -39,10 +39,13 @@ export async function pub(io: Io, flags: PubFlags): Promise<number> {
   const inFlight = new Set<Promise<void>>();
   try {
     for await (const payload of payloads) {
-      const sending = client.publish({ topic, payload, qos: flags.qos, retain: flags.retain === true, properties }).then((code) => {
-        if (code >= 0x80) throw new Failure(`'${topic}' was refused: ${explain(flags.mqttVersion, PUBACK, code, {})}`);
-        if (code === 0x10) unheard++;
-      });
+      const sending = client
+        .publish({ topic, payload, qos: flags.qos, retain: flags.retain === true, properties })
+        .then((code) => {
+          if (code >= 0x80)
+            throw new Failure(`'${topic}' was refused: ${explain(flags.mqttVersion, PUBACK, code, {})}`);
+          if (code === 0x10) unheard++;
+        });
       if (flags.qos === 0) await sending;
       else await track(inFlight, sending, client);
     }
@@ -55,7 +58,11 @@ export async function pub(io: Io, flags: PubFlags): Promise<number> {
 }
 
 /** Keeps many in flight when lines come fast; a failure of any ends it all. */
-async function track(inFlight: Set<Promise<void>>, sending: Promise<void>, client: MqttClient): Promise<void> {
+async function track(
+  inFlight: Set<Promise<void>>,
+  sending: Promise<void>,
+  client: MqttClient,
+): Promise<void> {
   const done = sending.finally(() => inFlight.delete(done));
   done.catch(() => {});
   inFlight.add(done);
@@ -67,7 +74,8 @@ const MOST_WAITING = 1_024;
 async function* source(io: Io, flags: PubFlags): AsyncIterable<Uint8Array> {
   const encoder = new TextEncoder();
   if (flags.lines) {
-    for await (const line of createInterface({ input: io.input, crlfDelay: Number.POSITIVE_INFINITY })) yield encoder.encode(line);
+    for await (const line of createInterface({ input: io.input, crlfDelay: Number.POSITIVE_INFINITY }))
+      yield encoder.encode(line);
     return;
   }
   const payload = await one(io, flags);
@@ -79,15 +87,25 @@ async function one(io: Io, flags: PubFlags): Promise<Uint8Array> {
   if (flags.message !== undefined) return new TextEncoder().encode(flags.message);
   if (flags.file !== undefined && flags.file !== '-') return readFileSync(resolve(io.folder, flags.file));
   const chunks: Uint8Array[] = [];
-  for await (const chunk of io.input) chunks.push(typeof chunk === 'string' ? Buffer.from(chunk) : (chunk as Uint8Array));
+  for await (const chunk of io.input)
+    chunks.push(typeof chunk === 'string' ? Buffer.from(chunk) : (chunk as Uint8Array));
   return Buffer.concat(chunks);
 }
 
 /** Fails when it is not clear what to publish. */
 export function checkPub(flags: PubFlags): void {
-  const ways = [flags.message !== undefined, flags.file !== undefined, flags.null, flags.lines, flags.stdin].filter(Boolean);
+  const ways = [
+    flags.message !== undefined,
+    flags.file !== undefined,
+    flags.null,
+    flags.lines,
+    flags.stdin,
+  ].filter(Boolean);
   if (ways.length !== 1) {
-    throw new Failure('say once what to publish: -m text, -f file, -s (all of the input), -l (its lines) or -n (nothing)', EXIT.usage);
+    throw new Failure(
+      'say once what to publish: -m text, -f file, -s (all of the input), -l (its lines) or -n (nothing)',
+      EXIT.usage,
+    );
   }
   if (propertiesWritten(flags) && flags.mqttVersion < 5) {
     throw new Failure('message properties need MQTT 5: leave out -V', EXIT.usage);

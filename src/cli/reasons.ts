@@ -54,7 +54,8 @@ const MQTT5: Readonly<Record<number, string>> = {
 
 /** `the user name or password is wrong (0x86): try again later` */
 export function explain(level: Level, type: number, code: number, properties: Properties): string {
-  const words = (level < 5 && type === CONNACK ? MQTT3 : MQTT5)[code] ?? 'for a reason that is not known here';
+  const words =
+    (level < 5 && type === CONNACK ? MQTT3 : MQTT5)[code] ?? 'for a reason that is not known here';
   const said = properties.reasonString === undefined ? '' : `: ${properties.reasonString}`;
   const elsewhere = properties.serverReference === undefined ? '' : ` (${properties.serverReference})`;
   return `${words} (0x${code.toString(16).padStart(2, '0')})${elsewhere}${said}`;

@@ -1,8 +1,8 @@
 // `waymeet sub`: prints the messages of one or more topic filters.
 
 import type { Qos } from '../contract/message.ts';
-import { hasWildcard } from '../protocol/mqtt/topic.ts';
 import { SUBACK, type SubscribeEntry } from '../protocol/mqtt/packet.ts';
+import { hasWildcard } from '../protocol/mqtt/topic.ts';
 import { type ConnectionFlags, connectClient, topicOfUrl } from './connection.ts';
 import { type FormatFlags, formatter } from './format.ts';
 import { EXIT, Failure, type Io, say } from './io.ts';

@@ -22,7 +22,7 @@ export class AccessCore implements Access {
   readonly remote: string;
   readonly guest: Guest;
   readonly since: number;
-  readonly boxes = new Set<OwnBox>();
+  boxes: OwnBox[] = [];
   identity: Identity;
   gone = false;
   private readonly hub: HubCore;
@@ -112,6 +112,10 @@ export class AccessCore implements Access {
 
   mailbox(name: string, options: MailboxOptions): Mailbox {
     return this.hub.openMailbox(this, name, options);
+  }
+
+  owns(box: OwnBox): void {
+    if (!this.boxes.includes(box)) this.boxes.push(box);
   }
 
   will(m: Message | undefined, delayMs: number): void {

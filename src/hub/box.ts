@@ -5,7 +5,7 @@ import { type Message, NEVER, type Qos } from '../contract/message.ts';
 import type { Outcome } from '../contract/outcome.ts';
 import type { Run } from '../contract/run.ts';
 import { type Deferred, type Journal, key } from './journal.ts';
-import { Item, type Page, Queue, weightOf } from './queue.ts';
+import { Item, type Page, Queue, type QueueOwner, weightOf } from './queue.ts';
 import type { Fanout } from './routes.ts';
 
 /** One subscription in the index. */
@@ -61,7 +61,11 @@ const RESIDENT_BYTES = 1_048_576;
 /** Message numbers in flight must be tellable apart modulo 32,767: towers derive packet ids from them. */
 const MAX_SPAN = 32_766;
 
-export abstract class Box implements Settler, Deferred {
+/** Shared by the many boxes that have nothing in flight; never written to. */
+const NONE_SENT = new Map<number, Item>();
+const NONE: Item[] = [];
+
+export abstract class Box implements Settler, Deferred, QueueOwner {
   readonly name: string;
   /** Its number in the store; 0 when it is not stored. */
   number = 0;
@@ -72,9 +76,9 @@ export abstract class Box implements Settler, Deferred {
   protected readonly host: BoxHost;
   protected readonly queue: Queue;
   /** Delivered before the connection was lost and to be delivered again, in order. */
-  protected redo: Item[] = [];
+  protected redo: Item[] = NONE;
   /** Delivered and not settled, by number. */
-  protected readonly sent = new Map<number, Item>();
+  protected sent: Map<number, Item> = NONE_SENT;
   protected nextSeq = 1;
   /** No unsettled message has a lower number. */
   private floor = 0;
@@ -85,10 +89,7 @@ export abstract class Box implements Settler, Deferred {
     this.keeps = keeps;
     this.limits = limits;
     this.host = host;
-    this.queue = new Queue(
-      (page) => host.journal!.load(this, page),
-      (bytes) => host.weighed(bytes),
-    );
+    this.queue = new Queue(this);
   }
 
   /** Where a message of this QoS can go now. */
@@ -194,7 +195,8 @@ export abstract class Box implements Settler, Deferred {
         const seat = this.seat(item.qos);
         if (seat === undefined) return;
         this.redo.shift();
-        if (!this.expired(item)) this.hand(item, seat);
+        // A QoS 2 message that was sent must be brought to its end. [MQTT5-4.3.3-7]
+        if ((item.again && item.qos === 2) || !this.expired(item)) this.hand(item, seat);
       }
       for (;;) {
         const item = this.queue.peek();
@@ -241,9 +243,14 @@ export abstract class Box implements Settler, Deferred {
       return;
     }
     item.seat = seat;
-    this.sent.set(item.seq, item);
+    this.remember(item);
     if (item.page !== undefined) this.host.journal!.defer(this);
     seat.consumer.deliver(item.message, qos, grant, item.replayed, item.seq, item.again, this);
+  }
+
+  private remember(item: Item): void {
+    if (this.sent === NONE_SENT) this.sent = new Map();
+    this.sent.set(item.seq, item);
   }
 
   settle(id: number, _outcome: Outcome): void {
@@ -288,6 +295,14 @@ export abstract class Box implements Settler, Deferred {
 
   protected abstract lane(run: Run, grant: Grant): number;
 
+  load(page: Page): Item[] {
+    return this.host.journal!.load(this, page);
+  }
+
+  weighed(bytes: number): void {
+    this.host.weighed(bytes);
+  }
+
   /** Frees memory that the store can give back. */
   spill(): void {
     if (this.stored) this.queue.spill(RESIDENT_BYTES);
@@ -326,23 +341,27 @@ export abstract class Box implements Settler, Deferred {
       if (open.length > 0) this.restoreOpen(page, progress);
       if (waiting.length > 0) this.queue.pushStored(page, waiting[0]!, waiting.length, bytes);
     }
-    this.redo.sort((a, b) => a.seq - b.seq);
+    if (this.redo.length > 1) this.redo.sort((a, b) => a.seq - b.seq);
   }
 
   private restoreOpen(page: Page, progress: Progress): void {
-    for (const item of this.host.journal!.load(this, page)) {
+    for (const item of this.load(page)) {
       const released = item.seq < progress.firstWaiting ? progress.open.get(item.seq) : undefined;
       if (released === undefined) continue;
       item.again = true;
       item.released = released;
-      if (released) this.sent.set(item.seq, item);
-      else this.redo.push(item);
+      if (released) this.remember(item);
+      else this.redo = [...this.redo, item];
     }
   }
 
   /** Empties it: nothing of it is kept or delivered any more. */
   protected empty(): void {
     const { journal } = this;
+    if (this.waiting === 0 && this.sent.size === 0) {
+      journal?.removeQueue(this);
+      return;
+    }
     const pages = new Set<Page>();
     const forget = (item: Item): void => {
       item.settled = true;
@@ -361,8 +380,8 @@ export abstract class Box implements Settler, Deferred {
     }
     for (const item of this.sent.values()) forget(item);
     for (const item of this.redo) forget(item);
-    this.sent.clear();
-    this.redo = [];
+    this.sent = NONE_SENT;
+    this.redo = NONE;
     if (journal === undefined) return;
     // A page that is not written yet never will be: nothing of it lives.
     for (const page of pages) if (page.items === undefined) journal.removePage(this, page);

@@ -152,6 +152,7 @@ export class HubCore implements OwnedHub, MailboxHost {
 
   private noRoomFor(login: Login): Outcome | undefined {
     if (this.stopping) return 'shutting-down';
+    if (longer(login.client, this.limits.clientIdBytes)) return 'identifier-invalid';
     if (
       this.clients.size >= this.limits.connections &&
       !this.clients.has(clientKey(login.protocol, login.client))
@@ -210,7 +211,7 @@ export class HubCore implements OwnedHub, MailboxHost {
     else this.addresses.delete(address);
     this.counters.of(access.protocol).clients--;
     for (const box of access.boxes) if (box.access === access) box.leave();
-    access.boxes.clear();
+    access.boxes = [];
   }
 
   /** Sends a client away. False: nobody of that name is here. */
@@ -244,7 +245,7 @@ export class HubCore implements OwnedHub, MailboxHost {
       box.goneAt = 0;
     }
     box.access = access;
-    access.boxes.add(box);
+    access.owns(box);
     box.writeName();
     box.changed();
     return box;
@@ -301,14 +302,14 @@ export class HubCore implements OwnedHub, MailboxHost {
     if (share !== undefined) {
       const group = this.groupFor(share, box.stored, groupNumber);
       group.holders.add(box);
-      box.held.set(s.filter, { subscription: s, entry: undefined, group, record });
+      box.hold({ subscription: s, entry: undefined, group, record });
       box.takePart(group, s);
       return;
     }
     const entry = new Entry(this.nextEntry++, box, s.filter, s.qos, s.noLocal, s.tag);
     if (old?.entry !== undefined) this.routes.remove(old.entry);
     this.routes.insert(entry);
-    box.held.set(s.filter, { subscription: s, entry, group: undefined, record });
+    box.hold({ subscription: s, entry, group: undefined, record });
   }
 
   private groupFor(share: Share, stored: boolean, number: number): Group {
@@ -444,4 +445,11 @@ function parseShare(filter: string): Share | undefined {
   if (!filter.startsWith('$share/')) return undefined;
   const slash = filter.indexOf('/', 7);
   return slash < 0 ? undefined : { name: filter, filter: filter.slice(slash + 1) };
+}
+
+const encoder = new TextEncoder();
+
+/** Whether `text` takes more than `bytes` octets of UTF-8. */
+function longer(text: string, bytes: number): boolean {
+  return text.length > bytes || (text.length * 3 > bytes && encoder.encode(text).length > bytes);
 }

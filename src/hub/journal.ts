@@ -228,6 +228,7 @@ export class Journal {
   private writePage(box: Box, page: Page, sharing: Sharing): void {
     const w = this.writer;
     w.varint(page.live);
+    let before: Message | undefined;
     for (const item of page.items!) {
       if (item.settled) continue;
       const place = sharing.place(item.message, this);
@@ -237,7 +238,8 @@ export class Journal {
       w.varint(item.grant.tags.length);
       for (const tag of item.grant.tags) w.varint(tag);
       if (place === undefined) {
-        writeMessage(w, item.message);
+        writeMessage(w, item.message, before);
+        before = item.message;
       } else {
         w.varint(place.block.number);
         w.varint(place.offset);
@@ -256,9 +258,8 @@ export class Journal {
     if (bytes === undefined)
       throw new Error(`page ${page.number} of mailbox ${box.name} is gone from the store`);
     const items: Item[] = [];
-    readPage(bytes, (entry, r) => {
-      const message =
-        entry.block === 0 ? readMessage(r) : readMessage(new Reader(this.block(entry.block), entry.offset));
+    readPage(bytes, (entry, inline) => {
+      const message = inline ?? readMessage(new Reader(this.block(entry.block), entry.offset));
       items.push(new Item(entry.seq, message, entry.qos, entry.grant, entry.replayed, page));
     });
     return items;
@@ -283,13 +284,17 @@ interface PageEntry {
   readonly qos: Qos;
   readonly grant: Grant;
   readonly replayed: boolean;
-  /** 0: the message follows, and `visit` must read it; else the block that has it. */
+  /** The block that has the message; 0: it is in the page itself. */
   readonly block: number;
   readonly offset: number;
 }
 
-export function readPage(bytes: Uint8Array, visit: (entry: PageEntry, r: Reader) => void): void {
+export function readPage(
+  bytes: Uint8Array,
+  visit: (entry: PageEntry, inline: Message | undefined) => void,
+): void {
   const r = new Reader(bytes);
+  let before: Message | undefined;
   for (let count = r.varint(); count > 0; count--) {
     const seq = r.varint();
     const flags = r.u8();
@@ -300,7 +305,9 @@ export function readPage(bytes: Uint8Array, visit: (entry: PageEntry, r: Reader)
     const block = shared ? r.varint() : 0;
     const offset = shared ? r.varint() : 0;
     const grant = { qos: granted, tags };
-    visit({ seq, qos: (flags & 3) as Qos, grant, replayed: (flags & 4) !== 0, block, offset }, r);
+    const inline = shared ? undefined : readMessage(r, before);
+    before = inline ?? before;
+    visit({ seq, qos: (flags & 3) as Qos, grant, replayed: (flags & 4) !== 0, block, offset }, inline);
   }
 }
 

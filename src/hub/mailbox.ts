@@ -34,6 +34,9 @@ export interface Held {
   readonly record: number;
 }
 
+/** Shared by the mailboxes that have no subscription yet; never written to. */
+const NOTHING_HELD = new Map<string, Held>();
+
 export class OwnBox extends Box implements Mailbox {
   readonly protocol: string;
   resumed = false;
@@ -42,7 +45,7 @@ export class OwnBox extends Box implements Mailbox {
   goneAt = 0;
   /** Who opened it last. */
   access: AccessCore | undefined = undefined;
-  readonly held = new Map<string, Held>();
+  held: Map<string, Held> = NOTHING_HELD;
   readonly inbound: StoredIds;
   private own: Seat | undefined = undefined;
   private readonly hub: MailboxHost;
@@ -81,6 +84,12 @@ export class OwnBox extends Box implements Mailbox {
     const outcome = this.hub.unsubscribe(this, filter);
     this.changed();
     return outcome;
+  }
+
+  /** Takes note of a subscription, in place of an earlier one with the same filter. */
+  hold(held: Held): void {
+    if (this.held === NOTHING_HELD) this.held = new Map();
+    this.held.set(held.subscription.filter, held);
   }
 
   replay(s: Subscription): void {
@@ -180,9 +189,12 @@ export class OwnBox extends Box implements Mailbox {
   }
 }
 
+/** Shared by the clients that never publish exactly once; never written to. */
+const NO_IDS = new Set<number>();
+
 /** The exactly-once ids that a client has published and not released; written with the next commit when they changed. */
 export class StoredIds implements InboundIds, Deferred {
-  private readonly ids = new Set<number>();
+  private ids: Set<number> = NO_IDS;
   private readonly box: OwnBox;
 
   constructor(box: OwnBox) {
@@ -198,6 +210,7 @@ export class StoredIds implements InboundIds, Deferred {
   }
 
   add(id: number): void {
+    if (this.ids === NO_IDS) this.ids = new Set();
     this.ids.add(id);
     this.touch();
   }
@@ -208,11 +221,7 @@ export class StoredIds implements InboundIds, Deferred {
 
   /** Ids that an earlier run stored. */
   restore(ids: Iterable<number>): void {
-    for (const id of ids) this.ids.add(id);
-  }
-
-  clear(): void {
-    this.ids.clear();
+    this.ids = new Set(ids);
   }
 
   private touch(): void {

@@ -75,6 +75,17 @@ interface Chunk {
   bytes: number;
 }
 
+/** The mailbox that a queue belongs to. */
+export interface QueueOwner {
+  /** Reads a page's items back. */
+  load(page: Page): Item[];
+  /** So many octets more, or fewer, are in memory. */
+  weighed(bytes: number): void;
+}
+
+/** Shared by all queues that nothing ever waited in: most. */
+const NO_CHUNKS: Chunk[] = [];
+
 /** First in, first out, in chunks that are the store's pages. */
 export class Queue {
   length = 0;
@@ -83,20 +94,22 @@ export class Queue {
   resident = 0;
   /** How many of them have QoS 0. */
   unassured = 0;
-  private readonly chunks: Chunk[] = [];
+  private chunks = NO_CHUNKS;
   private first = 0;
-  private readonly load: (page: Page) => Item[];
-  private readonly weighed: (bytes: number) => void;
+  private readonly owner: QueueOwner;
 
-  /** `load` reads a page's items back; `weighed` is told how many octets more, or fewer, are in memory. */
-  constructor(load: (page: Page) => Item[], weighed: (bytes: number) => void) {
-    this.load = load;
-    this.weighed = weighed;
+  constructor(owner: QueueOwner) {
+    this.owner = owner;
   }
 
   private weigh(bytes: number): void {
     this.resident += bytes;
-    this.weighed(bytes);
+    this.owner.weighed(bytes);
+  }
+
+  private append(chunk: Chunk): void {
+    if (this.chunks === NO_CHUNKS) this.chunks = [];
+    this.chunks.push(chunk);
   }
 
   push(item: Item): void {
@@ -112,7 +125,7 @@ export class Queue {
       tail.count++;
       tail.bytes += weight;
     } else {
-      this.chunks.push({
+      this.append({
         page: item.page,
         items: [item],
         head: 0,
@@ -129,7 +142,7 @@ export class Queue {
 
   /** A stored page of an earlier run: its items from `firstSeq` on wait. */
   pushStored(page: Page, firstSeq: number, count: number, bytes: number): void {
-    this.chunks.push({ page, items: undefined, head: 0, count, firstSeq, bytes });
+    this.append({ page, items: undefined, head: 0, count, firstSeq, bytes });
     this.length += count;
     this.bytes += bytes;
   }
@@ -172,7 +185,7 @@ export class Queue {
   private itemsOf(chunk: Chunk): Item[] {
     if (chunk.items === undefined) {
       const from = chunk.firstSeq;
-      chunk.items = this.load(chunk.page!).filter((item) => item.seq >= from);
+      chunk.items = this.owner.load(chunk.page!).filter((item) => item.seq >= from);
       chunk.head = 0;
       this.weigh(chunk.bytes);
     }
@@ -201,7 +214,7 @@ export class Queue {
       if (chunk.items === undefined) yield chunk.page!;
       else for (let at = chunk.head; at < chunk.items.length; at++) yield chunk.items[at]!;
     }
-    this.chunks.length = 0;
+    this.chunks = NO_CHUNKS;
     this.first = 0;
     this.length = 0;
     this.bytes = 0;

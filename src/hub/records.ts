@@ -176,26 +176,30 @@ function readRareOnes(r: Reader, meta: Mutable<Meta>): void {
   if ((others & HAS_SEQUENCE) !== 0) meta.groupSequence = r.f64();
 }
 
-/** flags: qos (2 bits), retain (bit 2), expires (bit 3). */
-export function writeMessage(w: Writer, m: Message): void {
+/** flags: qos (2 bits), retain (bit 2), expires (bit 3), same origin as `before` (bit 4). */
+export function writeMessage(w: Writer, m: Message, before?: Message): void {
   const expires = m.expiresAt !== Number.POSITIVE_INFINITY;
-  w.u8(m.qos | (m.retain ? 4 : 0) | (expires ? 8 : 0));
+  const sameOrigin = before !== undefined && before.origin === m.origin;
+  w.u8(m.qos | (m.retain ? 4 : 0) | (expires ? 8 : 0) | (sameOrigin ? 16 : 0));
   w.text(m.topic);
   w.octets(m.payload);
-  w.text(m.origin.protocol);
-  w.text(m.origin.client);
-  w.text(m.origin.principal);
+  if (!sameOrigin) {
+    w.text(m.origin.protocol);
+    w.text(m.origin.client);
+    w.text(m.origin.principal);
+  }
   w.varint(Math.floor(m.at));
   if (expires) w.f64(m.expiresAt);
   writeMeta(w, m.meta);
 }
 
-/** The payload is a view into the record. */
-export function readMessage(r: Reader): Message {
+/** The payload is a view into the record; `before` is what `writeMessage` had as `before`. */
+export function readMessage(r: Reader, before?: Message): Message {
   const flags = r.u8();
   const topic = r.text();
   const payload = r.octets();
-  const origin: Origin = { protocol: r.text(), client: r.text(), principal: r.text() };
+  const origin: Origin =
+    (flags & 16) !== 0 ? before!.origin : { protocol: r.text(), client: r.text(), principal: r.text() };
   const at = r.varint();
   const expiresAt = (flags & 8) !== 0 ? r.f64() : Number.POSITIVE_INFINITY;
   return new Message(

@@ -116,10 +116,10 @@ function restorePage(number: number, bytes: Uint8Array, blocks: Map<number, Bloc
   const page: Page = { number, items: undefined, bytes: 0, live: 0, kept: true, blocks: [] };
   const seqs: number[] = [];
   let weight = 0;
-  readPage(bytes, (entry, r) => {
+  readPage(bytes, (entry, inline) => {
     seqs.push(entry.seq);
-    if (entry.block === 0) {
-      weight += weightOf(readMessage(r));
+    if (inline !== undefined) {
+      weight += weightOf(inline);
       return;
     }
     let block = blocks.get(entry.block);

@@ -11,7 +11,10 @@ export interface Write {
 
 /** A key as a string of one character an octet: equality and `<` on it are equality and memcmp on the octets. */
 export function keyText(key: Uint8Array): string {
-  return Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString('latin1');
+  if (key.length > 24) return Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString('latin1');
+  let text = '';
+  for (let i = 0; i < key.length; i++) text += String.fromCharCode(key[i]!); // 150 vs 500 ns for 9 octets
+  return text;
 }
 
 /**
@@ -35,6 +38,6 @@ export class Batch {
       return;
     }
     this.bytes += key.length + (value?.length ?? 0);
-    this.writes.set(text, { key: key.slice(), value });
+    this.writes.set(text, { key: new Uint8Array(key), value });
   }
 }

@@ -114,15 +114,28 @@ export function storeCases(name: string, open: () => Promise<StoreUnderTest>): v
       expect(hex(store.get(bytes('a'))!)).toBe(hex(bytes('kept')));
     });
 
-    test('the key’s octets may be reused at once, the value’s after the commit', async () => {
-      const key = bytes('k1');
-      const value = bytes('v1');
-      store.put(key, value);
-      key[1] = 0x32;
-      store.remove(key);
+    // A Buffer is a Uint8Array whose slice() does not copy.
+    for (const [kind, make] of [
+      ['Uint8Array', bytes],
+      ['Buffer', (s: string) => Buffer.from(s)],
+    ] as const) {
+      test(`${kind}: the key’s octets may be reused at once, the value’s after the commit`, async () => {
+        const key = make('k1');
+        const value = make('v1');
+        store.put(key, value);
+        key[1] = 0x32;
+        store.remove(key);
+        await store.commit();
+        value.fill(0);
+        expect(all(store)).toEqual([[hex(bytes('k1')), hex(bytes('v1'))]]);
+      });
+    }
+
+    test('what is given out is a plain Uint8Array, also after a Buffer was put', async () => {
+      store.put(Buffer.from('a'), Buffer.from('b'));
       await store.commit();
-      value.fill(0);
-      expect(all(store)).toEqual([[hex(bytes('k1')), hex(bytes('v1'))]]);
+      const [[key, value]] = [...store.scan(bytes('a'), bytes('b'))] as [[Uint8Array, Uint8Array]];
+      for (const given of [store.get(bytes('a'))!, key, value]) expect(given.constructor).toBe(Uint8Array);
     });
 
     test('within a batch the last write of a key wins', async () => {

@@ -12,7 +12,7 @@ while (store.get(key(first)) !== undefined) first++;
 try {
   // Two commits under way at a time, as the hub has them.
   let before = Promise.resolve();
-  for (let n = first; ; n++) {
+  for (let n = first; n < first + 2_000; n++) {
     store.put(key(n), new Uint8Array(50_000 + (n % 7) * 40_000).fill(n % 251));
     store.put(Buffer.from(`twin ${n}`), Uint8Array.of(n % 251));
     const done = store.commit().then(() => void writeSync(1, `${n}\n`));

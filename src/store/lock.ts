@@ -38,14 +38,15 @@ export async function takeLock(directory: string, options: LockOptions = {}): Pr
       const found = await readFile(path, 'utf8').catch(gone);
       if (found === undefined) continue;
       await mustBeStale(path, found, me, options.foreignMs ?? 3 * BEAT_MS);
-      await discard(path, found, `${mine}.stale`);
+      if (await replaced(path, found, mine, me)) break;
     }
   } finally {
     await rm(mine, { force: true });
   }
   const beat = setInterval(() => {
     const now = new Date();
-    utimes(path, now, now).catch(gone);
+    // A disk that takes no touch takes no commit either, and that failure is told with its reason.
+    utimes(path, now, now).catch(() => undefined);
   }, BEAT_MS);
   beat.unref();
   return {
@@ -66,16 +67,26 @@ async function linked(from: string, to: string): Promise<boolean> {
   }
 }
 
-/** Moves a stale lock out of the way; puts it back if another process was quicker and this is its fresh one. */
-async function discard(path: string, stale: string, aside: string): Promise<void> {
-  try {
-    await rename(path, aside);
-  } catch (why) {
-    gone(why);
-    return;
+/**
+ * Puts `mine` in the place of a stale lock, unless somebody else did meanwhile. Only who holds the claim, a second lock for this moment,
+ * may look whether the stale one is still there and replace it: with rename() alone two could each throw out the other's fresh lock.
+ */
+async function replaced(path: string, stale: string, mine: string, me: Holder): Promise<boolean> {
+  const claim = `${path}.claim`;
+  if (!(await linked(mine, claim))) {
+    const other = parseHolder((await readFile(claim, 'utf8').catch(gone)) ?? '');
+    const dead = other?.host === me.host && startedAt(other.pid) !== other.started;
+    if (dead) await rm(claim, { force: true });
+    else await new Promise((resolve) => setTimeout(resolve, 5));
+    return false;
   }
-  if ((await readFile(aside, 'utf8')) !== stale) await linked(aside, path);
-  await unlink(aside);
+  try {
+    if ((await readFile(path, 'utf8').catch(gone)) !== stale) return false;
+    await rename(mine, path);
+    return true;
+  } finally {
+    await unlink(claim);
+  }
 }
 
 async function mustBeStale(path: string, text: string, me: Holder, foreignMs: number): Promise<void> {

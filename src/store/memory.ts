@@ -112,7 +112,7 @@ export class MemoryStore implements Store {
     for (const [key, { value }] of batch.writes) {
       const known = values.has(key);
       if (value !== undefined) {
-        values.set(key, value.slice());
+        values.set(key, new Uint8Array(value));
         if (!known) keys.add(key);
       } else if (known) {
         values.delete(key);

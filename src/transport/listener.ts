@@ -5,11 +5,8 @@ import type { Protocol, WireLimits } from '../contract/wire.ts';
 import { now } from './clock.ts';
 import type { Loop } from './loop.ts';
 
-/** Options that every listener has. Sizes in octets, times in ms. */
-export interface ListenerOptions {
-  readonly loop: Loop;
-  /** Its name in the configuration; logs and logins carry it. */
-  readonly name: string;
+/** Limits that may change while a listener runs; connections that are open keep theirs. Sizes in octets, times in ms. */
+export interface ListenerLimits {
   readonly maxPacketBytes?: number;
   /** Announced to the peers, which keep it. */
   readonly loginMs?: number;
@@ -25,6 +22,13 @@ export interface ListenerOptions {
   readonly maxConnectionsPerAddress?: number;
   /** Connections beyond this rate are closed at once; 0: no limit. A second's worth may come in one burst. */
   readonly acceptsPerSecond?: number;
+}
+
+/** Options that every listener has. */
+export interface ListenerOptions extends ListenerLimits {
+  readonly loop: Loop;
+  /** Its name in the configuration; logs and logins carry it. */
+  readonly name: string;
   /** Every connection must start with a PROXY protocol header, version 1 or 2. Only for listeners that the proxy alone can reach. */
   readonly proxy?: boolean;
   /** The client certificate's common name that a PROXY v2 header tells is taken as proven. */
@@ -38,6 +42,8 @@ export interface Listener {
   readonly address: string;
   /** Connections that are open now. */
   readonly connections: number;
+  /** Changes the limits, all of them: what is absent gets its default. */
+  tune(limits: ListenerLimits): void;
   /** Stops accepting. Open wires go on: the hub's evictions end them. */
   close(): Promise<void>;
   /** Resolves when the last wire is gone; those that stay longer than `withinMs` are destroyed. */
@@ -67,21 +73,21 @@ export class Gate {
   readonly name: string;
   readonly secure: boolean;
   readonly protocols: readonly Protocol[];
-  readonly limits: WireLimits;
-  readonly firstByteMs: number;
-  readonly lingerMs: number;
-  readonly highWaterBytes: number;
-  readonly maxUnsentBytes: number;
+  limits!: WireLimits;
+  firstByteMs!: number;
+  lingerMs!: number;
+  highWaterBytes!: number;
+  maxUnsentBytes!: number;
   readonly proxy: boolean;
   readonly proxyTrustsCertificate: boolean;
   /** Until a connection's protocol is known, it is counted with the listener's first. */
   readonly counters: ProtocolCounters;
-  private readonly maxConnections: number;
-  private readonly maxPerAddress: number;
-  private readonly acceptsPerSecond: number;
+  private maxConnections!: number;
+  private maxPerAddress!: number;
+  private acceptsPerSecond!: number;
   private readonly wires = new Set<Guarded>();
   private readonly addresses = new Map<string, number>();
-  private tokens: number;
+  private tokens = 0;
   private tokensAt = 0;
   private complainedAt = Number.NEGATIVE_INFINITY;
   private waiting: (() => void)[] = [];
@@ -93,6 +99,13 @@ export class Gate {
     this.name = o.name;
     this.secure = secure;
     this.protocols = protocols;
+    this.tune(o);
+    this.proxy = o.proxy ?? false;
+    this.proxyTrustsCertificate = o.proxyTrustsCertificate ?? false;
+    this.counters = hub.counters.of(protocols[0]!.name);
+  }
+
+  tune(o: ListenerLimits): void {
     this.limits = {
       maxPacketBytes: o.maxPacketBytes ?? DEFAULT_MAX_PACKET_BYTES,
       loginMs: o.loginMs ?? DEFAULT_LOGIN_MS,
@@ -104,17 +117,19 @@ export class Gate {
     this.maxUnsentBytes =
       o.maxUnsentBytes ??
       Math.max(DEFAULT_UNSENT_BYTES, this.highWaterBytes + 2 * this.limits.maxPacketBytes);
-    this.maxConnections = o.maxConnections ?? hub.limits.connections;
-    this.maxPerAddress = o.maxConnectionsPerAddress ?? hub.limits.connectionsPerAddress;
+    this.maxConnections = o.maxConnections ?? this.hub.limits.connections;
+    this.maxPerAddress = o.maxConnectionsPerAddress ?? this.hub.limits.connectionsPerAddress;
     this.acceptsPerSecond = o.acceptsPerSecond ?? 0;
     this.tokens = this.acceptsPerSecond;
-    this.proxy = o.proxy ?? false;
-    this.proxyTrustsCertificate = o.proxyTrustsCertificate ?? false;
-    this.counters = hub.counters.of(protocols[0]!.name);
   }
 
   get connections(): number {
     return this.wires.size;
+  }
+
+  /** No more connections fit. */
+  get crowded(): boolean {
+    return this.wires.size >= this.maxConnections;
   }
 
   /**

@@ -215,7 +215,7 @@ class RawWire extends StreamWire {
     if (status !== 0) this.failed(getSystemErrorName(status));
   }
 
-  protected close(): void {
+  protected closeSocket(): void {
     this.handle.wire = undefined;
     this.handle.close();
   }

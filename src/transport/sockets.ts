@@ -58,7 +58,7 @@ export class SocketWire extends StreamWire {
     this.socket.end();
   }
 
-  protected close(): void {
+  protected closeSocket(): void {
     this.socket.destroy();
   }
 }

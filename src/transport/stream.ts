@@ -1,73 +1,27 @@
 // A Wire over a stream of octets: gathered writes, backpressure, what a peer left over, and an orderly end.
 
-import { Outbox, type Span } from '../bytes/outbox.ts';
-import type { ProtocolCounters } from '../contract/hub.ts';
-import { NEVER } from '../contract/message.ts';
-import { ProtocolError } from '../contract/outcome.ts';
-import type { Peer, Protocol, Slab, Slabs, Wire, WireIdentity, WireLimits } from '../contract/wire.ts';
+import type { Span } from '../bytes/outbox.ts';
 import { Backlog } from './backlog.ts';
 import { now } from './clock.ts';
-import type { Gate, Guarded } from './listener.ts';
-import { type Flushable, HEADROOM_BYTES, PACK_BYTES } from './loop.ts';
-import { Timer, type TimerOwner } from './timers.ts';
-
-// open ──end, EOF, ProtocolError──▶ ending ──all sent──▶ shut ──EOF, linger──▶ closed
-//   └──────────── destroy, an error of the socket, slow consumer ─────────────────▲
-// Entering `ending` or `closed` asks for a flush, and that flush tells the peer `lost`: never from within a call of the peer.
-const OPEN = 0;
-const ENDING = 1;
-const SHUT = 2;
-const CLOSED = 3;
+import type { Gate } from './listener.ts';
+import { HEADROOM_BYTES, PACK_BYTES } from './loop.ts';
+import { CLOSED, ENDING, OPEN, PeeredWire, SHUT } from './peered.ts';
 
 /** A write of at most this size is copied even if it is one span, so that it does not pin a slab when the socket is full. */
 const COPY_BYTES = 4_096;
 /** Reads of this size that were consumed whole earn the large read buffer. */
 const FULL_READ_BYTES = 65_536;
 
-/** The peer of a wire before it has one and after it was told `lost`. */
-const NOBODY: Peer = {
-  receive: (_bytes, _start, end) => end,
-  drained() {},
-  wake() {},
-  broken() {},
-  lost() {},
-};
-
-export abstract class StreamWire implements Wire, Flushable, TimerOwner, Guarded {
-  remote: string;
-  /** The remote's address alone, by which connections are counted; empty when it has none. */
-  address: string;
-  identity: WireIdentity;
-  peer: Peer = NOBODY;
-  protected readonly gate: Gate;
-  private counters: ProtocolCounters;
-  private counted = false;
-  private state = OPEN;
-  private readonly outbox: Outbox;
+export abstract class StreamWire extends PeeredWire {
   private backlog: Backlog | undefined = undefined;
   /** Spans and octets of the write that is under way. */
   private sending: Span[] | undefined = undefined;
   private sendingBytes = 0;
-  private dirty = false;
-  private choked = false;
   private paused = false;
   private resumed = false;
-  private told = false;
   private eof = false;
   private left: Uint8Array | undefined = undefined;
   private fullReads = 0;
-  private timer: Timer | undefined = undefined;
-  private wakeAt = NEVER;
-  private deadline = NEVER;
-
-  constructor(gate: Gate, address: string, remote: string, identity: WireIdentity) {
-    this.gate = gate;
-    this.address = address;
-    this.remote = remote;
-    this.identity = identity;
-    this.counters = gate.counters;
-    this.outbox = new Outbox(gate.loop.slabs);
-  }
 
   /** Starts one write of all `bytes`. True: done. False: under way, `written` follows. On an error it calls `failed`. */
   protected abstract sendOne(bytes: Uint8Array): boolean;
@@ -79,55 +33,10 @@ export abstract class StreamWire implements Wire, Flushable, TimerOwner, Guarded
   /** Sends FIN after everything that was sent. */
   protected abstract shutdown(): void;
   /** Closes the socket at once. Called exactly once. */
-  protected abstract close(): void;
-
-  // ---- what the tower sees
-
-  get listener(): string {
-    return this.gate.name;
-  }
-
-  get secure(): boolean {
-    return this.gate.secure;
-  }
-
-  get limits(): WireLimits {
-    return this.gate.limits;
-  }
-
-  get slabs(): Slabs {
-    return this.gate.loop.slabs;
-  }
-
-  get full(): boolean {
-    return this.choked;
-  }
+  protected abstract closeSocket(): void;
 
   get unsent(): number {
     return this.outbox.length + this.sendingBytes + (this.backlog === undefined ? 0 : this.backlog.length);
-  }
-
-  get bytes(): Uint8Array {
-    return this.outbox.bytes;
-  }
-
-  reserve(length: number): number {
-    if (this.state !== OPEN) return this.reserveNowhere(length);
-    const at = this.outbox.reserve(length);
-    this.wrote();
-    return at;
-  }
-
-  write(bytes: Uint8Array): void {
-    if (this.state !== OPEN) return;
-    this.outbox.write(bytes);
-    this.wrote();
-  }
-
-  share(slab: Slab, start: number, end: number): void {
-    if (this.state !== OPEN) return;
-    this.outbox.share(slab, start, end);
-    this.wrote();
   }
 
   pause(): void {
@@ -146,40 +55,18 @@ export abstract class StreamWire implements Wire, Flushable, TimerOwner, Guarded
     } else this.readStart();
   }
 
-  wake(at: number): void {
-    if (this.state !== OPEN) return;
-    this.wakeAt = at;
-    this.arm();
-  }
-
-  end(): void {
-    if (this.state !== OPEN) return;
-    this.state = ENDING;
+  protected ending(): void {
     this.left = undefined;
-    this.wakeAt = NEVER;
-    this.limit(this.gate.lingerMs);
     // Reading goes on, to nowhere: closing with unread octets would send RST, and the goodbye would be lost with it.
     if (this.paused) this.readStart();
-    this.touch();
   }
 
-  destroy(): void {
-    if (this.state === CLOSED) return;
-    this.state = CLOSED;
+  protected close(): void {
     this.left = undefined;
-    this.wakeAt = NEVER;
-    this.deadline = NEVER;
-    if (this.timer !== undefined) this.gate.loop.timers.cancel(this.timer);
-    this.close();
-    this.gate.leave(this);
-    if (this.counted) this.counters.connections--;
-    this.outbox.clear();
+    this.closeSocket();
     if (this.backlog !== undefined) this.outbox.sent(this.backlog.take());
     this.sendDone();
-    this.touch();
   }
-
-  // ---- what the gate and the stages before the protocol use
 
   /** Counts the wire in, lets `opening` give it its first peer, and starts reading. */
   begin(opening: (wire: StreamWire, gate: Gate) => void): void {
@@ -193,40 +80,13 @@ export abstract class StreamWire implements Wire, Flushable, TimerOwner, Guarded
     if (this.state === OPEN && !this.paused) this.readStart();
   }
 
-  /** Gives the wire to a protocol; from now on it is counted there. */
-  open(protocol: Protocol, at: number): void {
-    this.counters = this.gate.hub.counters.of(protocol.name);
-    this.counted = true;
-    this.counters.connections++;
-    this.counters.connectionsTotal++;
-    this.peer = protocol.open(this, this.gate.hub, at);
-  }
-
-  /** Destroys the wire unless an octet arrives (or this is called again) within `ms`. */
-  limit(ms: number): void {
-    this.deadline = now() + ms;
-    this.arm();
-  }
-
-  /** A proxy told who is at the other end. False: that address has too many connections already. */
-  move(address: string, remote: string): boolean {
-    if (!this.gate.admitsAddress(address)) {
-      this.counters.refused++;
-      return false;
-    }
-    this.gate.moved(this.address, address);
-    this.address = address;
-    this.remote = remote;
-    return true;
-  }
-
   // ---- what the socket tells
 
   /** Octets came. `headroom` of the memory in front of `start` may be overwritten. Returns whether to read in larger pieces. */
   protected arrived(bytes: Uint8Array, start: number, end: number, headroom: number): boolean {
     if (this.state !== OPEN) return false;
     // Before a protocol is found, the deadline is for finding it.
-    if (this.counted) this.deadline = NEVER;
+    if (this.counted) this.inTime();
     const length = end - start;
     this.counters.bytesIn += length;
     const left = this.left;
@@ -256,7 +116,7 @@ export abstract class StreamWire implements Wire, Flushable, TimerOwner, Guarded
         const peer = this.peer;
         start = peer.receive(bytes, start, end, at);
         // A stage that has done its work put the next peer in its place.
-        if (peer === this.peer || this.state !== OPEN) break;
+        if (peer === this.peer || start === end || this.state !== OPEN) break;
       }
     } catch (error) {
       this.threw(error, at);
@@ -281,13 +141,6 @@ export abstract class StreamWire implements Wire, Flushable, TimerOwner, Guarded
     else if (this.state === OPEN) this.end();
   }
 
-  /** The socket failed: it is as good as closed. */
-  protected failed(why: string): void {
-    if (this.state === CLOSED) return;
-    this.gate.loop.log('debug', `connection ${this.remote} failed: ${why}`, { listener: this.gate.name });
-    this.destroy();
-  }
-
   /** The write that was under way is done. */
   protected written(): void {
     if (this.sending === undefined || this.state === CLOSED) return;
@@ -297,49 +150,18 @@ export abstract class StreamWire implements Wire, Flushable, TimerOwner, Guarded
 
   // ---- sending
 
-  private wrote(): void {
+  protected wrote(): void {
     if (!this.dirty) this.touch();
-    // `unsent` is exact only when a write is under way or something waits; both are rare.
-    if (this.outbox.length + this.sendingBytes > this.gate.highWaterBytes || this.backlog !== undefined)
-      this.weigh();
-  }
-
-  private weigh(): void {
-    const unsent = this.unsent;
-    if (unsent > this.gate.highWaterBytes) this.choked = true;
-    if (unsent <= this.gate.maxUnsentBytes) return;
-    this.gate.hub.counters.drop('slow-consumer');
-    this.gate.loop.log('warn', `connection ${this.remote} reads too slowly and is closed`, {
-      listener: this.gate.name,
-      unsent,
-    });
-    this.destroy();
-  }
-
-  private touch(): void {
-    if (this.dirty) return;
-    this.dirty = true;
-    this.gate.loop.add(this);
-  }
-
-  /** Memory for octets that will go nowhere, for a tower that writes to a wire that has ended. */
-  private reserveNowhere(length: number): number {
-    const slabs = this.gate.loop.slabs;
-    const at = slabs.reserve(length);
-    this.outbox.bytes = slabs.current.bytes;
-    return at;
-  }
-
-  /** The end of the turn. */
-  flush(): void {
-    this.dirty = false;
-    if (this.state !== CLOSED) {
-      if (this.resumed) this.again();
-      if (this.sending === undefined) this.sendAll();
-      else if (this.outbox.length > 0) this.stash();
+    // Exact only when a write is under way or something waits; both are rare.
+    if (this.outbox.length + this.sendingBytes > this.gate.highWaterBytes || this.backlog !== undefined) {
+      this.weigh(this.unsent);
     }
-    // Read again: what was just called may have ended it.
-    if (this.state !== OPEN && !this.told) this.tellLost();
+  }
+
+  protected sendTurn(): void {
+    if (this.resumed) this.again();
+    if (this.sending === undefined) this.sendAll();
+    else if (this.outbox.length > 0) this.stash();
   }
 
   /** The peer resumed with octets left over. */
@@ -364,10 +186,7 @@ export abstract class StreamWire implements Wire, Flushable, TimerOwner, Guarded
       this.send(this.takeSpans());
       if (this.state === CLOSED) return;
     }
-    if (this.choked && this.unsent * 2 <= this.gate.highWaterBytes) {
-      this.choked = false;
-      if (this.state === OPEN) this.tellDrained();
-    }
+    this.relieved();
     if (this.state === ENDING && this.sending === undefined && this.outbox.length === 0) this.farewell();
   }
 
@@ -473,90 +292,6 @@ export abstract class StreamWire implements Wire, Flushable, TimerOwner, Guarded
     this.state = SHUT;
     this.limit(this.gate.lingerMs);
     this.shutdown();
-  }
-
-  // ---- calling the peer
-
-  due(at: number): void {
-    if (this.deadline <= at) {
-      this.failed(this.state === OPEN ? 'nothing came in time' : 'did not close in time');
-      return;
-    }
-    if (this.wakeAt > at) {
-      this.arm();
-      return;
-    }
-    this.wakeAt = NEVER;
-    this.arm();
-    try {
-      this.peer.wake(at);
-    } catch (error) {
-      this.threw(error, at);
-    }
-  }
-
-  private arm(): void {
-    const at = Math.min(this.wakeAt, this.deadline);
-    if (this.timer === undefined) {
-      if (at === NEVER) return;
-      this.timer = new Timer(this);
-    }
-    this.gate.loop.timers.schedule(this.timer, at);
-  }
-
-  /** The deadline for the first octet or the proxy's header has been met. */
-  inTime(): void {
-    this.deadline = NEVER;
-  }
-
-  private tellDrained(): void {
-    const at = now();
-    try {
-      this.peer.drained(at);
-    } catch (error) {
-      this.threw(error, at);
-    }
-  }
-
-  private tellLost(): void {
-    this.told = true;
-    const peer = this.peer;
-    this.peer = NOBODY;
-    try {
-      peer.lost(now());
-    } catch (error) {
-      this.fault(error);
-    }
-  }
-
-  /** The one place where a peer's errors end. */
-  private threw(error: unknown, at: number): void {
-    if (!(error instanceof ProtocolError)) {
-      this.fault(error);
-      return;
-    }
-    if (this.state !== OPEN) return;
-    this.counters.broken++;
-    this.gate.loop.log('debug', `connection ${this.remote} broke its protocol: ${error.message}`, {
-      listener: this.gate.name,
-    });
-    try {
-      this.peer.broken(error, at);
-    } catch (second) {
-      this.fault(second);
-      return;
-    }
-    this.end();
-  }
-
-  /** Our own defect: this wire alone pays for it. */
-  private fault(error: unknown): void {
-    this.counters.faults++;
-    this.gate.loop.log('error', `connection ${this.remote} is closed by a defect: ${String(error)}`, {
-      listener: this.gate.name,
-      stack: error instanceof Error ? error.stack : undefined,
-    });
-    this.destroy();
   }
 }
 

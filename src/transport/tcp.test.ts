@@ -213,11 +213,11 @@ describe.each([
     const { client, protocol, counters } = await setUp(raw);
     const c = await client();
     c.send('swallow 16000000\n');
-    c.stream.write(Buffer.alloc(16_000_000));
+    c.stream.write(Buffer.from(Uint8Array.from({ length: 16_000_000 }, (_, i) => i)));
     expect(await c.line()).toBe('swallowed');
     c.send('echo still in step\n');
     expect(await c.line()).toBe('still in step');
-    expect(protocol.peers[0]!.received).toBe(16_000_000);
+    expect(protocol.peers[0]!.swallowed).toBe(16_000_000);
     expect(counters.bytesIn).toBe(16_000_000 + 17 + 19);
   });
 
@@ -302,6 +302,19 @@ describe.each([
     const d = await client();
     d.send('echo d\n');
     expect(await d.line()).toBe('d');
+  });
+
+  test('limits can change under way', async () => {
+    const { client, listener, counters } = await setUp(raw, { maxConnections: 1 });
+    const a = await client();
+    const refused = await client();
+    await refused.gone();
+    listener.tune({ maxConnections: 2 });
+    const b = await client();
+    b.send('echo b\n');
+    expect(await b.line()).toBe('b');
+    expect(a.closed).toBe(false);
+    expect(counters.refused).toBe(1);
   });
 
   test('several protocols share a port by their first octets', async () => {

@@ -3,7 +3,15 @@
 import { createServer, type ListenOptions, type Server, type Socket } from 'node:net';
 import type { Hub } from '../contract/hub.ts';
 import type { Protocol } from '../contract/wire.ts';
-import { BACKLOG, Gate, type Listener, type ListenerOptions, plainAddress, remoteName } from './listener.ts';
+import {
+  BACKLOG,
+  Gate,
+  type Listener,
+  type ListenerLimits,
+  type ListenerOptions,
+  plainAddress,
+  remoteName,
+} from './listener.ts';
 import { openStream } from './opening.ts';
 import { acceptRaw } from './rawtcp.ts';
 import { SocketWire } from './sockets.ts';
@@ -96,6 +104,10 @@ export class StreamListener implements Listener {
 
   get connections(): number {
     return this.gate.connections;
+  }
+
+  tune(limits: ListenerLimits): void {
+    this.gate.tune(limits);
   }
 
   async close(): Promise<void> {

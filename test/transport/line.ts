@@ -4,6 +4,7 @@ import { Counters, type Hub, type HubLimits } from '../../src/contract/hub.ts';
 import { NEVER } from '../../src/contract/message.ts';
 import { ProtocolError } from '../../src/contract/outcome.ts';
 import type { Peer, Protocol, Wire } from '../../src/contract/wire.ts';
+import { now } from '../../src/transport/clock.ts';
 import type { ListenerOptions } from '../../src/transport/listener.ts';
 import { Loop } from '../../src/transport/loop.ts';
 
@@ -19,7 +20,8 @@ export class LinePeer implements Peer {
   drainedCount = 0;
   wokenAt: number[] = [];
   mostUnsent = 0;
-  received = 0;
+  /** Octets that `swallow` took, as long as they were 0, 1, 2 … 255, 0 … */
+  swallowed = 0;
   /** Octets of the current `fill` that are not written yet. */
   private toFill = 0;
   private toSwallow = 0;
@@ -45,8 +47,11 @@ export class LinePeer implements Peer {
       if (this.toSwallow > 0) {
         const some = Math.min(this.toSwallow, end - at);
         this.toSwallow -= some;
-        this.received += some;
-        at += some;
+        for (const stop = at + some; at < stop; at++) {
+          if (bytes[at] !== (this.swallowed & 0xff))
+            throw new Error(`octet ${this.swallowed} is not what was sent`);
+          this.swallowed++;
+        }
         if (this.toSwallow === 0 && some > 0) this.say('swallowed');
       }
       const newline = bytes.subarray(0, end).indexOf(NEWLINE, at);
@@ -189,9 +194,9 @@ export function countingHub(limits: Partial<HubLimits> = {}): Hub {
     login: nobody,
     admit: nobody,
     exchange: nobody,
+    now,
     limits: { ...LIMITS, ...limits },
     counters: new Counters(),
-    now: () => Date.now(),
   };
 }
 

@@ -41,6 +41,7 @@ interface Outstanding {
   readonly ended: (acknowledged: boolean) => void;
   tries: number;
   timeoutMs: number;
+  /** When to send it again; 0: the next tick, which knows the time, works it out. */
   due: number;
 }
 
@@ -96,7 +97,6 @@ export class MessageLayer {
   respond(
     exchange: Exchange,
     code: number,
-    now: number,
     options: readonly CoapOption[] = [],
     payload: Uint8Array = NOTHING,
   ): void {
@@ -111,7 +111,7 @@ export class MessageLayer {
     const type = exchange.type === CONFIRMABLE ? CONFIRMABLE : NON_CONFIRMABLE;
     const datagram = encodeCoap({ type, code, id, token, options, payload });
     this.wire.write(datagram);
-    if (type === CONFIRMABLE) this.expectAnswer(id, datagram, now, () => {});
+    if (type === CONFIRMABLE) this.expectAnswer(id, datagram, () => {});
   }
 
   /** Leaves a request without an answer, as multicast and rejected ones are. */
@@ -124,7 +124,6 @@ export class MessageLayer {
     token: Uint8Array,
     sequence: number,
     tail: Uint8Array,
-    now: number,
     ended: ((acknowledged: boolean) => void) | undefined,
   ): number {
     const id = this.newId();
@@ -138,15 +137,16 @@ export class MessageLayer {
     const datagram = new Uint8Array(length);
     writeNotification(datagram, 0, CONFIRMABLE, id, token, value, tail);
     this.wire.write(datagram);
-    this.expectAnswer(id, datagram, now, ended);
+    this.expectAnswer(id, datagram, ended);
     return id;
   }
 
-  private expectAnswer(id: number, datagram: Uint8Array, now: number, ended: Outstanding['ended']): void {
+  private expectAnswer(id: number, datagram: Uint8Array, ended: Outstanding['ended']): void {
     // No random source here: the id spreads first time-outs over ACK_TIMEOUT … ACK_TIMEOUT × ACK_RANDOM_FACTOR. [RFC7252-4.2]
     const spread = ((Math.imul(id, 0x9e37) >>> 4) & 0xff) / 256;
     const timeoutMs = ACK_TIMEOUT_MS * (1 + (ACK_RANDOM_FACTOR - 1) * spread);
-    this.outstanding.set(id, { id, datagram, ended, tries: 0, timeoutMs, due: now + timeoutMs });
+    this.outstanding.set(id, { id, datagram, ended, tries: 0, timeoutMs, due: 0 });
+    this.wire.wake(0);
   }
 
   /** An error notification: the observation ends on this side. */
@@ -191,7 +191,8 @@ export class MessageLayer {
       } else next = Math.min(next, exchange.at + PROMISE_MS);
     }
     for (const sent of this.outstanding.values()) {
-      if (sent.due <= now) {
+      if (sent.due === 0) sent.due = now + sent.timeoutMs;
+      else if (sent.due <= now) {
         if (sent.tries === MAX_RETRANSMIT) {
           this.outstanding.delete(sent.id);
           sent.ended(false);

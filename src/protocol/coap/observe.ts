@@ -1,7 +1,7 @@
 // One observation (RFC 7641): a mailbox that keeps the newest message only, emptied by notifications.
 
 import type { Access } from '../../contract/hub.ts';
-import type { Consumer, Grant, Mailbox } from '../../contract/mailbox.ts';
+import type { Consumer, Grant, Mailbox, Settler } from '../../contract/mailbox.ts';
 import type { Message, Qos } from '../../contract/message.ts';
 import type { Outcome } from '../../contract/outcome.ts';
 import type { Wire } from '../../contract/wire.ts';
@@ -69,7 +69,7 @@ export class Observer implements Consumer {
     _replayed: boolean,
     id: number,
     _again: boolean,
-    box: Pick<Mailbox, 'settle'>,
+    box: Settler,
   ): void {
     const { host } = this;
     const tail = notificationTail(m, host.now);
@@ -79,12 +79,12 @@ export class Observer implements Consumer {
       return;
     }
     if (!this.confirmable(qos)) {
-      this.lastId = host.layer.notify(this.token, host.nextSequence(), tail, host.now, undefined);
+      this.lastId = host.layer.notify(this.token, host.nextSequence(), tail, undefined);
       if (id !== 0) box.settle(id, 'ok');
       return;
     }
     this.unanswered = true;
-    this.lastId = host.layer.notify(this.token, host.nextSequence(), tail, host.now, (acknowledged) => {
+    this.lastId = host.layer.notify(this.token, host.nextSequence(), tail, (acknowledged) => {
       this.unanswered = false;
       if (!this.live) {
         host.roomMade();

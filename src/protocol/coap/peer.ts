@@ -3,6 +3,7 @@
 import type { Access, Guest, Hub } from '../../contract/hub.ts';
 import { Message, NEVER, type Qos } from '../../contract/message.ts';
 import type { Outcome } from '../../contract/outcome.ts';
+import { isTopicFilter, isTopicName } from '../../contract/topic.ts';
 import type { Peer, Wire } from '../../contract/wire.ts';
 import { decodeCoap } from './decode.ts';
 import { encodeUint } from './encode.ts';
@@ -51,7 +52,6 @@ const utf8 = new TextEncoder();
 export class CoapPeer implements Peer, Guest, ObserverHost {
   readonly wire: Wire;
   readonly layer: MessageLayer;
-  now: number;
   private readonly hub: Hub;
   private readonly options: CoapOptions;
   private state: 'stranger' | 'knocking' | 'known' | 'lost' = 'stranger';
@@ -69,10 +69,13 @@ export class CoapPeer implements Peer, Guest, ObserverHost {
     this.wire = wire;
     this.hub = hub;
     this.options = options;
-    this.now = now;
     this.heardAt = now;
     this.layer = new MessageLayer(wire, Math.floor(now)); // message ids go on where a forgotten endpoint's stopped, more or less
     this.schedule();
+  }
+
+  get now(): number {
+    return this.hub.now();
   }
 
   get access(): Access {
@@ -81,7 +84,6 @@ export class CoapPeer implements Peer, Guest, ObserverHost {
   }
 
   receive(bytes: Uint8Array, start: number, end: number, now: number): number {
-    this.now = now;
     const m = decodeCoap(bytes, start, end);
     if (m === undefined) return end;
     if ('malformed' in m) {
@@ -208,6 +210,10 @@ export class CoapPeer implements Peer, Guest, ObserverHost {
   private publish(request: Request, payload: Uint8Array, retain: boolean, success: number): void {
     const { exchange, wish } = request;
     const { access } = this;
+    if (!isTopicName(wish.topic, this.hub.limits)) {
+      this.refuseOutcome(exchange, 'topic-invalid');
+      return;
+    }
     const origin = { protocol: 'coap', client: access.client, principal: access.identity.principal };
     const meta = metaOf(wish.contentFormat, payload);
     const qos = wish.qos ?? qosOf(exchange);
@@ -217,11 +223,11 @@ export class CoapPeer implements Peer, Guest, ObserverHost {
       new Message(wish.topic, payload, qos, retain, origin, this.now, NEVER, meta),
     );
     if (outcome !== 'ok' && outcome !== 'unmatched') {
-      this.refuseRequest(exchange, { code: CODE_OF[outcome], why: outcome });
+      this.refuseOutcome(exchange, outcome);
       return;
     }
     const { due } = access;
-    if (due <= this.keptTicket) this.layer.respond(exchange, success, this.now);
+    if (due <= this.keptTicket) this.layer.respond(exchange, success);
     else this.unkept.push({ exchange, due, code: success });
   }
 
@@ -232,7 +238,7 @@ export class CoapPeer implements Peer, Guest, ObserverHost {
     const waiting = this.unkept;
     this.unkept = [];
     for (const one of waiting) {
-      if (one.due <= this.keptTicket) this.layer.respond(one.exchange, one.code, this.now);
+      if (one.due <= this.keptTicket) this.layer.respond(one.exchange, one.code);
       else this.unkept.push(one);
     }
     this.schedule();
@@ -249,10 +255,14 @@ export class CoapPeer implements Peer, Guest, ObserverHost {
 
   private observe(request: Request): void {
     const { exchange, wish } = request;
+    if (!isTopicFilter(wish.topic, this.hub.limits)) {
+      this.refuseOutcome(exchange, 'filter-invalid');
+      return;
+    }
     const key = keyOf(exchange.token);
     this.observers.get(key)?.stop(); // the same token again replaces the observation [RFC7641-4.1]
     this.observers.delete(key);
-    const box = this.access.mailbox(`observe ${key}`, {
+    const box = this.access.mailbox(`${key}@${this.access.client}`, {
       fresh: true,
       keepMs: 0,
       capacity: 1,
@@ -263,7 +273,7 @@ export class CoapPeer implements Peer, Guest, ObserverHost {
     const { outcome } = box.subscribe({ filter: wish.topic, qos, noLocal: false, tag: 0 });
     if (outcome !== 'ok') {
       observer.stop();
-      this.refuseRequest(exchange, { code: CODE_OF[outcome], why: outcome });
+      this.refuseOutcome(exchange, outcome);
       return;
     }
     const m = this.access.retained(wish.topic);
@@ -282,7 +292,7 @@ export class CoapPeer implements Peer, Guest, ObserverHost {
   /** A topic without a value yet can be observed: 2.05 without payload starts the observation. */
   private respondEmpty(exchange: Exchange): true {
     const observe = { number: OPTION.observe, value: encodeUint(this.nextSequence()) };
-    this.layer.respond(exchange, CODE.content, this.now, [observe]);
+    this.layer.respond(exchange, CODE.content, [observe]);
     return true;
   }
 
@@ -302,12 +312,16 @@ export class CoapPeer implements Peer, Guest, ObserverHost {
       sequence === undefined
         ? options
         : [{ number: OPTION.observe, value: encodeUint(sequence) }, ...options];
-    this.layer.respond(exchange, CODE.content, this.now, all, payload);
+    this.layer.respond(exchange, CODE.content, all, payload);
     return true;
   }
 
+  private refuseOutcome(exchange: Exchange, why: Outcome): void {
+    this.refuseRequest(exchange, { code: CODE_OF[why], why });
+  }
+
   private refuseRequest(exchange: Exchange, refusal: Refusal): void {
-    this.layer.respond(exchange, refusal.code, this.now, [], utf8.encode(refusal.why)); // diagnostic payload [RFC7252-5.5.2]
+    this.layer.respond(exchange, refusal.code, [], utf8.encode(refusal.why)); // diagnostic payload [RFC7252-5.5.2]
   }
 
   nextSequence(): number {
@@ -338,13 +352,11 @@ export class CoapPeer implements Peer, Guest, ObserverHost {
     this.hub.counters.drop(reason);
   }
 
-  drained(now: number): void {
-    this.now = now;
+  drained(): void {
     this.roomMade();
   }
 
   wake(now: number): void {
-    this.now = now;
     if (
       this.observers.size === 0 &&
       now - this.heardAt >= this.options.idleMs &&
@@ -358,8 +370,9 @@ export class CoapPeer implements Peer, Guest, ObserverHost {
 
   private schedule(): void {
     if (this.state === 'lost') return;
+    const now = this.hub.now();
     const idleAt = this.observers.size === 0 ? this.heardAt + this.options.idleMs : NEVER;
-    this.wire.wake(Math.min(this.layer.tick(this.now), Math.max(idleAt, this.now + 1)));
+    this.wire.wake(Math.min(this.layer.tick(now), Math.max(idleAt, now + 1)));
   }
 
   /** One observation was taken away: its endpoint goes with it. */
@@ -380,7 +393,6 @@ export class CoapPeer implements Peer, Guest, ObserverHost {
   }
 
   lost(now: number): void {
-    this.now = now;
     const known = this.identified;
     this.state = 'lost';
     for (const observer of this.observers.values()) observer.stop();

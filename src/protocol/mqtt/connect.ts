@@ -170,7 +170,7 @@ export function encodeConnackCode(level: Level, code: number): Uint8Array {
 }
 
 /**
- * The protocol level that a CONNECT at `bytes[start..end)` announces, without its bridge bit; 0 when it does not speak MQTT at all. For answers to
+ * The protocol level that a CONNECT at `bytes[start..end)` announces, without its bridge bit; -1 when it does not speak MQTT at all. For answers to
  * those that do not decode.
  */
 export function announcedLevel(bytes: Uint8Array, start: number, end: number): number {
@@ -178,10 +178,10 @@ export function announcedLevel(bytes: Uint8Array, start: number, end: number): n
   while (at < end && bytes[at]! >= 0x80) at++;
   at++;
   const length = at + 2 <= end ? (bytes[at]! << 8) | bytes[at + 1]! : -1;
-  if (at + 2 + length >= end) return 0;
+  if (at + 2 + length >= end) return -1;
   if (length === 4 && named(bytes, at + 2, 'MQTT')) return bytes[at + 6]! & 0x7f;
   if (length === 6 && named(bytes, at + 2, 'MQIsdp')) return bytes[at + 8]! & 0x7f;
-  return 0;
+  return -1;
 }
 
 function named(bytes: Uint8Array, at: number, name: string): boolean {

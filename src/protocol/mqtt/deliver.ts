@@ -129,7 +129,8 @@ export class Outflow implements Consumer {
     again: boolean,
     box: Settler,
   ): void {
-    const expiry = this.expiryOf(m);
+    // What was begun at QoS 2 is brought to its end, with the least life that can be said. [MQTT5-4.3.3-7]
+    const expiry = again && qos === 2 ? Math.abs(this.expiryOf(m)) : this.expiryOf(m);
     if (expiry < 0) {
       this.drop('expired', number, box); // [MQTT5-3.3.2-5]
       return;

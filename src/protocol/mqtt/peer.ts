@@ -39,7 +39,7 @@ type State = 'fresh' | 'proving' | 'asked' | 'greeting' | 'online' | 'ended';
 /** Before its login a client has no packet larger than this to send. */
 const LOGIN_PACKET_BYTES = 524_288;
 /** The version that decides the words of an answer before a CONNECT told it. */
-const NO_LEVEL = 0;
+const NO_LEVEL = -1;
 
 export class MqttPeer implements Peer, Guest, SessionHost {
   private readonly wire: Wire;

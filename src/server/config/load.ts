@@ -21,7 +21,8 @@ export function loadConfig(asked: Asked): Loaded {
   const named = asked.file ?? asked.environment.WAYMEET_CONFIG;
   const name = resolvePath(asked.folder, named ?? 'waymeet.yaml');
   const { environment, flags } = asked;
-  if (named === undefined && !existsSync(name)) return { ...resolveConfig({ environment, flags }), file: undefined };
+  if (named === undefined && !existsSync(name))
+    return { ...resolveConfig({ environment, flags }), file: undefined };
   let text: string;
   try {
     text = readFileSync(name, 'utf8');

@@ -1,0 +1,212 @@
+// The command line: every command with its flags; what a command does is loaded when it is called.
+
+import { Command, CommanderError, Option } from 'commander';
+import { type ConnectionFlags, qos, whole, withConnection } from './connection.ts';
+import { EXIT, Failure, type Io } from './io.ts';
+import { addSettings, settingFlags } from './settings.ts';
+
+/** Runs the program; resolves to the exit code. */
+export async function run(args: readonly string[], version: string, io: Io): Promise<number> {
+  let code: number = EXIT.fine;
+  const done = (result: number) => {
+    code = result;
+  };
+  const program = define(version, io, done);
+  try {
+    await program.parseAsync(args, { from: 'user' });
+    return code;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.fine : EXIT.usage;
+    complain(io, error, args.includes('--verbose'));
+    return error instanceof Failure ? error.code : EXIT.failed;
+  }
+}
+
+function complain(io: Io, error: unknown, verbose: boolean): void {
+  const known = error instanceof Error ? error : new Error(String(error));
+  io.errors.write(`waymeet: ${known.message}\n`);
+  if (!verbose) return;
+  io.errors.write(`${known.stack}\n`);
+  if (known.cause instanceof Error) io.errors.write(`${known.cause.stack}\n`);
+}
+
+function define(version: string, io: Io, done: (code: number) => void): Command {
+  const program = new Command('waymeet')
+    .description('One hub where IoT protocols meet.')
+    .version(version, '--version', 'show the version')
+    .helpOption('--help', 'show this')
+    .configureOutput({ writeOut: (text) => io.output.write(text), writeErr: (text) => io.errors.write(text) })
+    .showHelpAfterError('(--help shows what there is)')
+    .exitOverride();
+  const command = (name: string, about: string, parent = program) =>
+    parent
+      .command(name)
+      .description(about)
+      .helpOption('--help', 'show this')
+      .option('--verbose', 'show where an error came from')
+      .copyInheritedSettings(parent);
+
+  serve(command('serve', 'Run the hub.'), version, io, done);
+  pub(withConnection(command('pub', 'Publish messages over MQTT.')), io, done);
+  sub(withConnection(command('sub', 'Print the messages of topics, over MQTT.')), io, done);
+  bench(withConnection(command('bench', 'Put a load on a broker, and check every message.')), io, done);
+  users(command('user', 'Change the users file.'), command, io, done);
+  rules(command('acl', 'Ask the rules file.'), command, io, done);
+  config(command('config', 'Look at the configuration.'), command, io, done);
+  command('doctor', 'Look whether this machine is ready for a hub.')
+    .option('--config <file>', 'the configuration file')
+    .action(async (flags: { config?: string }) =>
+      done(await (await import('./doctor.ts')).doctor(io, flags.config)),
+    );
+  return program;
+}
+
+type Done = (code: number) => void;
+type Make = (name: string, about: string, parent?: Command) => Command;
+
+function serve(command: Command, version: string, io: Io, done: Done): void {
+  addSettings(
+    command.option('--config <file>', 'the configuration file; else waymeet.yaml, if there is one'),
+  );
+  command.action(async (flags: { config?: string }) => {
+    const { serve: start } = await import('./serve.ts');
+    done(await start(io, version, flags.config, settingFlags(command)));
+  });
+}
+
+function pub(command: Command, io: Io, done: Done): void {
+  command
+    .option('-t, --topic <topic>', 'where to')
+    .option('-m, --message <text>', 'what')
+    .option('-f, --file <file>', 'what: the content of a file')
+    .option('-s, --stdin', 'what: all of the input')
+    .option('-l, --lines', 'what: each line of the input is a message')
+    .option('-n, --null', 'what: nothing; with -r it clears the retained message')
+    .addOption(new Option('-q, --qos <qos>', 'how surely: 0, 1 or 2').argParser(qos).default(0))
+    .option('-r, --retain', "keep it as the topic's last value")
+    .addOption(new Option('--repeat <times>', 'send it so often').argParser(whole(1, 1_000_000_000)))
+    .option('--quiet', 'do not say that nobody has subscribed')
+    .optionsGroup('Properties (MQTT 5):')
+    .option('--text', 'the payload is UTF-8 text')
+    .option('--content-type <type>', 'such as application/json')
+    .option('--response-topic <topic>', 'where answers go')
+    .option('--correlation <text>', 'what answers carry')
+    .addOption(
+      new Option('--expiry <seconds>', 'how long it is worth delivering').argParser(whole(0, 4_294_967_295)),
+    )
+    .option('--user-property <name=value...>', 'a property of your own')
+    .action(async (flags: import('./pub.ts').PubFlags) => {
+      const { checkPub, pub: publish } = await import('./pub.ts');
+      checkPub(flags);
+      done(await publish(io, flags));
+    });
+}
+
+function sub(command: Command, io: Io, done: Done): void {
+  command
+    .option('-t, --topic <filter...>', 'what to hear; + is any level, # all below')
+    .option('-T, --filter-out <filter...>', 'and what not to show')
+    .addOption(new Option('-q, --qos <qos>', 'how surely: 0, 1 or 2').argParser(qos).default(0))
+    .addOption(new Option('-C, --count <messages>', 'stop after so many').argParser(whole(1, 1e15)))
+    .addOption(
+      new Option('-W, --wait <seconds>', 'stop after so long; the exit code is 3').argParser(
+        whole(1, 2_000_000),
+      ),
+    )
+    .option('-E, --exit-after-subscribe', 'stop once subscribed')
+    .option('-R, --no-retained-messages', 'not the retained messages')
+    .option('--retained-only', 'only the retained messages; stop at the first other')
+    .option('--no-local', 'not what this client published (MQTT 5)')
+    .option('--retain-as-published', 'keep the retain flag (MQTT 5)')
+    .option('-v, --with-topic', 'print the topic before the payload')
+    .option('-N, --no-newline', 'print nothing after the payload')
+    .option('--json', 'print each message as a line of JSON')
+    .option(
+      '-F, --format <template>',
+      'print so: %t topic, %p payload, %x hex, %b base64, %l length, %q QoS, %r retain, %I time, %j JSON',
+    )
+    .option('--quiet', 'say nothing but messages')
+    .action(async (flags: ConnectionFlags & Record<string, unknown>) => {
+      const { sub: subscribe } = await import('./sub.ts');
+      const { retainedMessages, local, newline, withTopic, ...same } = flags;
+      const asked = {
+        ...same,
+        noRetained: retainedMessages === false,
+        noLocal: local === false,
+        noNewline: newline === false,
+        verbose: withTopic === true,
+      };
+      done(await subscribe(io, asked as unknown as import('./sub.ts').SubFlags));
+    });
+}
+
+function bench(command: Command, io: Io, done: Done): void {
+  command
+    .addOption(
+      new Option('--pairs <count>', 'publishers, each with its subscriber')
+        .argParser(whole(1, 10_000))
+        .default(10),
+    )
+    .addOption(new Option('--seconds <seconds>', 'how long').argParser(whole(1, 86_400)).default(5))
+    .addOption(new Option('--size <octets>', 'payload size').argParser(whole(1, 268_435_455)).default(64))
+    .addOption(new Option('-q, --qos <qos>', '0, 1 or 2').argParser(qos).default(0))
+    .addOption(
+      new Option('--window <messages>', 'between a publisher and its subscriber at most')
+        .argParser(whole(1, 100_000))
+        .default(100),
+    )
+    .option('--json', 'print the figures as JSON')
+    .action(async (flags: import('./bench.ts').BenchFlags) =>
+      done(await (await import('./bench.ts')).bench(io, flags)),
+    );
+}
+
+function users(parent: Command, command: Make, io: Io, done: Done): void {
+  const sub = (name: string, about: string) =>
+    command(name, about, parent)
+      .option('--config <file>', 'the configuration that names the users file')
+      .option('--users <file>', 'the users file; else ./waymeet-users');
+  type Flags = import('./user.ts').UserFlags;
+  sub('add <name>', 'Add a user, or give one a new password; it is asked for, or in WAYMEET_PASSWORD.')
+    .option('--password-file <file>', 'the password is the first line of this file; - is the input')
+    .option('--scram', 'also for SCRAM-SHA-256')
+    .action(async (name: string, flags: Flags) =>
+      done(await (await import('./user.ts')).add(io, name, flags)),
+    );
+  sub('remove <name>', 'Remove a user.').action(async (name: string, flags: Flags) =>
+    done(await (await import('./user.ts')).remove(io, name, flags)),
+  );
+  sub('list', 'List the users.').action(async (flags: Flags) =>
+    done(await (await import('./user.ts')).list(io, flags)),
+  );
+}
+
+function rules(parent: Command, command: Make, io: Io, done: Done): void {
+  command(
+    'check <user> <action> <topic>',
+    'Say whether a user (or anonymous) may publish or subscribe there.',
+    parent,
+  )
+    .option('--config <file>', 'the configuration that names the rules file')
+    .option('--acl <file>', 'the rules file')
+    .option('--client <id>', 'the client id, for rules with %c', '')
+    .action(async (user: string, action: string, topic: string, flags: import('./user.ts').AclFlags) =>
+      done(await (await import('./user.ts')).checkAcl(io, user, action, topic, flags)),
+    );
+}
+
+function config(parent: Command, command: Make, io: Io, done: Done): void {
+  command('check [file]', 'Say everything that is wrong in it.', parent).action(
+    async (file: string | undefined) => done((await import('./config.ts')).check(io, file)),
+  );
+  const print = command('print', 'Show every setting, and where it comes from.', parent)
+    .option('--config <file>', 'the configuration file')
+    .option('--json', 'as JSON');
+  addSettings(print);
+  print.action(async (flags: { config?: string; json?: boolean }) =>
+    done((await import('./config.ts')).print(io, flags.config, settingFlags(print), flags.json === true)),
+  );
+  command('reference', 'Write the reference page of all settings.', parent).action(async () =>
+    done((await import('./config.ts')).printReference(io)),
+  );
+}

@@ -1,0 +1,97 @@
+// Who may come in: an engine for each `auth` block of the configuration, behind one Auth that asks the listener's.
+
+import { FileAuth } from '../auth/file.ts';
+import { openAuth } from '../auth/open.ts';
+import type { Auth, Exchange, Identity, Login } from '../contract/auth.ts';
+import type { Outcome } from '../contract/outcome.ts';
+import type { PlannedListener } from './config/listeners.ts';
+
+interface Engine {
+  readonly auth: Auth;
+  readonly file: FileAuth | undefined;
+  readonly listeners: readonly string[];
+}
+
+/** Opens the engines. Rejects with what is wrong in their files. */
+export async function openEngines(listeners: readonly PlannedListener[]): Promise<Engines> {
+  const blocks = new Map<string, PlannedListener[]>();
+  for (const l of listeners) {
+    // Listeners with the same files share an engine, and so its cache of proven passwords.
+    const key = JSON.stringify([l.engine, l.auth, l.tls.psk]);
+    blocks.set(key, [...(blocks.get(key) ?? []), l]);
+  }
+  const engines = await Promise.all([...blocks.values()].map(openEngine));
+  return new Engines(engines);
+}
+
+async function openEngine(listeners: readonly PlannedListener[]): Promise<Engine> {
+  const { engine, auth, tls } = listeners[0]!;
+  const names = listeners.map((l) => l.name);
+  const anonymous = new Set(listeners.flatMap((l) => (l.anonymous ? [l.name] : [])));
+  const certified = new Set(listeners.flatMap((l) => (l.tls.certificateIsUser ? [l.name] : [])));
+  // Pre-shared keys are kept by the file engine; whoever showed one comes in as that device.
+  if (engine === 'open' && tls.psk === undefined)
+    return { auth: openAuth(), file: undefined, listeners: names };
+  const file = await FileAuth.open({
+    ...(auth.users === undefined ? {} : { usersFile: auth.users }),
+    ...(auth.acl === undefined ? {} : { aclFile: auth.acl }),
+    ...(tls.psk === undefined ? {} : { pskFile: tls.psk }),
+    anonymous: (listener) => engine === 'open' || anonymous.has(listener),
+    certificateIsUser: (listener) => certified.has(listener),
+  });
+  return { auth: engine === 'open' ? openAuth() : file, file, listeners: names };
+}
+
+/** All engines as one. Identities remember who proved them. */
+export class Engines implements Auth {
+  private readonly engines: readonly Engine[];
+  private readonly byListener = new Map<string, Engine>();
+  private readonly provedBy = new WeakMap<Identity, Auth>();
+
+  constructor(engines: readonly Engine[]) {
+    this.engines = engines;
+    for (const engine of engines) for (const name of engine.listeners) this.byListener.set(name, engine);
+  }
+
+  async identify(login: Login): Promise<Identity | Outcome> {
+    const engine = this.byListener.get(login.listener);
+    if (engine === undefined) return 'not-authorized';
+    return this.remember(await engine.auth.identify(login), engine.auth);
+  }
+
+  exchange(mechanism: string, login: Login): Exchange | undefined {
+    const engine = this.byListener.get(login.listener);
+    const exchange = engine?.auth.exchange(mechanism, login);
+    if (engine === undefined || exchange === undefined) return undefined;
+    return {
+      step: async (fromClient) => {
+        const step = await exchange.step(fromClient);
+        if (step.kind === 'done') this.remember(step.identity, engine.auth);
+        return step;
+      },
+    };
+  }
+
+  allows(who: Identity, client: string, action: 'publish' | 'subscribe', topicOrFilter: string): boolean {
+    return this.provedBy.get(who)?.allows(who, client, action, topicOrFilter) ?? false;
+  }
+
+  get epoch(): number {
+    return this.engines.reduce((sum, engine) => sum + engine.auth.epoch, 0);
+  }
+
+  /** The pre-shared key of a device at a listener. */
+  preSharedKey(listener: string, identity: string): Uint8Array | undefined {
+    return this.byListener.get(listener)?.file?.pskKey(identity);
+  }
+
+  /** Reads users, rules and keys again. When it rejects, what was read before still holds. */
+  async reload(): Promise<void> {
+    for (const { file } of this.engines) await file?.reload();
+  }
+
+  private remember<T extends Identity | Outcome>(result: T, auth: Auth): T {
+    if (typeof result !== 'string') this.provedBy.set(result, auth);
+    return result;
+  }
+}

@@ -1,0 +1,198 @@
+// The UDP listener: one peer for each remote address and port, in a bounded table.
+
+import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
+import { isIPv6 } from 'node:net';
+import type { Hub } from '../contract/hub.ts';
+import type { Protocol } from '../contract/wire.ts';
+import { now } from './clock.ts';
+import {
+  Gate,
+  type Listener,
+  type ListenerLimits,
+  type ListenerOptions,
+  plainAddress,
+  remoteName,
+} from './listener.ts';
+import { PacketWire } from './packets.ts';
+import { Timer, type TimerOwner } from './timers.ts';
+
+export interface UdpOptions extends Omit<ListenerOptions, 'proxy' | 'proxyTrustsCertificate'> {
+  readonly port: number;
+  /** Default: 127.0.0.1. */
+  readonly host?: string;
+  /** A remote that was silent for so long is forgotten, whatever its protocol thinks. Default: an hour. */
+  readonly idleMs?: number;
+}
+
+const DEFAULT_IDLE_MS = 3_600_000;
+/** When the table is full, who was silent for so long makes room for somebody new; a flood of forged addresses displaces nobody else. */
+const SPARE_MS = 30_000;
+/** Bursts from many devices wait in the kernel while we compute. */
+const RECEIVE_BUFFER_BYTES = 4_194_304;
+
+/** Rejects with the system's error (EADDRINUSE, …). */
+export async function listenUdp(protocol: Protocol, hub: Hub, o: UdpOptions): Promise<Listener> {
+  const gate = new Gate([protocol], hub, false, o);
+  const host = o.host ?? '127.0.0.1';
+  const socket = createSocket(isIPv6(host) ? 'udp6' : 'udp4');
+  await new Promise<void>((resolve, reject) => {
+    socket.once('error', reject);
+    socket.bind({ port: o.port, address: host }, () => {
+      socket.off('error', reject);
+      resolve();
+    });
+  });
+  try {
+    socket.setRecvBufferSize(RECEIVE_BUFFER_BYTES);
+  } catch {
+    // A smaller buffer loses datagrams earlier, and every datagram protocol lives with that.
+  }
+  return new UdpListener(gate, socket, protocol, o.idleMs ?? DEFAULT_IDLE_MS);
+}
+
+class UdpListener implements Listener, TimerOwner {
+  readonly address: string;
+  private readonly gate: Gate;
+  private readonly socket: Socket;
+  private readonly protocol: Protocol;
+  private readonly idleMs: number;
+  private readonly timer = new Timer(this);
+  /** Least recently heard first. */
+  private readonly wires = new Map<string, DatagramWire>();
+  private closing = false;
+
+  constructor(gate: Gate, socket: Socket, protocol: Protocol, idleMs: number) {
+    this.gate = gate;
+    this.socket = socket;
+    this.protocol = protocol;
+    this.idleMs = idleMs;
+    const at = socket.address();
+    this.address = `${protocol.name}://${remoteName(at.address, at.port)}`;
+    socket.on('message', (bytes, from) => this.arrived(bytes, from));
+    // ICMP's complaints about datagrams of ours; each send tells its own wire.
+    socket.on('error', (error) => gate.loop.log('debug', `udp: ${error.message}`, { listener: gate.name }));
+    gate.loop.timers.schedule(this.timer, now() + idleMs);
+  }
+
+  get name(): string {
+    return this.gate.name;
+  }
+
+  get connections(): number {
+    return this.gate.connections;
+  }
+
+  tune(limits: ListenerLimits): void {
+    this.gate.tune(limits);
+  }
+
+  private arrived(bytes: Uint8Array, from: RemoteInfo): void {
+    const key = `${from.address} ${from.port}`;
+    let wire = this.wires.get(key);
+    if (wire === undefined) {
+      if (this.closing) return;
+      const address = plainAddress(from.address);
+      this.makeRoom();
+      if (!this.gate.admits(address)) return;
+      wire = new DatagramWire(this.gate, this.socket, from, () => this.gone(key));
+      this.wires.set(key, wire);
+      wire.begin(this.protocol);
+    } else {
+      this.wires.delete(key);
+      this.wires.set(key, wire);
+    }
+    wire.heard(bytes);
+  }
+
+  private makeRoom(): void {
+    if (!this.gate.crowded) return;
+    for (const wire of this.wires.values()) {
+      if (now() - wire.heardAt >= SPARE_MS) wire.destroy();
+      return;
+    }
+  }
+
+  private gone(key: string): void {
+    this.wires.delete(key);
+    if (this.closing && this.wires.size === 0) this.socket.close();
+  }
+
+  /** Forgets who was silent for too long. */
+  due(at: number): void {
+    let next = at + this.idleMs;
+    for (const wire of this.wires.values()) {
+      if (wire.heardAt + this.idleMs > at) {
+        next = wire.heardAt + this.idleMs;
+        break;
+      }
+      wire.destroy();
+    }
+    if (!this.closing) this.gate.loop.timers.schedule(this.timer, next);
+  }
+
+  /** Nobody new; the socket stays for those who are there, and closes with the last of them. */
+  async close(): Promise<void> {
+    if (this.closing) return;
+    this.closing = true;
+    this.gate.loop.timers.cancel(this.timer);
+    if (this.wires.size === 0) this.socket.close();
+  }
+
+  ended(withinMs: number): Promise<void> {
+    return this.gate.ended(withinMs);
+  }
+}
+
+class DatagramWire extends PacketWire {
+  heardAt = now();
+  private readonly socket: Socket;
+  private readonly to: RemoteInfo;
+  private readonly gone: () => void;
+  private deaf = false;
+
+  constructor(gate: Gate, socket: Socket, to: RemoteInfo, gone: () => void) {
+    const address = plainAddress(to.address);
+    super(gate, address, remoteName(address, to.port), {});
+    this.socket = socket;
+    this.to = to;
+    this.gone = gone;
+  }
+
+  begin(protocol: Protocol): void {
+    this.gate.enter(this);
+    const at = now();
+    try {
+      this.open(protocol, at);
+    } catch (error) {
+      this.threw(error, at);
+    }
+  }
+
+  heard(bytes: Uint8Array): void {
+    this.heardAt = now();
+    if (!this.deaf) this.packetArrived(bytes);
+  }
+
+  /** What arrives meanwhile is lost, as datagrams are. */
+  pause(): void {
+    this.deaf = true;
+  }
+
+  resume(): void {
+    this.deaf = false;
+  }
+
+  protected sendPacket(bytes: Uint8Array): void {
+    // An error (too large for one datagram, no route) is a lost datagram: the protocol above repeats, or gives up.
+    this.socket.send(bytes, this.to.port, this.to.address, () => this.packetSent(bytes.length));
+  }
+
+  protected farewell(): void {
+    this.destroy();
+  }
+
+  protected close(): void {
+    // Later, because the last to go closes the socket, and the wire may be in the middle of sending.
+    setImmediate(this.gone);
+  }
+}

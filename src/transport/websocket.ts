@@ -1,0 +1,382 @@
+// The WebSocket listener: mounts on an HTTP server and gives each path's subprotocols their connections.
+
+import type { Server as HttpServer, IncomingMessage } from 'node:http';
+import type { Server as HttpsServer } from 'node:https';
+import type { Duplex } from 'node:stream';
+import { TLSSocket } from 'node:tls';
+import { type WebSocket, WebSocketServer } from 'ws';
+import type { Hub } from '../contract/hub.ts';
+import { ProtocolError } from '../contract/outcome.ts';
+import type { Protocol, WireIdentity } from '../contract/wire.ts';
+import { now } from './clock.ts';
+import { identityOf } from './identity.ts';
+import {
+  Gate,
+  type Listener,
+  type ListenerLimits,
+  type ListenerOptions,
+  plainAddress,
+  remoteName,
+} from './listener.ts';
+import { PacketWire } from './packets.ts';
+import { StreamWire } from './stream.ts';
+
+/** Path (`/mqtt`) → subprotocol (`mqtt`) → protocol. The subprotocol '' serves clients that name none. */
+export type WebSocketRoutes = Readonly<Record<string, Readonly<Record<string, Protocol>>>>;
+
+export interface WebSocketOptions extends Omit<ListenerOptions, 'proxy' | 'proxyTrustsCertificate'> {
+  /**
+   * Which web pages may connect, by origin (`https://app.example`); `*`: all. Clients that send no Origin are no web pages. Default:
+   * pages of the host that they connect to. Without it, any page that somebody opens could speak to a hub on his own machine.
+   */
+  readonly origins?: readonly string[];
+  /** How often a ping goes out; a connection that answers nothing until the next one is closed. 0: never. Default: 30 s. */
+  readonly pingMs?: number;
+  /** Compression costs nine times the CPU. Default: false. */
+  readonly perMessageDeflate?: boolean;
+  /** The last address of X-Forwarded-For is the client's. Only behind a proxy that sets it. */
+  readonly trustForwardedFor?: boolean;
+}
+
+const DEFAULT_PING_MS = 30_000;
+/** A frame may carry a whole packet and the beginning of others. */
+const FRAME_SLACK_BYTES = 65_536;
+// RFC6455-7.4.1
+const CLOSE_NORMAL = 1_000;
+const CLOSE_PROTOCOL_ERROR = 1_002;
+
+/** Serves upgrade requests to the paths of `routes`; others are left to other listeners of `server`, or get 404. */
+export function attachWebSocket(
+  server: HttpServer | HttpsServer,
+  routes: WebSocketRoutes,
+  hub: Hub,
+  o: WebSocketOptions,
+): Listener {
+  const protocols = [
+    ...new Set(Object.values(routes).flatMap((bySubprotocol) => Object.values(bySubprotocol))),
+  ];
+  // An HTTPS server is a tls.Server, and only that has this method.
+  const secure = 'setSecureContext' in server;
+  return new WebSocketListener(new Gate(protocols, hub, secure, o), server, routes, o);
+}
+
+class WebSocketListener implements Listener {
+  private readonly gate: Gate;
+  private readonly server: HttpServer | HttpsServer;
+  private readonly routes: WebSocketRoutes;
+  private readonly origins: readonly string[] | undefined;
+  private readonly trustForwardedFor: boolean;
+  private readonly framing: WebSocketServer;
+  private readonly lives = new Set<Life>();
+  private readonly pinging: NodeJS.Timeout | undefined;
+
+  constructor(gate: Gate, server: HttpServer | HttpsServer, routes: WebSocketRoutes, o: WebSocketOptions) {
+    this.gate = gate;
+    this.server = server;
+    this.routes = routes;
+    this.origins = o.origins;
+    this.trustForwardedFor = o.trustForwardedFor ?? false;
+    this.framing = new WebSocketServer({
+      noServer: true,
+      clientTracking: false,
+      maxPayload: gate.limits.maxPacketBytes + FRAME_SLACK_BYTES,
+      perMessageDeflate: o.perMessageDeflate ?? false,
+      handleProtocols: (offered, request) => this.choose(pathOf(request), offered) ?? false,
+    });
+    server.on('upgrade', this.upgrade);
+    const pingMs = o.pingMs ?? DEFAULT_PING_MS;
+    this.pinging = pingMs > 0 ? setInterval(() => this.pingAll(), pingMs).unref() : undefined;
+  }
+
+  get name(): string {
+    return this.gate.name;
+  }
+
+  get address(): string {
+    const at = this.server.address();
+    const host = at === null || typeof at === 'string' ? String(at) : remoteName(at.address, at.port);
+    return `${this.gate.secure ? 'wss' : 'ws'}://${host}${Object.keys(this.routes)[0] ?? '/'}`;
+  }
+
+  get connections(): number {
+    return this.gate.connections;
+  }
+
+  tune(limits: ListenerLimits): void {
+    this.gate.tune(limits);
+  }
+
+  /** The first subprotocol that the client offers and the path serves. */
+  private choose(path: string, offered: Iterable<string>): string | undefined {
+    const route = this.routes[path]!;
+    for (const name of offered) if (name !== '' && Object.hasOwn(route, name)) return name;
+    return undefined;
+  }
+
+  private readonly upgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
+    // Until ws takes over, nobody else listens for it.
+    socket.on('error', ignore);
+    const path = pathOf(request);
+    if (!Object.hasOwn(this.routes, path)) {
+      if (this.server.listenerCount('upgrade') === 1)
+        refuse(socket, '404 Not Found', `No WebSocket at ${path}.`);
+      return;
+    }
+    const offered = (request.headers['sec-websocket-protocol'] ?? '').split(',').map((name) => name.trim());
+    const chosen = this.choose(path, offered) ?? '';
+    const route = this.routes[path]!;
+    // [MQTT5-6.0.0-3] a client must offer `mqtt`; to one that does not, no protocol is spoken.
+    if (!Object.hasOwn(route, chosen)) {
+      const served = Object.keys(route).join(', ');
+      refuse(socket, '400 Bad Request', `Sec-WebSocket-Protocol must offer one of: ${served}.`);
+      return;
+    }
+    const origin = request.headers.origin;
+    if (origin !== undefined && !this.welcome(origin, request.headers.host)) {
+      refuse(
+        socket,
+        '403 Forbidden',
+        `Pages of ${origin} may not connect; the listener's origins say which may.`,
+      );
+      return;
+    }
+    const address = this.addressOf(request);
+    if (!this.gate.admits(address)) {
+      refuse(socket, '503 Service Unavailable', 'Too many connections.');
+      return;
+    }
+    this.framing.handleUpgrade(request, socket, head, (web) => {
+      socket.off('error', ignore);
+      this.begin(web, socket, address, request, route[chosen]!);
+    });
+  };
+
+  private welcome(origin: string, host: string | undefined): boolean {
+    if (this.origins !== undefined) return this.origins.includes('*') || this.origins.includes(origin);
+    return host !== undefined && URL.canParse(origin) && new URL(origin).host === host.toLowerCase();
+  }
+
+  private addressOf(request: IncomingMessage): string {
+    const told = this.trustForwardedFor ? request.headers['x-forwarded-for'] : undefined;
+    const last = String(told ?? '')
+      .split(',')
+      .pop()!
+      .trim();
+    return plainAddress(last || (request.socket.remoteAddress ?? ''));
+  }
+
+  private begin(
+    web: WebSocket,
+    socket: Duplex,
+    address: string,
+    request: IncomingMessage,
+    protocol: Protocol,
+  ): void {
+    const remote = remoteName(address, request.socket.remotePort ?? 0);
+    const identity = request.socket instanceof TLSSocket ? identityOf(request.socket, undefined) : {};
+    const life: Life = { web, answered: true };
+    this.lives.add(life);
+    web.on('pong', () => {
+      life.answered = true;
+    });
+    web.on('close', () => this.lives.delete(life));
+    if (protocol.carrier === 'message') {
+      new WebSocketMessages(this.gate, web, protocol, address, remote, identity).begin();
+      return;
+    }
+    const wire = new WebSocketStream(this.gate, web, socket, address, remote, identity);
+    wire.begin(() => wire.open(protocol, now()));
+  }
+
+  private pingAll(): void {
+    for (const life of this.lives) {
+      if (life.answered) {
+        life.answered = false;
+        life.web.ping();
+      } else life.web.terminate();
+    }
+  }
+
+  async close(): Promise<void> {
+    this.server.off('upgrade', this.upgrade);
+    if (this.gate.connections === 0) clearInterval(this.pinging);
+  }
+
+  async ended(withinMs: number): Promise<void> {
+    await this.gate.ended(withinMs);
+    clearInterval(this.pinging);
+  }
+}
+
+interface Life {
+  readonly web: WebSocket;
+  answered: boolean;
+}
+
+/** A stream in binary frames: packets may span frames and share them; what one turn wrote is one message. */
+class WebSocketStream extends StreamWire {
+  private readonly web: WebSocket;
+  private readonly socket: Duplex;
+  private closeCode = CLOSE_NORMAL;
+  private readonly onSent = (error?: Error | null): void => {
+    // A failed send is followed by 'close'.
+    if (!error) this.written();
+  };
+
+  constructor(
+    gate: Gate,
+    web: WebSocket,
+    socket: Duplex,
+    address: string,
+    remote: string,
+    identity: WireIdentity,
+  ) {
+    super(gate, address, remote, identity);
+    this.web = web;
+    this.socket = socket;
+    web.on('message', (octets: Buffer, binary: boolean) => {
+      if (binary) this.arrived(octets, 0, octets.length, 0);
+      else this.threw(new ProtocolError('MQTT5-6.0.0-1', 'a text frame'), now());
+    });
+    web.on('error', (error) => this.broke(error));
+    web.on('close', () => this.destroy());
+  }
+
+  /** The framing was broken: ws says so to the other side, and closes. */
+  private broke(error: Error): void {
+    this.counters.broken++;
+    this.gate.loop.log('debug', `connection ${this.remote}: ${error.message}`, { listener: this.gate.name });
+    this.end();
+  }
+
+  protected override threw(error: unknown, at: number): void {
+    this.closeCode = CLOSE_PROTOCOL_ERROR;
+    super.threw(error, at);
+  }
+
+  protected sendOne(bytes: Uint8Array): boolean {
+    this.web.send(bytes, BINARY, this.onSent);
+    return false;
+  }
+
+  protected sendMany(chunks: Uint8Array[]): boolean {
+    const last = chunks.length - 1;
+    // One message in as many fragments: nothing large is copied.
+    this.socket.cork();
+    for (let i = 0; i < last; i++) this.web.send(chunks[i]!, BINARY_FRAGMENT);
+    this.web.send(chunks[last]!, BINARY, this.onSent);
+    this.socket.uncork();
+    return false;
+  }
+
+  protected packRoom(length: number): Uint8Array {
+    return Buffer.allocUnsafe(length);
+  }
+
+  protected readStart(): void {
+    this.web.resume();
+  }
+
+  protected readStop(): void {
+    this.web.pause();
+  }
+
+  protected shutdown(): void {
+    this.web.close(this.closeCode);
+  }
+
+  protected closeSocket(): void {
+    this.web.terminate();
+  }
+}
+
+/** Whole messages, text or binary as the protocol says. */
+class WebSocketMessages extends PacketWire {
+  private readonly web: WebSocket;
+  private readonly protocol: Protocol;
+  private readonly text: boolean;
+  private closeCode = CLOSE_NORMAL;
+
+  constructor(
+    gate: Gate,
+    web: WebSocket,
+    protocol: Protocol,
+    address: string,
+    remote: string,
+    identity: WireIdentity,
+  ) {
+    super(gate, address, remote, identity);
+    this.web = web;
+    this.protocol = protocol;
+    this.text = protocol.text ?? false;
+    web.on('message', (octets: Buffer) => this.packetArrived(octets));
+    web.on('error', (error) => {
+      this.counters.broken++;
+      gate.loop.log('debug', `connection ${remote}: ${error.message}`, { listener: gate.name });
+      this.end();
+    });
+    web.on('close', () => this.destroy());
+  }
+
+  begin(): void {
+    this.gate.enter(this);
+    this.limit(this.gate.firstByteMs);
+    const at = now();
+    try {
+      this.open(this.protocol, at);
+    } catch (error) {
+      this.threw(error, at);
+    }
+  }
+
+  protected override threw(error: unknown, at: number): void {
+    this.closeCode = CLOSE_PROTOCOL_ERROR;
+    super.threw(error, at);
+  }
+
+  pause(): void {
+    this.web.pause();
+  }
+
+  resume(): void {
+    this.web.resume();
+  }
+
+  protected override ending(): void {
+    // The answer to our close must be read.
+    this.web.resume();
+  }
+
+  protected sendPacket(bytes: Uint8Array): void {
+    const length = bytes.length;
+    this.web.send(bytes, this.text ? TEXT : BINARY, () => this.packetSent(length));
+  }
+
+  protected farewell(): void {
+    this.web.close(this.closeCode);
+  }
+
+  protected close(): void {
+    this.web.terminate();
+  }
+}
+
+const BINARY = { binary: true } as const;
+const BINARY_FRAGMENT = { binary: true, fin: false } as const;
+const TEXT = { binary: false } as const;
+
+function ignore(): void {}
+
+function pathOf(request: IncomingMessage): string {
+  return (request.url ?? '/').split('?', 1)[0]!;
+}
+
+/** Answers in HTTP, because the upgrade has not happened. */
+function refuse(socket: Duplex, status: string, why: string): void {
+  const body = `${why}\n`;
+  socket.once('finish', () => socket.destroy());
+  socket.end(
+    `HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Type: text/plain; charset=utf-8\r\n` +
+      `Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+  );
+}
