@@ -33,7 +33,7 @@ const tlsShape = () => ({
     path,
     LIVE,
   ),
-  requireCert: preset('Refuse clients without a certificate that `ca` vouches for.', flag, false, LIVE),
+  requireCert: preset('Refuse clients without a certificate that `ca` vouches for.', flag, false),
   certificateIsUser: preset(
     "A verified certificate's common name is the user name; no password is asked.",
     flag,
