@@ -2,40 +2,19 @@
 //
 //   FAULT_KILLS=500 FAULT_SEED=7 npm run fault     a longer run, another course
 
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
 import { setTimeout as later } from 'node:timers/promises';
-import { afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { seeded } from '../../src/transport/virtual-clock.ts';
 import { SessionClient } from './client.ts';
 import { Load } from './load.ts';
-import { build, Server, type ServerOptions } from './server.ts';
+import { type ServerOptions, useServers } from './server.ts';
 
 const KILLS = Number(process.env.FAULT_KILLS ?? 12);
 const SEED = Number(process.env.FAULT_SEED ?? 1);
 /** One in so many kills hits the start. */
 const EARLY = 4;
 
-let folder: string;
-const running = new Set<Server>();
-
-beforeAll(build, 60_000);
-beforeEach(async () => {
-  folder = await mkdtemp(path.join(tmpdir(), 'waymeet-fault-'));
-});
-afterEach(async () => {
-  for (const server of running) await server.kill();
-  running.clear();
-  await rm(folder, { recursive: true });
-});
-
-function launch(options: Partial<ServerOptions> = {}): Server {
-  const server = new Server({ store: path.join(folder, 'store'), ...options });
-  running.add(server);
-  void server.ended.then(() => running.delete(server));
-  return server;
-}
+const { launch } = useServers();
 
 /** Kills the broker `kills` times under load, then lets everybody come back. Returns the load and what is broken. */
 async function run(

@@ -2,9 +2,12 @@
 
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, rmdirSync, statSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as later } from 'node:timers/promises';
+import { afterEach, beforeAll, beforeEach } from 'vitest';
 
 const ROOT = path.resolve(import.meta.dirname, '../..');
 const PROGRAM = path.join(ROOT, 'dist/cli/main.js');
@@ -28,6 +31,8 @@ export interface ServerOptions {
   readonly durability?: 'full' | 'relaxed' | 'memory';
   /** Further settings, `--limits-login 2s`. */
   readonly flags?: readonly string[];
+  /** A shell command that narrows what the process may do, `ulimit -f 8192`. */
+  readonly narrow?: string;
 }
 
 /** `waymeet serve`, from the moment it is started. */
@@ -49,11 +54,14 @@ export class Server {
       'store-durability': options.durability ?? 'full',
     };
     const flags = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value]);
-    this.child = spawn(process.execPath, [PROGRAM, 'serve', ...flags, ...(options.flags ?? [])], {
+    const command = [process.execPath, PROGRAM, 'serve', ...flags, ...(options.flags ?? [])];
+    // With `exec` the child is the broker, not a shell that would outlive or hide it.
+    const shell = ['sh', '-c', `${options.narrow}; exec "$@"`, 'sh', ...command];
+    const [program, ...rest] = options.narrow === undefined ? command : shell;
+    const env = Object.entries(process.env).filter(([name]) => !name.startsWith('WAYMEET_'));
+    this.child = spawn(program!, rest, {
       cwd: ROOT,
-      env: {
-        ...Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('WAYMEET_'))),
-      },
+      env: Object.fromEntries(env),
       stdio: ['ignore', 'ignore', 'pipe'],
     });
     this.ended = new Promise((resolve) => {
@@ -101,13 +109,34 @@ function said(line: LogLine): string {
   return `${line.level} ${line.msg}`;
 }
 
-/** What comes before the log is set up is no JSON: a person reads it. */
+/** What comes before the log is set up is no JSON; nor what the store's engine prints, without even ending its line. */
 function parse(text: string): LogLine {
-  try {
-    return JSON.parse(text) as LogLine;
-  } catch {
-    return { level: 'fatal', msg: text };
-  }
+  const json = text.indexOf('{"level"');
+  return json < 0 ? { level: 'text', msg: text } : (JSON.parse(text.slice(json)) as LogLine);
+}
+
+/** A folder of its own for each test of a file, and the servers that it launches there; none outlives its test. */
+export function useServers(): { folder(): string; launch(options?: Partial<ServerOptions>): Server } {
+  let folder = '';
+  const running = new Set<Server>();
+  beforeAll(build, 120_000);
+  beforeEach(async () => {
+    folder = await mkdtemp(path.join(tmpdir(), 'waymeet-fault-'));
+  });
+  afterEach(async () => {
+    await Promise.all([...running].map((server) => server.kill()));
+    running.clear();
+    await rm(folder, { recursive: true });
+  });
+  return {
+    folder: () => folder,
+    launch(options = {}) {
+      const server = new Server({ store: path.join(folder, 'store'), ...options });
+      running.add(server);
+      void server.ended.then(() => running.delete(server));
+      return server;
+    },
+  };
 }
 
 /** Builds the program unless it is newer than its sources. Test files run side by side: one builds, the others wait. */
