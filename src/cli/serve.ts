@@ -26,7 +26,7 @@ export async function serve(
     server.reload(next.config).catch((error: Error) => log.error(`reload: ${error.message}`));
   });
   const signal = await io.stopAsked();
-  log.info(`${signal}: saying goodbye to ${server.hub.stats.clients} clients`);
+  log.info(`${signal}: saying goodbye to everybody`);
   // The second time it is meant at once.
   io.stopAsked().then((again) => {
     log.warn(`${again} again: stopped without waiting`);

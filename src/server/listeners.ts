@@ -5,10 +5,12 @@ import type { OwnedHub } from '../contract/hub.ts';
 import type { Protocol } from '../contract/wire.ts';
 import { coap } from '../protocol/coap/protocol.ts';
 import { mqtt } from '../protocol/mqtt/protocol.ts';
-import type { Listener, ListenerOptions } from '../transport/listener.ts';
+import { waymeetJson } from '../protocol/websocket/protocol.ts';
+import type { Listener, ListenerLimits, ListenerOptions } from '../transport/listener.ts';
 import type { Loop } from '../transport/loop.ts';
 import { listenTcp } from '../transport/tcp.ts';
 import { type Credentials, listenTls, type TlsCredentials, type TlsOptions } from '../transport/tls.ts';
+import { listenUdp } from '../transport/udp.ts';
 import { listenUnix } from '../transport/unix.ts';
 import type { Engines } from './auth.ts';
 import type { PlannedListener, ProtocolName } from './config/listeners.ts';
@@ -67,8 +69,13 @@ async function openOn(host: string, plan: PlannedListener, parts: ListenerParts)
     case 'ws':
     case 'wss':
       return listenWeb(host, plan, hub, options, parts.web);
-    case 'udp':
-      throw new Error('not yet');
+    case 'udp': {
+      const { proxy: _, ...datagrams } = options;
+      return {
+        plan,
+        listener: await listenUdp(tower('coap', plan), hub, { ...datagrams, host, port: plan.port }),
+      };
+    }
   }
 }
 
@@ -84,22 +91,23 @@ export function tower(name: ProtocolName, plan: PlannedListener): Protocol {
     case 'coap':
       return coap();
     case 'waymeet':
-      throw new Error('not yet');
+      return waymeetJson();
   }
 }
 
 function optionsOf(plan: PlannedListener, { loop }: ListenerParts): ListenerOptions {
-  const { limits } = plan;
+  return { loop, name: plan.name, proxy: plan.proxy, ...limitsOf(plan) };
+}
+
+/** The limits of a listener, as the transport takes them. */
+export function limitsOf({ limits }: PlannedListener): ListenerLimits {
   return {
-    loop,
-    name: plan.name,
     maxPacketBytes: limits.maxPacketBytes,
     loginMs: limits.loginMs,
     firstByteMs: limits.firstByteMs,
     maxConnections: limits.connections,
     maxConnectionsPerAddress: limits.connectionsPerAddress,
     acceptsPerSecond: Number.isFinite(limits.acceptPerSecond) ? limits.acceptPerSecond : 0,
-    proxy: plan.proxy,
   };
 }
 

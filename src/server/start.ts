@@ -11,10 +11,10 @@ import type { Loop } from '../transport/loop.ts';
 import { Timer } from '../transport/timers.ts';
 import { type Engines, openEngines } from './auth.ts';
 import { changedFields } from './config/changes.ts';
-import { plan } from './config/listeners.ts';
+import { type PlannedListener, plan } from './config/listeners.ts';
 import type { Config } from './config/schema.ts';
 import { hubLimits, makeHub, openStore } from './hub.ts';
-import { type OpenListener, openListener } from './listeners.ts';
+import { limitsOf, type OpenListener, openListener } from './listeners.ts';
 import { LocalClient } from './local.ts';
 import type { Log } from './log.ts';
 
@@ -110,6 +110,7 @@ export async function startServer(config: Config, options: ServerOptions): Promi
     },
     async reload(next) {
       await reload(current, next, { open, engines, log });
+      retune(open, plan(next));
       Object.assign(limits, hubLimits(next));
       log.level = next.log.level;
       sys.every(next.sys.interval);
@@ -125,6 +126,14 @@ export async function startServer(config: Config, options: ServerOptions): Promi
       return stopping;
     },
   };
+}
+
+/** Gives the open listeners the limits of the new plan. */
+function retune(open: readonly OpenListener[], next: readonly PlannedListener[]): void {
+  for (const { plan: old, listener } of open) {
+    const same = next.find((l) => l.name === old.name);
+    if (same !== undefined) listener.tune(limitsOf(same));
+  }
 }
 
 interface Reloaded {

@@ -7,11 +7,12 @@ import type { AddressInfo } from 'node:net';
 import type { Health } from '../admin/health.ts';
 import { webRoutes } from '../admin/web.ts';
 import type { OwnedHub } from '../contract/hub.ts';
-import type { ListenerOptions } from '../transport/listener.ts';
-import { remoteName } from '../transport/listener.ts';
+import type { Protocol } from '../contract/wire.ts';
+import { type Listener, type ListenerOptions, remoteName } from '../transport/listener.ts';
+import { attachWebSocket, type WebSocketRoutes } from '../transport/websocket.ts';
 import { isSecure, type PlannedListener } from './config/listeners.ts';
 import type { Config, TlsConfig } from './config/schema.ts';
-import type { OpenListener } from './listeners.ts';
+import { type OpenListener, tower } from './listeners.ts';
 
 export interface WebParts {
   readonly config: Config['web'];
@@ -24,8 +25,8 @@ const PAGE = new URL('../admin/page.html', import.meta.url);
 export async function listenWeb(
   host: string,
   plan: PlannedListener,
-  _hub: OwnedHub,
-  _options: ListenerOptions,
+  hub: OwnedHub,
+  options: ListenerOptions,
   parts: WebParts,
 ): Promise<OpenListener> {
   const { config } = parts;
@@ -36,17 +37,44 @@ export async function listenWeb(
   });
   const secure = isSecure(plan.type);
   const server = secure ? createTlsServer(tlsContext(plan.tls), routes) : createServer(routes);
+  const { proxy: _, ...rest } = options;
+  const sockets = attachWebSocket(server, webSocketRoutes(plan, config), hub, {
+    ...rest,
+    ...(config.origins === undefined ? {} : { origins: config.origins }),
+  });
   await started(server, host, plan.port);
   const at = server.address() as AddressInfo;
-  const listener = {
+  const listener: Listener = {
     name: plan.name,
     address: `${secure ? 'https' : 'http'}://${remoteName(at.address, at.port)}`,
-    connections: 0,
-    close: () => closed(server),
-    ended: () => Promise.resolve(),
+    get connections() {
+      return sockets.connections;
+    },
+    tune: (limits) => sockets.tune(limits),
+    // Scrapers keep their connections: those that are idle are closed, the WebSockets are the hub's to end.
+    close: async () => {
+      const closed = sockets.close();
+      server.close();
+      server.closeIdleConnections();
+      await closed;
+    },
+    ended: async (withinMs) => {
+      await sockets.ended(withinMs);
+      server.closeAllConnections();
+    },
   };
   if (!secure) return { plan, listener };
   return { plan, listener, reload: () => (server as TlsServer).setSecureContext(tlsContext(plan.tls)) };
+}
+
+function webSocketRoutes(plan: PlannedListener, config: Config['web']): WebSocketRoutes {
+  const routes: Record<string, Record<string, Protocol>> = {};
+  if (plan.protocols.includes('mqtt')) {
+    const mqtt = tower('mqtt', plan);
+    routes[config.mqtt] = { mqtt, 'mqttv3.1': mqtt };
+  }
+  if (plan.protocols.includes('waymeet')) routes[config.json] = { 'waymeet.v1': tower('waymeet', plan) };
+  return routes;
 }
 
 function tlsContext(tls: TlsConfig) {
@@ -67,12 +95,5 @@ function started(server: Server | TlsServer, host: string, port: number): Promis
       server.off('error', reject);
       resolve();
     });
-  });
-}
-
-function closed(server: Server | TlsServer): Promise<void> {
-  return new Promise((done) => {
-    server.close(() => done());
-    server.closeIdleConnections();
   });
 }
