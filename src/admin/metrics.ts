@@ -24,7 +24,9 @@ export function renderMetrics(input: MetricsInput): string {
   };
   const one = (value: number): Sample[] => [[{}, value]];
   const { counters, stats } = input;
-  const protocols = [...counters.protocols].map(([protocol, count]) => ({ protocol, count }));
+  const protocols = [...counters.protocols]
+    .filter(([protocol]) => protocol !== 'hub') // its own clients, as the one of `$SYS`
+    .map(([protocol, count]) => ({ protocol, count }));
 
   add('waymeet_info', 'gauge', 'The version that runs.', [
     [{ version: input.version, node: process.version }, 1],

@@ -10,14 +10,15 @@ function tree() {
   const counters = new Counters();
   const retained = new Map<string, string>();
   let published = 0;
-  let clients = 2;
+  counters.of('mqtt').clients = 2;
+  counters.of('hub').clients = 1;
   const sys = new SysTree(
     {
       version: '1.2.3',
       startedAt: 1_000,
       counters,
       stats: () => ({
-        clients,
+        clients: 9,
         sessions: 5,
         subscriptions: 6,
         groups: 1,
@@ -44,7 +45,7 @@ function tree() {
     return count;
   };
   const connect = (count: number) => {
-    clients = count;
+    counters.of('mqtt').clients = count;
   };
   return { counters, retained, sys, take, connect };
 }

@@ -13,7 +13,8 @@ export interface SysSources {
   heapBytes(): number;
 }
 
-const ORIGIN: Origin = { protocol: 'hub', client: '$SYS', principal: 'hub' };
+const HUB = 'hub';
+const ORIGIN: Origin = { protocol: HUB, client: '$SYS', principal: HUB };
 const LOADS = [
   'messages/received',
   'messages/sent',
@@ -54,18 +55,19 @@ export class SysTree {
   private *read(now: number): Iterable<[topic: string, value: string | number]> {
     const { version, startedAt, counters } = this.sources;
     const stats = this.sources.stats();
-    const all = sum(counters.protocols.values());
-    const away = Math.max(0, stats.sessions - stats.clients);
+    const all = sum(counters);
+    const clients = all.clients;
+    const away = Math.max(0, stats.sessions - clients);
     const dropped = [...counters.dropped.values()].reduce((a, b) => a + b, 0);
     const heap = this.sources.heapBytes();
-    this.mostConnected = Math.max(this.mostConnected, stats.clients);
+    this.mostConnected = Math.max(this.mostConnected, clients);
     this.mostHeap = Math.max(this.mostHeap, heap);
 
     yield ['broker/version', `waymeet version ${version}`];
     yield ['broker/uptime', `${Math.floor((now - startedAt) / 1_000)} seconds`];
-    yield ['broker/clients/connected', stats.clients];
-    yield ['broker/clients/active', stats.clients];
-    yield ['broker/clients/total', stats.clients + away];
+    yield ['broker/clients/connected', clients];
+    yield ['broker/clients/active', clients];
+    yield ['broker/clients/total', clients + away];
     yield ['broker/clients/disconnected', away];
     yield ['broker/clients/inactive', away];
     yield ['broker/clients/maximum', this.mostConnected];
@@ -98,7 +100,7 @@ export class SysTree {
       dropped,
     ]);
     for (const [reason, count] of counters.dropped) yield [`broker/dropped/${reason}`, count];
-    for (const [protocol, c] of counters.protocols) yield* ofProtocol(protocol, c);
+    for (const [protocol, c] of counters.protocols) if (protocol !== HUB) yield* ofProtocol(protocol, c);
   }
 
   private *load(now: number, totals: readonly number[]): Iterable<[topic: string, value: string]> {
@@ -127,8 +129,10 @@ function* ofProtocol(protocol: string, c: ProtocolCounters): Iterable<[topic: st
   }
 }
 
-function sum(protocols: Iterable<ProtocolCounters>) {
+/** The hub's own clients, as the one that publishes this tree, count for nothing here. */
+function sum(counters: Counters) {
   const all = {
+    clients: 0,
     connections: 0,
     connectionsTotal: 0,
     refused: 0,
@@ -138,7 +142,9 @@ function sum(protocols: Iterable<ProtocolCounters>) {
     received: 0,
     delivered: 0,
   };
-  for (const c of protocols) {
+  for (const [protocol, c] of counters.protocols) {
+    if (protocol === HUB) continue;
+    all.clients += c.clients;
     all.connections += c.connections;
     all.connectionsTotal += c.connectionsTotal;
     all.refused += c.refused;

@@ -51,7 +51,8 @@ class Pair {
   private readonly topic: string;
   private readonly flags: BenchFlags;
   private next = 0;
-  private resume: (() => void) | undefined;
+  private until = 0;
+  private finish: () => void = () => {};
 
   private constructor(flags: BenchFlags, topic: string, from: MqttClient, to: MqttClient) {
     this.flags = flags;
@@ -75,42 +76,38 @@ class Pair {
     return pair;
   }
 
+  /** Publishes until `until`, then waits for what is on its way. */
   async run(until: number): Promise<void> {
-    const publishing = new Set<Promise<unknown>>();
-    while (performance.now() < until) {
-      // A burst, then a breath for the sockets.
-      for (let i = 0; i < 64 && this.sent - this.received < this.flags.window; i++) {
-        const done = this.publish().finally(() => publishing.delete(done));
-        publishing.add(done);
-      }
-      await Promise.race([this.from.lost, this.to.lost, this.breath()]);
-    }
-    await Promise.all(publishing);
-    const deadline = performance.now() + DRAIN_MS;
-    while (this.received < this.sent && performance.now() < deadline) {
-      await Promise.race([this.breath(), new Promise((done) => setTimeout(done, 50))]);
-    }
+    this.until = until;
+    const finished = new Promise<void>((done) => {
+      this.finish = done;
+    });
+    const late = setTimeout(() => this.finish(), until - performance.now() + DRAIN_MS);
+    this.fill();
+    await Promise.race([finished, this.from.lost, this.to.lost]);
+    clearTimeout(late);
   }
 
-  private publish(): Promise<number> {
+  /** Keeps the window full; each arrival makes room for the next. */
+  private fill(): void {
+    const over = performance.now() >= this.until;
+    while (!over && this.sent - this.received < this.flags.window) this.publish();
+    if (over && this.received === this.sent) this.finish();
+  }
+
+  private publish(): void {
     const payload = Buffer.alloc(this.flags.size);
     payload.writeDoubleBE(this.sent++, 0);
     payload.writeDoubleBE(performance.now(), 8);
-    return this.from.publish({
+    const message = {
       topic: this.topic,
       payload,
       qos: this.flags.qos,
       retain: false,
       properties: NO_PROPERTIES,
-    });
-  }
-
-  private breath(): Promise<unknown> {
-    if (this.sent - this.received < this.flags.window) return new Promise((done) => setImmediate(done));
-    return new Promise<void>((done) => {
-      this.resume = done;
-      setTimeout(done, 100);
-    });
+    };
+    // A lost connection is told by `lost`, for all messages at once.
+    this.from.publish(message).catch(() => {});
   }
 
   private take(payload: Uint8Array): void {
@@ -120,7 +117,7 @@ class Pair {
     this.next = sequence + 1;
     this.received++;
     this.latencies.push(performance.now() - view.readDoubleBE(8));
-    this.resume?.();
+    this.fill();
   }
 
   async close(): Promise<void> {

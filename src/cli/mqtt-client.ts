@@ -52,6 +52,10 @@ export interface Outgoing {
 /** Messages in flight at most, whatever the broker would allow. */
 const MOST_IN_FLIGHT = 1_024;
 
+/** How long the broker may take to answer CONNECT, and to close after a goodbye. */
+const CONNECT_MS = 10_000;
+const CLOSE_MS = 2_000;
+
 interface Pending {
   readonly type: number;
   resolve(answer: Packet): void;
@@ -133,6 +137,7 @@ export class MqttClient {
       this.pinging.unref();
     }
     if (this.rest.length > 0) queueMicrotask(() => this.receive(new Uint8Array(0)));
+    this.stream.resume();
   }
 
   /** Resolves when it was written (QoS 0) or acknowledged; to the reason code. Waits while too many are in flight. */
@@ -175,6 +180,7 @@ export class MqttClient {
     await new Promise<void>((done) => {
       if (this.stream.closed) done();
       this.stream.once('close', done);
+      setTimeout(() => this.stream.destroy(), CLOSE_MS).unref();
       this.stream.end();
       this.stream.resume();
     });
@@ -281,7 +287,12 @@ export class MqttClient {
 function firstPacket(stream: Duplex, level: Level): Promise<{ packet: Packet; rest: Uint8Array }> {
   return new Promise((resolve, reject) => {
     let bytes = Buffer.alloc(0);
+    const late = setTimeout(
+      () => failed(new Error(`no answer to CONNECT within ${CONNECT_MS / 1_000} s`)),
+      CONNECT_MS,
+    );
     const settle = (act: () => void) => {
+      clearTimeout(late);
       stream.pause();
       stream.off('data', receive);
       stream.off('close', closed);

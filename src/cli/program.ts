@@ -3,7 +3,6 @@
 import { Command, CommanderError, Option } from 'commander';
 import { type ConnectionFlags, qos, whole, withConnection } from './connection.ts';
 import { EXIT, Failure, type Io } from './io.ts';
-import { addSettings, settingFlags } from './settings.ts';
 
 /** Runs the program; resolves to the exit code. */
 export async function run(args: readonly string[], version: string, io: Io): Promise<number> {
@@ -11,7 +10,9 @@ export async function run(args: readonly string[], version: string, io: Io): Pro
   const done = (result: number) => {
     code = result;
   };
-  const program = define(version, io, done);
+  // The schema is loaded only for those who show or take its settings.
+  const settings = args[0] === 'serve' || args[0] === 'config' ? await import('./settings.ts') : undefined;
+  const program = define(version, io, done, settings);
   try {
     await program.parseAsync(args, { from: 'user' });
     return code;
@@ -30,7 +31,9 @@ function complain(io: Io, error: unknown, verbose: boolean): void {
   if (known.cause instanceof Error) io.errors.write(`${known.cause.stack}\n`);
 }
 
-function define(version: string, io: Io, done: (code: number) => void): Command {
+type Settings = typeof import('./settings.ts') | undefined;
+
+function define(version: string, io: Io, done: (code: number) => void, settings: Settings): Command {
   const program = new Command('waymeet')
     .description('One hub where IoT protocols meet.')
     .version(version, '--version', 'show the version')
@@ -46,13 +49,13 @@ function define(version: string, io: Io, done: (code: number) => void): Command 
       .option('--verbose', 'show where an error came from')
       .copyInheritedSettings(parent);
 
-  serve(command('serve', 'Run the hub.'), version, io, done);
+  serve(command('serve', 'Run the hub.'), version, io, done, settings);
   pub(withConnection(command('pub', 'Publish messages over MQTT.')), io, done);
   sub(withConnection(command('sub', 'Print the messages of topics, over MQTT.')), io, done);
   bench(withConnection(command('bench', 'Put a load on a broker, and check every message.')), io, done);
   users(command('user', 'Change the users file.'), command, io, done);
   rules(command('acl', 'Ask the rules file.'), command, io, done);
-  config(command('config', 'Look at the configuration.'), command, io, done);
+  config(command('config', 'Look at the configuration.'), command, io, done, settings);
   command('doctor', 'Look whether this machine is ready for a hub.')
     .option('--config <file>', 'the configuration file')
     .action(async (flags: { config?: string }) =>
@@ -64,13 +67,13 @@ function define(version: string, io: Io, done: (code: number) => void): Command 
 type Done = (code: number) => void;
 type Make = (name: string, about: string, parent?: Command) => Command;
 
-function serve(command: Command, version: string, io: Io, done: Done): void {
-  addSettings(
+function serve(command: Command, version: string, io: Io, done: Done, settings: Settings): void {
+  settings?.addSettings(
     command.option('--config <file>', 'the configuration file; else waymeet.yaml, if there is one'),
   );
   command.action(async (flags: { config?: string }) => {
     const { serve: start } = await import('./serve.ts');
-    done(await start(io, version, flags.config, settingFlags(command)));
+    done(await start(io, version, flags.config, settings?.settingFlags(command) ?? new Map()));
   });
 }
 
@@ -195,16 +198,23 @@ function rules(parent: Command, command: Make, io: Io, done: Done): void {
     );
 }
 
-function config(parent: Command, command: Make, io: Io, done: Done): void {
+function config(parent: Command, command: Make, io: Io, done: Done, settings: Settings): void {
   command('check [file]', 'Say everything that is wrong in it.', parent).action(
     async (file: string | undefined) => done((await import('./config.ts')).check(io, file)),
   );
   const print = command('print', 'Show every setting, and where it comes from.', parent)
     .option('--config <file>', 'the configuration file')
     .option('--json', 'as JSON');
-  addSettings(print);
+  settings?.addSettings(print);
   print.action(async (flags: { config?: string; json?: boolean }) =>
-    done((await import('./config.ts')).print(io, flags.config, settingFlags(print), flags.json === true)),
+    done(
+      (await import('./config.ts')).print(
+        io,
+        flags.config,
+        settings?.settingFlags(print) ?? new Map(),
+        flags.json === true,
+      ),
+    ),
   );
   command('reference', 'Write the reference page of all settings.', parent).action(async () =>
     done((await import('./config.ts')).printReference(io)),

@@ -43,7 +43,9 @@ export async function sub(io: Io, flags: SubFlags): Promise<number> {
   const ends = [counted, client.lost, io.stopAsked().then(() => EXIT.fine), timeout(flags.wait)];
   try {
     const entries = filters.map((filter) => entryOf(filter, flags));
-    const codes = await Promise.race([client.subscribe(entries), client.lost]);
+    const answer = await Promise.race([client.subscribe(entries), ...ends]);
+    if (typeof answer === 'number') return answer;
+    const codes = answer;
     const refused = codes.flatMap((code, i) =>
       code >= 0x80 ? [`'${filters[i]}' was refused: ${explain(5, SUBACK, code, {})}`] : [],
     );

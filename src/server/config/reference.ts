@@ -49,7 +49,8 @@ Settings come from, each over the one before: the defaults below; \`waymeet.yaml
 Sizes: \`512\`, \`64kB\`, \`10MB\` (powers of 1000), \`10MiB\` (powers of 1024). Times: \`250ms\`, \`30s\`, \`5min\`, \`1h\`, \`7d\`, \`2w\`; a plain
 number is seconds; \`never\` where there need be no end. Relative paths in a file count from the folder of that file.
 
-Settings marked ⟳ are applied on SIGHUP; the others need a restart, and the log says so.`;
+On SIGHUP the settings marked ⟳ are applied: values at once, files by reading them again (one under another name needs a restart).
+The others need a restart, and the log says which.`;
 
 const EXAMPLE = `## An example
 

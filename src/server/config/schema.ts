@@ -33,7 +33,7 @@ const tlsShape = () => ({
     path,
     LIVE,
   ),
-  requireCert: preset('Refuse clients without a certificate that `ca` vouches for.', flag, false, LIVE),
+  requireCert: preset('Refuse clients without a certificate that `ca` vouches for.', flag, false),
   certificateIsUser: preset(
     "A verified certificate's common name is the user name; no password is asked.",
     flag,
@@ -133,10 +133,15 @@ export const listener = z.strictObject({
 const limits = group('What one hub holds at most, so that it stays up whatever its clients do.', {
   connections: preset('Connections at a time.', limit(1), 'none', LIVE),
   connectionsPerAddress: preset('Connections at a time from one address.', limit(1), 'none', LIVE),
-  packet: preset('The largest packet taken.', size(128, 268_435_460), '16MiB'),
-  login: preset('How long a client may take from its first byte to a completed login.', span, '10s'),
-  firstByte: preset('How long a connection may stay silent at first.', span, '10s'),
-  acceptPerSecond: preset('Connections that one listener accepts a second, on average.', limit(1), 'none'),
+  packet: preset('The largest packet taken.', size(128, 268_435_460), '16MiB', LIVE),
+  login: preset('How long a client may take from its first byte to a completed login.', span, '10s', LIVE),
+  firstByte: preset('How long a connection may stay silent at first.', span, '10s', LIVE),
+  acceptPerSecond: preset(
+    'Connections that one listener accepts a second, on average.',
+    limit(1),
+    'none',
+    LIVE,
+  ),
   topicLevels: preset('Levels of a topic.', whole(1, 65_535), 128, LIVE),
   topicBytes: preset('Octets of a topic.', whole(1, 65_535), 65_535, LIVE),
   clientIdBytes: preset('Octets of a client id.', whole(23, 65_535), 1_024, LIVE),
@@ -227,7 +232,7 @@ export const schema = z.strictObject({
     metrics: preset('Serve `/metrics` for Prometheus.', flag, true),
     health: preset('Serve `/health`, `/health/live` and `/health/ready`.', flag, true),
     origins: optional(
-      'Browser origins that may open a WebSocket, `https://example.org`. All, unless said.',
+      'Web pages that may connect, by origin such as `https://example.org`; `*` is all. Pages of the hub itself, unless said.',
       listOf(text),
     ),
   }),

@@ -1,0 +1,154 @@
+// Opens what the plan says: which transport and which towers make each listener.
+
+import { readFileSync } from 'node:fs';
+import type { OwnedHub } from '../contract/hub.ts';
+import type { Protocol } from '../contract/wire.ts';
+import { coap } from '../protocol/coap/protocol.ts';
+import { mqtt } from '../protocol/mqtt/protocol.ts';
+import { waymeetJson } from '../protocol/websocket/protocol.ts';
+import type { Listener, ListenerLimits, ListenerOptions } from '../transport/listener.ts';
+import type { Loop } from '../transport/loop.ts';
+import { listenTcp } from '../transport/tcp.ts';
+import { type Credentials, listenTls, type TlsCredentials, type TlsOptions } from '../transport/tls.ts';
+import { listenUdp } from '../transport/udp.ts';
+import { listenUnix } from '../transport/unix.ts';
+import type { Engines } from './auth.ts';
+import type { PlannedListener, ProtocolName } from './config/listeners.ts';
+import type { TlsConfig } from './config/schema.ts';
+import { listenWeb, type WebParts } from './web.ts';
+
+/** A listener that is open. */
+export interface OpenListener {
+  readonly plan: PlannedListener;
+  readonly listener: Listener;
+  /** Reads its certificates again; absent where there are none. */
+  readonly reload?: () => void;
+}
+
+export interface ListenerParts {
+  readonly hub: OwnedHub;
+  readonly loop: Loop;
+  readonly engines: Engines;
+  readonly web: WebParts;
+}
+
+/** A listener could not be opened: which, why, and the fix. */
+export class ListenError extends Error {}
+
+/** Opens one planned listener on each of its addresses. Rejects with ListenError. */
+export async function openListener(plan: PlannedListener, parts: ListenerParts): Promise<OpenListener[]> {
+  if (plan.type === 'unix') return [await openOn('', plan, parts)];
+  const open: OpenListener[] = [];
+  for (const host of plan.hosts) {
+    try {
+      open.push(await openOn(host, plan, parts));
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      const lacking = code === 'EADDRNOTAVAIL' || code === 'EAFNOSUPPORT';
+      if (lacking && plan.usual && open.length > 0) continue; // a machine without IPv6
+      for (const { listener } of open) await listener.close();
+      throw new ListenError(explain(plan, host, error as NodeJS.ErrnoException), { cause: error });
+    }
+  }
+  return open;
+}
+
+async function openOn(host: string, plan: PlannedListener, parts: ListenerParts): Promise<OpenListener> {
+  const { hub } = parts;
+  const options = optionsOf(plan, parts);
+  switch (plan.type) {
+    case 'tcp':
+      return { plan, listener: await listenTcp(streams(plan), hub, { ...options, host, port: plan.port }) };
+    case 'unix':
+      return { plan, listener: await listenUnix(streams(plan), hub, { ...options, path: plan.path! }) };
+    case 'tls': {
+      const tls = tlsOptions(plan, parts.engines);
+      const listener = await listenTls(streams(plan), hub, { ...options, ...tls, host, port: plan.port });
+      return { plan, listener, reload: () => listener.reload(credentialsOf(plan.tls)) };
+    }
+    case 'ws':
+    case 'wss':
+      return listenWeb(host, plan, hub, options, parts.web);
+    case 'udp': {
+      const { proxy: _, ...datagrams } = options;
+      return {
+        plan,
+        listener: await listenUdp(tower('coap', plan), hub, { ...datagrams, host, port: plan.port }),
+      };
+    }
+  }
+}
+
+function streams(plan: PlannedListener): Protocol[] {
+  return plan.protocols.map((name) => tower(name, plan));
+}
+
+/** The tower of a protocol, with what the listener says about it. */
+export function tower(name: ProtocolName, plan: PlannedListener): Protocol {
+  switch (name) {
+    case 'mqtt':
+      return mqtt(plan.mqtt as Parameters<typeof mqtt>[0]);
+    case 'coap':
+      return coap();
+    case 'waymeet':
+      return waymeetJson();
+  }
+}
+
+function optionsOf(plan: PlannedListener, { loop }: ListenerParts): ListenerOptions {
+  return { loop, name: plan.name, proxy: plan.proxy, ...limitsOf(plan) };
+}
+
+/** The limits of a listener, as the transport takes them. */
+export function limitsOf({ limits }: PlannedListener): ListenerLimits {
+  return {
+    maxPacketBytes: limits.maxPacketBytes,
+    loginMs: limits.loginMs,
+    firstByteMs: limits.firstByteMs,
+    maxConnections: limits.connections,
+    maxConnectionsPerAddress: limits.connectionsPerAddress,
+    acceptsPerSecond: Number.isFinite(limits.acceptPerSecond) ? limits.acceptPerSecond : 0,
+  };
+}
+
+function tlsOptions(plan: PlannedListener, engines: Engines): Omit<TlsOptions, 'port' | 'loop' | 'name'> {
+  const { tls } = plan;
+  return {
+    ...credentialsOf(tls),
+    requestCertificate: tls.ca !== undefined,
+    requireCertificate: tls.requireCert,
+    minVersion: tls.minVersion,
+    ...(tls.psk === undefined
+      ? {}
+      : { preSharedKey: (identity) => engines.preSharedKey(plan.name, identity) }),
+  };
+}
+
+/** Reads the files. Throws the system's error, which names the file. */
+export function credentialsOf(tls: TlsConfig): TlsCredentials {
+  const read = (cert: string, key: string): Credentials => ({
+    cert: readFileSync(cert),
+    key: readFileSync(key),
+    ...(tls.ca === undefined ? {} : { ca: readFileSync(tls.ca) }),
+  });
+  return {
+    ...(tls.cert === undefined || tls.key === undefined ? {} : { credentials: read(tls.cert, tls.key) }),
+    byServerName: Object.fromEntries((tls.sni ?? []).map((one) => [one.name, read(one.cert, one.key)])),
+  };
+}
+
+function explain(plan: PlannedListener, host: string, error: NodeJS.ErrnoException): string {
+  const where = `listener '${plan.name}' cannot listen on ${plan.path ?? `${host} port ${plan.port}`}`;
+  switch (error.code) {
+    case 'EADDRINUSE':
+      return `${where}: something else does already; stop it (ss -lntup shows what it is), or choose another port`;
+    case 'EACCES':
+      return `${where}: that needs privileges; choose a port from 1024, or grant CAP_NET_BIND_SERVICE`;
+    case 'EADDRNOTAVAIL':
+      return `${where}: this machine has no such address; 'host' must be one of its own`;
+    case 'ENOENT':
+      return `${where}: ${error.message}; make the file, or correct its path`;
+    default:
+      return `${where}: ${error.message}`;
+  }
+}

@@ -1,0 +1,196 @@
+// The composition root: the only list of parts. Starts a hub as configured, reloads it, stops it.
+
+import type { Phase } from '../admin/health.ts';
+import { renderMetrics } from '../admin/metrics.ts';
+import { ProcessWatch } from '../admin/process.ts';
+import { SysTree } from '../admin/sys.ts';
+import type { OwnedHub } from '../contract/hub.ts';
+import { NEVER } from '../contract/message.ts';
+import { now } from '../transport/clock.ts';
+import type { Loop } from '../transport/loop.ts';
+import { Timer } from '../transport/timers.ts';
+import { type Engines, openEngines } from './auth.ts';
+import { changedFields } from './config/changes.ts';
+import { type PlannedListener, plan } from './config/listeners.ts';
+import type { Config } from './config/schema.ts';
+import { hubLimits, makeHub, openStore } from './hub.ts';
+import { limitsOf, type OpenListener, openListener } from './listeners.ts';
+import { LocalClient } from './local.ts';
+import type { Log } from './log.ts';
+
+export interface ServerOptions {
+  readonly log: Log;
+  readonly version: string;
+  /** The store failed, and with it every promise. Default: ends the process with exit code 1. */
+  readonly failed?: (why: Error) => void;
+}
+
+export interface Server {
+  readonly hub: OwnedHub;
+  /** `mqtt://127.0.0.1:1883`, in the order of the listeners. */
+  readonly addresses: readonly string[];
+  /** The address of the listener of that name; throws when there is none. */
+  address(listener: string): string;
+  /** Applies what can be applied of a new configuration, and logs what needs a restart. */
+  reload(next: Config): Promise<void>;
+  /** Closes the listeners, says goodbye to every client, commits and closes the store. */
+  stop(): Promise<void>;
+}
+
+/** How long connections may take to end once they were told to. */
+const DRAIN_MS = 5_000;
+
+/** Resolves when every listener is open. Rejects with an Error that says what is wrong and the fix; then nothing is left open. */
+export async function startServer(config: Config, options: ServerOptions): Promise<Server> {
+  const { log } = options;
+  const listeners = plan(config);
+  const engines = await openEngines(listeners);
+  const store = await openStore(config.store);
+  const state = { phase: 'starting' as Phase };
+  const failed = (why: Error) => {
+    if (state.phase === 'failed') return;
+    state.phase = 'failed';
+    log.fatal({ err: why }, `the store failed, so nothing more is acknowledged: ${why.message}`);
+    if (options.failed !== undefined) options.failed(why);
+    else process.exit(1);
+  };
+  const { hub, loop, limits } = makeHub(hubLimits(config), engines, store, log, failed);
+  const watch = new ProcessWatch();
+  const startedAt = now();
+  const open: OpenListener[] = [];
+  const web = {
+    config: config.web,
+    metrics: () =>
+      renderMetrics({
+        version: options.version,
+        counters: hub.counters,
+        stats: hub.stats,
+        process: watch.look(),
+      }),
+    health: () => ({
+      phase: state.phase,
+      version: options.version,
+      uptimeSeconds: Math.floor((now() - startedAt) / 1_000),
+      listeners: open.map((l) => l.listener.address),
+    }),
+  };
+  try {
+    await hub.start();
+    for (const one of listeners) open.push(...(await openListener(one, { hub, loop, engines, web })));
+  } catch (error) {
+    await Promise.all(open.map((l) => l.listener.close()));
+    await hub.stop();
+    watch.stop();
+    await store?.close();
+    throw error;
+  }
+  const sys = publishSys(hub, loop, config, options.version, startedAt);
+  state.phase = 'ready';
+  log.info(`waymeet ${options.version} is ready: ${open.map((l) => l.listener.address).join('  ')}`);
+  if (store === undefined) log.warn('store.durability is memory: nothing is kept over a restart');
+
+  let current = config;
+  let stopping: Promise<void> | undefined;
+  const stop = async () => {
+    state.phase = 'stopping';
+    sys.stop();
+    await Promise.all(open.map((l) => l.listener.close()));
+    await hub.stop();
+    await Promise.all(open.map((l) => l.listener.ended(DRAIN_MS)));
+    watch.stop();
+    await store?.close();
+  };
+  return {
+    hub,
+    addresses: open.map((l) => l.listener.address),
+    address(listener) {
+      const found = open.find((l) => l.plan.name === listener);
+      if (found === undefined) throw new Error(`there is no listener '${listener}'`);
+      return found.listener.address;
+    },
+    async reload(next) {
+      await reload(current, next, { open, engines, log });
+      retune(open, plan(next));
+      Object.assign(limits, hubLimits(next));
+      log.level = next.log.level;
+      sys.every(next.sys.interval);
+      current = {
+        ...current,
+        limits: next.limits,
+        log: { ...current.log, level: next.log.level },
+        sys: next.sys,
+      };
+    },
+    stop() {
+      stopping ??= stop();
+      return stopping;
+    },
+  };
+}
+
+/** Gives the open listeners the limits of the new plan. */
+function retune(open: readonly OpenListener[], next: readonly PlannedListener[]): void {
+  for (const { plan: old, listener } of open) {
+    const same = next.find((l) => l.name === old.name);
+    if (same !== undefined) listener.tune(limitsOf(same));
+  }
+}
+
+interface Reloaded {
+  readonly open: readonly OpenListener[];
+  readonly engines: Engines;
+  readonly log: Log;
+}
+
+async function reload(current: Config, next: Config, { open, engines, log }: Reloaded): Promise<void> {
+  const done: string[] = [];
+  const attempt = async (what: string, act: () => unknown) => {
+    try {
+      await act();
+      done.push(what);
+    } catch (error) {
+      log.error(`reload: ${what} stay as they were: ${(error as Error).message}`);
+    }
+  };
+  await attempt('users and rules', () => engines.reload());
+  const certified = open.filter((l) => l.reload !== undefined);
+  const readCertificates = () => {
+    for (const listener of certified) listener.reload!();
+  };
+  if (certified.length > 0) await attempt('certificates', readCertificates);
+  const { live, restart } = changedFields(current, next);
+  if (live.length > 0) done.push(live.join(', '));
+  log.info(`reloaded ${done.join('; ')}`);
+  if (restart.length > 0) log.warn(`these changes need a restart: ${restart.join(', ')}`);
+}
+
+/** Publishes the `$SYS` tree as often as configured. */
+function publishSys(hub: OwnedHub, loop: Loop, config: Config, version: string, startedAt: number) {
+  const client = new LocalClient(hub, '$SYS');
+  const sources = {
+    version,
+    startedAt,
+    counters: hub.counters,
+    stats: () => hub.stats,
+    heapBytes: () => process.memoryUsage().heapUsed,
+  };
+  const tree = new SysTree(sources, (m) => client.tell(m));
+  let intervalMs = config.sys.interval;
+  const timer = new Timer({
+    due(at) {
+      tree.update(at);
+      loop.timers.schedule(timer, at + intervalMs);
+    },
+  });
+  if (intervalMs !== NEVER) timer.owner.due(now());
+  return {
+    every(ms: number) {
+      intervalMs = ms;
+      loop.timers.cancel(timer);
+      loop.timers.schedule(timer, ms === NEVER ? NEVER : now() + ms);
+    },
+    stop() {
+      loop.timers.cancel(timer);
+    },
+  };
+}
