@@ -10,6 +10,7 @@ import { coap } from '../src/protocol/coap/protocol.ts';
 import type { MqttOptions } from '../src/protocol/mqtt/options.ts';
 import { mqtt } from '../src/protocol/mqtt/protocol.ts';
 import { waymeetJson } from '../src/protocol/websocket/protocol.ts';
+import { MemoryStore } from '../src/store/memory.ts';
 import { type LinkOptions, MemoryNetwork, type MemoryWire } from '../src/transport/memory.ts';
 import { seeded, VirtualClock } from '../src/transport/virtual-clock.ts';
 
@@ -44,7 +45,7 @@ export const OPEN: Auth = {
 export interface BrokerOptions {
   readonly limits?: Partial<HubLimits>;
   readonly auth?: Auth;
-  /** Default: a VirtualStore, which `crash` makes lose what was not committed. A store given here only sees a new hub open over it. */
+  /** Default: a MemoryStore. `crash` makes a MemoryStore lose what was not committed; another sees a new hub open over it. */
   readonly store?: Store;
   readonly protocols?: readonly Protocol[];
   readonly mqtt?: Partial<MqttOptions>;
@@ -77,8 +78,8 @@ export async function startBroker(options: BrokerOptions = {}): Promise<Broker> 
 export class Broker {
   readonly clock: VirtualClock;
   readonly network: MemoryNetwork;
-  /** The disk of the default store. */
-  readonly disk: VirtualDisk;
+  /** What the hub runs over now. Unless one was given, a MemoryStore: `failNext` makes a commit fail. */
+  store: Store;
   /** What the hub logged, `level text`. */
   readonly log: string[] = [];
   /** The hub that runs now; another one after a crash. */
@@ -96,7 +97,7 @@ export class Broker {
     // Before the network's hook: what a turn writes leaves with it.
     this.clock.after(() => this.turn());
     this.network = new MemoryNetwork(this.clock, options.seed);
-    this.disk = new VirtualDisk(this.clock, options.commitMs ?? 0);
+    this.store = options.store ?? new MemoryStore({ delay: () => this.commitDelay() });
     this.protocols = options.protocols ?? [mqtt(options.mqtt), coap(), waymeetJson()];
   }
 
@@ -115,7 +116,7 @@ export class Broker {
     let cancel = (): void => {};
     return {
       auth: this.options.auth ?? OPEN,
-      store: this.options.store ?? this.disk.open(),
+      store: this.store,
       now: () => clock.now,
       wake: (at) => {
         cancel();
@@ -137,6 +138,16 @@ export class Broker {
         this.log.push(`${level} ${text}`);
       },
     };
+  }
+
+  /** Commits take virtual time, and those of a crashed process never happen. */
+  private commitDelay(): Promise<void> {
+    const { life, clock } = this;
+    return new Promise((resolve) => {
+      clock.at(clock.now + (this.options.commitMs ?? 0), () => {
+        if (life === this.life) resolve();
+      });
+    });
   }
 
   private turn(): boolean {
@@ -179,7 +190,8 @@ export class Broker {
   async crash(): Promise<void> {
     for (const wire of this.served) wire.abandon();
     this.served.clear();
-    this.disk.crash();
+    this.life++;
+    if (this.store instanceof MemoryStore) this.store = this.store.reopen();
     this.turnAsked = false;
     await this.start();
     await this.clock.advance(0); // clients nearby notice
@@ -273,70 +285,4 @@ export function hex(text: string): Uint8Array {
 /** Hex with spaces, for comparing. */
 export function toHex(octets: Uint8Array): string {
   return Array.from(octets, (o) => o.toString(16).padStart(2, '0')).join(' ');
-}
-
-/** What is on disk: committed entries only. Stores come and go over it. */
-export class VirtualDisk {
-  readonly entries = new Map<string, Uint8Array>();
-  private life = 0;
-  private readonly clock: VirtualClock;
-  private readonly commitMs: number;
-
-  constructor(clock: VirtualClock, commitMs: number) {
-    this.clock = clock;
-    this.commitMs = commitMs;
-  }
-
-  open(): Store {
-    const life = this.life;
-    const { clock, commitMs, entries } = this;
-    let batch: [string, Uint8Array | undefined][] = [];
-    return {
-      put: (key, value) => {
-        batch.push([keyText(key), value.slice()]);
-      },
-      remove: (key) => {
-        batch.push([keyText(key), undefined]);
-      },
-      get: (key) => entries.get(keyText(key))?.slice(),
-      scan: (from, to) => {
-        const low = keyText(from);
-        const high = keyText(to);
-        const found = [...entries].filter(([key]) => key >= low && key < high);
-        found.sort(([a], [b]) => (a < b ? -1 : 1));
-        return found.map(([key, value]) => [keyBytes(key), value.slice()] as const);
-      },
-      commit: () => {
-        const closed = batch;
-        batch = [];
-        return new Promise((resolve) => {
-          clock.at(clock.now + commitMs, () => {
-            if (life !== this.life) return; // the process is gone, and nobody waits
-            for (const [key, value] of closed) {
-              if (value === undefined) entries.delete(key);
-              else entries.set(key, value);
-            }
-            resolve();
-          });
-        });
-      },
-      bytes: 0,
-      close: () => Promise.resolve(),
-    };
-  }
-
-  /** Commits that are under way never happen. */
-  crash(): void {
-    this.life++;
-  }
-}
-
-/** One UTF-16 unit an octet: compares as memcmp does. */
-function keyText(key: Uint8Array): string {
-  if (key.length < 1 || key.length > 500) throw new Error(`a key of ${key.length} octets`);
-  return Buffer.from(key.buffer, key.byteOffset, key.length).toString('latin1');
-}
-
-function keyBytes(text: string): Uint8Array {
-  return new Uint8Array(Buffer.from(text, 'latin1'));
 }

@@ -12,7 +12,7 @@ const WITHIN_MS = 60_000;
 
 export async function runOffline(job: Job, messages: number, qos: Qos): Promise<readonly Figure[]> {
   // nobody hears it while it is published: a batch is owed its acknowledgements only
-  const plan = pairs(1, qos);
+  const plan = pairs(1, qos, { window: 512, batch: 128 });
   const away = { ...plan, publishers: [{ ...plan.publishers[0]!, receivers: 0 }] };
   // batches of the whole: the ledger must not credit the arrivals of the drain
   const ledger = new Ledger(1, 1, 0xffff_ffff, undefined);

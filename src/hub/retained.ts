@@ -1,6 +1,6 @@
 // The last value of each topic, kept for those who come later.
 
-import { type Message, NEVER } from '../contract/message.ts';
+import { Message, NEVER } from '../contract/message.ts';
 import type { Outcome } from '../contract/outcome.ts';
 import type { Cancel, Deadlines } from './deadlines.ts';
 import { type Journal, key } from './journal.ts';
@@ -58,8 +58,10 @@ export class Retained {
 
   private keep(m: Message, record: number, old: Kept | undefined): void {
     if (old !== undefined) this.let(old);
-    const expiry = m.expiresAt === NEVER ? undefined : this.deadlines.add(m.expiresAt, () => this.expired(m));
-    this.tree.set(m.topic, { message: m, record, expiry });
+    const message = withOwnMemory(m);
+    const expiry =
+      m.expiresAt === NEVER ? undefined : this.deadlines.add(m.expiresAt, () => this.expired(message));
+    this.tree.set(m.topic, { message, record, expiry });
     this.bytes += m.payload.length;
   }
 
@@ -85,4 +87,10 @@ export class Retained {
       if (kept.message.expiresAt > now) visit(kept.message);
     });
   }
+}
+
+/** Retained messages live long: a payload must not hold on to a larger block that it was cut from. */
+function withOwnMemory(m: Message): Message {
+  if (m.payload.buffer.byteLength <= m.payload.length * 2) return m;
+  return new Message(m.topic, m.payload.slice(), m.qos, m.retain, m.origin, m.at, m.expiresAt, m.meta);
 }

@@ -24,6 +24,8 @@ export class LinePeer implements Peer {
   swallowed = 0;
   /** Octets of the current `fill` that are not written yet. */
   private toFill = 0;
+  private next = 0;
+  private piece = 10_000;
   private toSwallow = 0;
   private calling = false;
 
@@ -76,7 +78,10 @@ export class LinePeer implements Peer {
       }
     } else if (verb === 'mixed') this.mixed(Number(rest));
     else if (verb === 'fill') {
-      this.toFill = Number(rest);
+      const [count, first = '0', piece = '10000'] = rest.split(' ');
+      this.piece = Number(piece);
+      this.toFill = Number(count);
+      this.next = Number(first);
       this.fill();
     } else if (verb === 'flood') this.wire.write(new Uint8Array(Number(rest)));
     else if (verb === 'swallow') this.toSwallow = Number(rest);
@@ -115,9 +120,11 @@ export class LinePeer implements Peer {
 
   private fill(): void {
     while (this.toFill > 0 && !this.wire.full) {
-      const some = Math.min(this.toFill, 10_000);
+      const some = Math.min(this.toFill, this.piece);
+      // A gap: no two pieces touch, and each is a span of its own.
+      this.wire.slabs.reserve(1);
       const offset = this.wire.reserve(some);
-      this.wire.bytes.fill(0x2e, offset, offset + some);
+      for (let i = 0; i < some; i++) this.wire.bytes[offset + i] = this.next++ & 0xff;
       this.toFill -= some;
       this.mostUnsent = Math.max(this.mostUnsent, this.wire.unsent);
     }

@@ -29,6 +29,7 @@ export interface ObserverHost {
   /** An acknowledgement made room for confirmable notifications. */
   roomMade(): void;
   evicted(why: Outcome): void;
+  delivered(qos: Qos): void;
   dropped(reason: string): void;
 }
 
@@ -43,6 +44,7 @@ export class Observer implements Consumer {
   private unanswered = false;
   private confirmedAt: number;
   private live = true;
+  private attached = false;
 
   constructor(key: string, token: Uint8Array, filter: string, box: Mailbox, host: ObserverHost) {
     this.key = key;
@@ -54,7 +56,7 @@ export class Observer implements Consumer {
   }
 
   ready(qos: Qos): boolean {
-    if (this.unanswered || this.host.wire.full) return false;
+    if (!this.live || this.unanswered || this.host.wire.full) return false;
     return !this.confirmable(qos) || this.host.layer.unacknowledged < NSTART;
   }
 
@@ -78,6 +80,7 @@ export class Observer implements Consumer {
       if (id !== 0) box.settle(id, 'too-large');
       return;
     }
+    host.delivered(qos);
     if (!this.confirmable(qos)) {
       this.lastId = host.layer.notify(this.token, host.nextSequence(), tail, undefined);
       if (id !== 0) box.settle(id, 'ok');
@@ -113,11 +116,18 @@ export class Observer implements Consumer {
     this.host.evicted(why);
   }
 
-  /** Ends it on this side; the mailbox goes with its last consumer. */
+  /** From now on notifications follow what is published. */
+  start(): void {
+    this.attached = true;
+    this.box.attach(this);
+  }
+
+  /** Ends it on this side. The mailbox goes with its last consumer, so one that never had any gets one first. */
   stop(): void {
     if (!this.live) return;
     this.live = false;
     this.box.unsubscribe(this.filter);
+    if (!this.attached) this.box.attach(this);
     this.box.detach(this);
   }
 }

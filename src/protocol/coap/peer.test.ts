@@ -393,6 +393,23 @@ describe('observations', () => {
       expect(watcher.heard()).toEqual(['NON 2.05 k observe', 'NON 2.05 k observe "1"']);
   });
 
+  test('over the limit of subscriptions the answer has no Observe; what was refused leaves nothing behind', async () => {
+    const broker = await start({ limits: { subscriptionsPerClient: 1 } });
+    const c = new Client(broker);
+    c.request('PUT /t/a?retain=true', { payload: '1', format: 50 });
+    await broker.clock.run();
+    const accept = [{ number: OPTION.accept, value: Uint8Array.of(60) }];
+    c.request('GET /t/a', { observe: 0, token: 'x', extra: accept });
+    await broker.clock.run();
+    expect(c.heard().at(-1)).toBe('ACK 4.06 x "another Content-Format"');
+    expect([broker.hub.stats.sessions, broker.hub.stats.subscriptions]).toEqual([0, 0]);
+    c.request('GET /t/a', { observe: 0, token: 'y' });
+    c.request('GET /t/a', { observe: 0, token: 'z' });
+    await broker.clock.run();
+    expect(c.heard()).toEqual(['ACK 2.05 y observe ct=50 "1"', 'ACK 2.05 z ct=50 "1"']);
+    expect(broker.hub.stats.sessions).toBe(1);
+  });
+
   test('over a lossy, disordered network the newest value arrives in the end', async () => {
     const broker = await start({ seed: 9, link: { loss: 0.3, delayMs: 20, jitterMs: 200 } });
     const watcher = new Client(broker, { loss: 0 });

@@ -246,8 +246,7 @@ export class CoapPeer implements Peer, Guest, ObserverHost {
 
   private read(request: Request): void {
     const { exchange, wish } = request;
-    if (wish.observe === 1) this.observers.get(keyOf(exchange.token))?.stop();
-    if (wish.observe === 1) this.observers.delete(keyOf(exchange.token)); // [RFC7641-3.6]
+    if (wish.observe === 1) this.forget(keyOf(exchange.token)); // [RFC7641-3.6]
     const m = this.access.retained(wish.topic);
     if (m === undefined) this.refuseRequest(exchange, { code: CODE.notFound, why: 'no retained message' });
     else this.respondWith(exchange, m, wish.accept, undefined);
@@ -260,8 +259,11 @@ export class CoapPeer implements Peer, Guest, ObserverHost {
       return;
     }
     const key = keyOf(exchange.token);
-    this.observers.get(key)?.stop(); // the same token again replaces the observation [RFC7641-4.1]
-    this.observers.delete(key);
+    this.forget(key); // the same token again replaces the observation [RFC7641-4.1]
+    if (this.observers.size >= this.hub.limits.subscriptionsPerClient) {
+      this.read(request); // an answer without Observe: not observed [RFC7641-4.1]
+      return;
+    }
     const box = this.access.mailbox(`${key}@${this.access.client}`, {
       fresh: true,
       keepMs: 0,
@@ -286,7 +288,12 @@ export class CoapPeer implements Peer, Guest, ObserverHost {
       return;
     }
     this.observers.set(key, observer);
-    box.attach(observer);
+    observer.start();
+  }
+
+  private forget(key: string): void {
+    this.observers.get(key)?.stop();
+    this.observers.delete(key);
   }
 
   /** A topic without a value yet can be observed: 2.05 without payload starts the observation. */
@@ -346,6 +353,11 @@ export class CoapPeer implements Peer, Guest, ObserverHost {
       this.observers.set(observer.key, observer);
     }
     this.schedule();
+  }
+
+  delivered(qos: Qos): void {
+    const { delivered } = this.hub.counters.of('coap');
+    delivered[qos] = delivered[qos]! + 1;
   }
 
   dropped(reason: string): void {

@@ -5,6 +5,7 @@ import type { HubLimits } from '../../contract/hub.ts';
 import type { MailboxOptions } from '../../contract/mailbox.ts';
 import { NEVER } from '../../contract/message.ts';
 import type { Outcome } from '../../contract/outcome.ts';
+import { isTopicName } from '../../contract/topic.ts';
 import type { Wire, WireLimits } from '../../contract/wire.ts';
 import { LARGEST_WINDOW, type OutflowTerms } from './deliver.ts';
 import { encodePacket } from './encode.ts';
@@ -12,9 +13,12 @@ import { laneOf } from './lane.ts';
 import { CONNACK_3, CONNACK_5, SENTENCE } from './map.ts';
 import type { MqttOptions } from './options.ts';
 import { CONNACK, type Connect, type Level, NO_PROPERTIES, type Properties } from './packet.ts';
+import { isUtf8, utf8Length } from './text.ts';
 
 /** The longest packet that the length field can announce: 1 + 4 + 268,435,455 octets. */
 const LARGEST_PACKET = 268_435_460;
+/** More than any count; a small integer, because it is compared with on the hot path. */
+const UNLIMITED = 0x3fffffff;
 const FOREVER_SECONDS = 0xffffffff;
 /** MQTT 3.1 allows client ids of 1 to 23 characters; later versions leave the length to the server. */
 const CLIENT_ID_3_1 = 23;
@@ -34,7 +38,7 @@ export interface Terms extends OutflowTerms {
   readonly verbose: boolean;
   /** The topic aliases that the client may use. */
   readonly incomingAliasMaximum: number;
-  /** Unanswered QoS 1 and 2 publishes that the client may have; NEVER in 3.x, which cannot be told. */
+  /** Unanswered QoS 1 and 2 publishes that the client may have; UNLIMITED in 3.x, which cannot be told. */
   readonly receiveMaximum: number;
 }
 
@@ -50,8 +54,20 @@ export function loginOf(c: Connect, wire: Wire): Login {
   };
 }
 
+/** Why a CONNECT that is well-formed is refused before anybody is asked, or 'ok'. */
+export function objectionTo(c: Connect, hub: HubLimits, options: MqttOptions): Outcome {
+  if (options.serverReference !== undefined)
+    return options.serverMoved ? 'server-moved' : 'use-another-server';
+  if (!acceptableClientId(c) || utf8Length(c.clientId) > hub.clientIdBytes) return 'identifier-invalid';
+  const { will } = c;
+  if (will === undefined) return 'ok';
+  if (!isTopicName(will.topic, hub)) return 'topic-invalid';
+  const text = options.checkPayloadFormat && will.properties.payloadFormatIndicator === 1;
+  return text && !isUtf8(will.payload, 0, will.payload.length) ? 'payload-invalid' : 'ok';
+}
+
 /** Whether the client id is one that its version allows. */
-export function acceptableClientId(c: Connect): boolean {
+function acceptableClientId(c: Connect): boolean {
   if (c.level === 3) return c.clientId !== '' && c.clientId.length <= CLIENT_ID_3_1;
   if (c.level === 4) return c.clientId !== '' || c.clean; // [MQTT311-3.1.3-8]
   return true; // [MQTT5-3.1.3-6]: an empty one is assigned
@@ -77,7 +93,7 @@ export function termsOf(c: Connect, hub: HubLimits, options: MqttOptions): Terms
     maxPacketBytes,
     aliasMaximum: Math.min(p.topicAliasMaximum ?? 0, options.outgoingAliasMaximum), // [MQTT5-3.1.2-26]
     incomingAliasMaximum: level5 ? options.topicAliasMaximum : 0,
-    receiveMaximum: level5 ? hub.receiveMaximum : NEVER,
+    receiveMaximum: level5 ? hub.receiveMaximum : UNLIMITED,
   };
 }
 

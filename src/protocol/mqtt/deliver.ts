@@ -207,7 +207,7 @@ export class Outflow implements Consumer {
       return id;
     }
     this.sequenced ??= new Flight(SEQUENCE_IDS);
-    const next = this.nextNumber();
+    const next = this.nextNumber(1);
     const id = SEQUENCE_FIRST_ID | (next & (SEQUENCE_IDS - 1));
     if (number === 0) this.sequenced.append(id, state);
     else this.sequenced.add(id, state, box, number);
@@ -215,12 +215,15 @@ export class Outflow implements Consumer {
     return id;
   }
 
-  /** Follows the newest in flight closely, so that a single delivery never collides, whatever the others do to the sequence. */
-  private nextNumber(): number {
-    if (this.sequenced!.places === 0) return this.lanes.draw(1);
+  /**
+   * The first of `count` numbers for this client alone. It follows the newest in flight closely, so that a single delivery never collides,
+   * whatever the others do to the sequence.
+   */
+  private nextNumber(count: number): number {
+    if (this.sequenced!.places === 0) return this.lanes.draw(count);
     const next = (this.newest + 1) & SEQUENCE_MASK;
     const behind = (next - this.lanes.sequence) & SEQUENCE_MASK;
-    if (behind <= SEQUENCE_MASK >> 1) this.lanes.sequence = (next + 1) & SEQUENCE_MASK;
+    if (behind <= SEQUENCE_MASK >> 1) this.lanes.sequence = (next + count) & SEQUENCE_MASK;
     return next;
   }
 
@@ -245,9 +248,9 @@ export class Outflow implements Consumer {
     if (count < run.count) this.starved = true;
     else count = run.count;
     if (count <= 0) return 0;
-    const first = run.first >= 0 ? run.first : this.lanes.draw(run.count);
-    run.first = first;
     this.sequenced ??= new Flight(SEQUENCE_IDS);
+    if (run.first < 0) run.first = run.takers < 2 ? this.nextNumber(count) : this.lanes.draw(run.count);
+    const { first } = run;
     const flight = this.sequenced;
     if (flight.places > 0) {
       const ahead = (first - this.newest) & SEQUENCE_MASK;

@@ -6,7 +6,7 @@ import type { Wire } from '../../contract/wire.ts';
 import { propertiesOf, TAG_IDENTIFIER } from './map.ts';
 import { encodeProperties } from './properties.ts';
 import { utf8Length, writeUtf8 } from './text.ts';
-import { varintLength, writeVarint } from './writer.ts';
+import { allocate, varintLength, writeVarint } from './writer.ts';
 
 const NOTHING = new Uint8Array(0);
 
@@ -15,7 +15,7 @@ const TOPIC: Dialect = {
   slot: dialectSlot(),
   encode(m) {
     const length = utf8Length(m.topic);
-    const octets = new Uint8Array(2 + length);
+    const octets = allocate(2 + length);
     octets[0] = length >> 8;
     octets[1] = length;
     writeUtf8(octets, 2, m.topic);
@@ -61,7 +61,7 @@ class FrameDialect implements Dialect {
     const headBytes = 2 + topic + (this.acknowledged ? 2 : 0) + propertiesBytes;
     const remaining = headBytes + m.payload.length;
     const inline = byReference(m) ? 0 : m.payload.length;
-    const octets = new Uint8Array(1 + varintLength(remaining) + headBytes + inline);
+    const octets = allocate(1 + varintLength(remaining) + headBytes + inline);
     octets[0] = 0x30;
     let at = writeVarint(octets, 1, remaining);
     octets[at] = topic >> 8;

@@ -3,6 +3,7 @@
 import { Message, type Meta, NEVER, type Origin } from '../../contract/message.ts';
 import type { Outcome } from '../../contract/outcome.ts';
 import { NO_PROPERTIES, type Properties, type Publish, type Will } from './packet.ts';
+import { copyOf } from './writer.ts';
 
 /** Return codes of CONNACK in 3.1 and 3.1.1 (3.2.2.3). 3 is all that they have for what is not the client's fault. */
 export const CONNACK_3 = {
@@ -253,7 +254,7 @@ export function tagOf(identifier: number, retainAsPublished: boolean): number {
 
 /** The Message of a PUBLISH. Everything that is a view into the frame is copied, unless the frame's octets are the message's own. */
 export function messageOf(p: Publish, topic: string, origin: Origin, now: number, owned: boolean): Message {
-  const payload = owned ? p.payload : p.payload.slice();
+  const payload = owned ? p.payload : copyOf(p.payload);
   if (p.properties === NO_PROPERTIES)
     return new Message(topic, payload, p.qos, p.retain, origin, now, NEVER, undefined);
   return new Message(

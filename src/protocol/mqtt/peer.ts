@@ -7,13 +7,13 @@ import { type Outcome, ProtocolError } from '../../contract/outcome.ts';
 import type { Peer, Wire } from '../../contract/wire.ts';
 import { CONTINUE_AUTHENTICATION, Proof, REAUTHENTICATE } from './auth.ts';
 import {
-  acceptableClientId,
   announcedLevel,
   encodeConnackCode,
   encodeRefusal,
   encodeWelcome,
   loginOf,
   mailboxOptionsOf,
+  objectionTo,
   type Terms,
   termsOf,
 } from './connect.ts';
@@ -183,12 +183,9 @@ export class MqttPeer implements Peer, Guest, SessionHost {
   private opened(c: Connect, now: number): void {
     this.connect = c;
     this.heardAt = now;
-    if (this.options.serverReference !== undefined) {
-      this.refuse(this.options.serverMoved ? 'server-moved' : 'use-another-server');
-      return;
-    }
-    if (!acceptableClientId(c)) {
-      this.refuse('identifier-invalid');
+    const objection = objectionTo(c, this.hub.limits, this.options);
+    if (objection !== 'ok') {
+      this.refuse(objection);
       return;
     }
     this.login = loginOf(c, this.wire);

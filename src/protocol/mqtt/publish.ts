@@ -5,6 +5,7 @@ import type { Mailbox } from '../../contract/mailbox.ts';
 import type { Origin, Qos } from '../../contract/message.ts';
 import { type Outcome, ProtocolError } from '../../contract/outcome.ts';
 import type { Route } from '../../contract/run.ts';
+import { isTopicName } from '../../contract/topic.ts';
 import type { Wire } from '../../contract/wire.ts';
 import { IncomingAliases } from './alias.ts';
 import type { Answers } from './answers.ts';
@@ -16,7 +17,6 @@ import { DISCONNECT_5, messageOf, PUBLISH_3, PUBLISH_5, SENTENCE } from './map.t
 import type { MqttOptions } from './options.ts';
 import { PUBACK, PUBCOMP, PUBREC, type Publish } from './packet.ts';
 import { isUtf8 } from './text.ts';
-import { validTopicName } from './topic.ts';
 
 /** So many answers may wait before a client is not read any further, and half of it before it is read again. */
 const WAITING_ANSWERS = 1_024;
@@ -102,6 +102,9 @@ export class Inflow {
     const { ends, idAt } = run;
     const level5 = this.terms.lane === 5;
     const most = this.framesAllowed(qos);
+    const topicBytesAllowed = this.hub.limits.topicBytes;
+    const { inbound } = this.box;
+    const inUse = qos === 2 || (qos === 1 && level5 && inbound.size > 0);
     let route: Route | undefined;
     let topicAt = 0;
     let topicBytes = -1;
@@ -129,7 +132,8 @@ export class Inflow {
       const topicLength = (bytes[p]! << 8) | bytes[p + 1]!;
       const name = p + 2;
       let body = name + topicLength;
-      if (topicLength === 0 || body + (qos === 0 ? 0 : 2) + (level5 ? 1 : 0) > stop) break;
+      if (topicLength === 0 || topicLength > topicBytesAllowed) break;
+      if (body + (qos === 0 ? 0 : 2) + (level5 ? 1 : 0) > stop) break;
       if (topicLength !== topicBytes || !sameOctets(bytes, topicAt, name, topicLength)) {
         const next = access.route(bytes, name, body);
         if (next === undefined) break;
@@ -149,10 +153,8 @@ export class Inflow {
       if (qos !== 0) {
         const id = (bytes[idHere]! << 8) | bytes[idHere + 1]!;
         if (id === 0) break; // [MQTT5-2.2.1-3]
-        if (qos === 2) {
-          if (this.box.inbound.has(id)) break;
-          this.box.inbound.add(id);
-        }
+        if (inUse && inbound.has(id)) break;
+        if (qos === 2) inbound.add(id);
         idAt[count] = idHere - from;
       }
       if (frameBytes > longest) longest = frameBytes;
@@ -258,6 +260,10 @@ export class Inflow {
       this.answers.acknowledge(PUBREC, p.id, 0, this.access.due); // again, and not published again [MQTT5-4.3.3-10]
       return;
     }
+    if (p.qos === 1 && this.terms.level5 && this.box.inbound.has(p.id)) {
+      this.answers.acknowledge(PUBACK, p.id, 0x91, 0); // of a QoS 2 publish that is not released
+      return;
+    }
     if (p.qos > 0 && this.unanswered >= this.terms.receiveMaximum)
       throw new ProtocolError(
         'MQTT5-3.3.4-7',
@@ -297,7 +303,7 @@ export class Inflow {
       !isUtf8(p.payload, 0, p.payload.length)
     )
       return 'payload-invalid';
-    if (!validTopicName(topic, this.hub.limits.topicLevels)) return 'topic-invalid';
+    if (!isTopicName(topic, this.hub.limits)) return 'topic-invalid';
     const outcome = this.access.publish(messageOf(p, topic, this.origin, now, owned));
     if (outcome === 'not-authorized') this.hub.counters.drop('not-authorized');
     return outcome;

@@ -3,6 +3,7 @@
 import type { Access, Hub } from '../../contract/hub.ts';
 import type { Mailbox, Subscription } from '../../contract/mailbox.ts';
 import type { Outcome } from '../../contract/outcome.ts';
+import { isTopicFilter } from '../../contract/topic.ts';
 import type { Answers } from './answers.ts';
 import type { Terms } from './connect.ts';
 import { encodePacket } from './encode.ts';
@@ -16,7 +17,7 @@ import {
   UNSUBACK,
   type Unsubscribe,
 } from './packet.ts';
-import { isShared, validTopicFilter } from './topic.ts';
+import { isShared } from './topic.ts';
 
 /**
  * 3.1.1 has one code for every refusal [MQTT311-3.9.3-2]. 3.1 has none: the same is sent there, because a granted QoS would be untrue, the
@@ -68,8 +69,7 @@ export class Subscriber {
   }
 
   private trySubscribe(s: Subscription): { readonly outcome: Outcome; readonly added: boolean } {
-    if (!validTopicFilter(s.filter, this.hub.limits.topicLevels))
-      return { outcome: 'filter-invalid', added: false };
+    if (!isTopicFilter(s.filter, this.hub.limits)) return { outcome: 'filter-invalid', added: false };
     return this.box.subscribe(s);
   }
 

@@ -79,6 +79,13 @@ export function allocate(length: number): Uint8Array {
   return bytes;
 }
 
+/** A copy that lives as long as its message: most payloads are short. */
+export function copyOf(octets: Uint8Array): Uint8Array {
+  const copy = allocate(octets.length);
+  copy.set(octets);
+  return copy;
+}
+
 /** Octets of `value` as a variable byte integer. */
 export function varintLength(value: number): number {
   return value < 128 ? 1 : value < 16_384 ? 2 : value < 2_097_152 ? 3 : 4;

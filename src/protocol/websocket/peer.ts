@@ -131,7 +131,9 @@ export class WaymeetJsonPeer implements Peer, Guest, Consumer {
     this.box = box;
     this.answer({ type: 'connected', client, resumed: box.resumed }, () => box.attach(this));
     this.schedule();
-    for (const frame of this.early.splice(0)) this.perform(frame);
+    for (const frame of this.early.splice(0)) {
+      if (!this.graceful) this.perform(frame); // nothing counts after goodbye
+    }
   }
 
   refuse(why: Outcome): void {
