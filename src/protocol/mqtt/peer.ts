@@ -38,8 +38,8 @@ type State = 'fresh' | 'proving' | 'asked' | 'greeting' | 'online' | 'ended';
 
 /** Before its login a client has no packet larger than this to send. */
 const LOGIN_PACKET_BYTES = 524_288;
-/** So many answers may wait for the store before a client is not read any further. */
-const WAITING_ANSWERS = 1_024;
+/** So many answers may wait for the store before a client is not read any further: at 30 ms a commit, half a million a second. */
+const WAITING_ANSWERS = 16_384;
 /** So many octets may wait for a client that publishes. Deliveries stop long before, so these are the answers that it does not read. */
 const UNREAD_BYTES = 4_194_304;
 /** The version that decides the words of an answer before a CONNECT told it. */
