@@ -13,10 +13,12 @@ import {
   encodeWelcome,
   loginOf,
   mailboxOptionsOf,
+  markPresent,
   objectionTo,
   type Terms,
   termsOf,
 } from './connect.ts';
+
 import { decodePacket, frameEnd } from './decode.ts';
 import { GATHER_BYTES, LargePacket } from './large.ts';
 import { messageOfWill } from './map.ts';
@@ -277,6 +279,12 @@ export class MqttPeer implements Peer, Guest, SessionHost {
     const c = this.connect!;
     const now = hub.now();
     const terms = termsOf(c, hub.limits, options);
+    const greeting = encodeWelcome(c, terms, access.client, hub.limits, wire.limits, options, this.lastWord);
+    if (greeting.length > terms.maxPacketBytes) {
+      access.leave(true, now); // a client that cannot be greeted cannot be served [MQTT5-3.1.2-24]
+      this.refuse('too-large');
+      return;
+    }
     const origin = { protocol: 'mqtt', client: access.client, principal: access.identity.principal };
     const box = access.mailbox(access.client, mailboxOptionsOf(terms, hub.limits));
     if (c.will !== undefined) {
@@ -287,21 +295,12 @@ export class MqttPeer implements Peer, Guest, SessionHost {
     this.terms = terms;
     this.session = new Session(wire, hub, access, box, terms, options, origin, this);
     this.state = 'greeting';
-    const present = box.resumed && !terms.clean; // [MQTT5-3.2.2-2,3] [MQTT311-3.2.2-1,2,3]
-    const bytes = encodeWelcome(
-      c,
-      terms,
-      access.client,
-      present,
-      hub.limits,
-      wire.limits,
-      options,
-      this.lastWord,
-    );
+    // [MQTT5-3.2.2-2,3] [MQTT311-3.2.2-1,2,3]; 3.1 has no such flag: the octet is reserved there.
+    if (box.resumed && !terms.clean && c.level !== 3) markPresent(greeting);
     this.connect = undefined;
     this.lastWord = undefined;
     if (this.proof === undefined) this.login = undefined;
-    this.session.answers.frame(bytes, access.due, () => this.greeted());
+    this.session.answers.frame(greeting, access.due, () => this.greeted());
   }
 
   /** CONNACK left. */
