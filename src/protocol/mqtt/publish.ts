@@ -89,7 +89,11 @@ export class Inflow {
     return at;
   }
 
-  /** Gathers neighbouring PUBLISHes of one kind with one set of receivers, relays them, answers them; returns where they end. */
+  /**
+   * Gathers neighbouring PUBLISHes of one kind with one set of receivers, relays them, answers them; returns where they end. One long
+   * function, because each call in its loop would be paid per message: at QoS 0 the lane takes 30 to 60 ns a message, tower and hub
+   * together, where a Message of its own takes some 2 µs.
+   */
   private relay(bytes: Uint8Array, from: number, end: number, now: number): number {
     const head = bytes[from]!;
     const qos = ((head >> 1) & 3) as Qos;
