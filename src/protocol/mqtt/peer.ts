@@ -20,6 +20,7 @@ import {
 } from './connect.ts';
 
 import { decodePacket, frameEnd } from './decode.ts';
+import { lanesOf } from './lane.ts';
 import { GATHER_BYTES, LargePacket } from './large.ts';
 import { messageOfWill } from './map.ts';
 import type { MqttOptions } from './options.ts';
@@ -115,7 +116,7 @@ export class MqttPeer implements Peer, Guest, SessionHost {
       this.checkSize(stop - at);
       if (stop > end) {
         if (stop - at <= GATHER_BYTES) break;
-        this.large = new LargePacket(stop - at);
+        this.large = new LargePacket(stop - at, lanesOf(this.hub), this.hub.limits.memoryBytes);
         continue;
       }
       this.packet(bytes, at, stop, now, false);
@@ -163,6 +164,7 @@ export class MqttPeer implements Peer, Guest, SessionHost {
     const at = large.fill(bytes, start, end);
     if (large.complete) {
       this.large = undefined;
+      large.close();
       this.packet(large.bytes, 0, large.bytes.length, now, true);
     }
     return at;
@@ -424,6 +426,8 @@ export class MqttPeer implements Peer, Guest, SessionHost {
 
   lost(now: number): void {
     this.state = 'ended';
+    this.large?.close();
+    this.large = undefined;
     this.session?.stop();
     this.proof?.abandon();
     this.access?.leave(false, now);
