@@ -4,6 +4,8 @@ import { expect, test } from 'vitest';
 import { connectPacket, MqttClient, message, publishPacket } from '../../../test/mqtt-client.ts';
 import { OPEN, startBroker } from '../../../test/network.ts';
 import type { Auth } from '../../contract/auth.ts';
+import type { OwnedHub } from '../../contract/hub.ts';
+import { lanesOf } from './lane.ts';
 import {
   type Acknowledgement,
   DISCONNECT,
@@ -448,3 +450,20 @@ test('a client is not read any further while too many of its publishes wait for 
   }
   expect(acknowledged).toEqual(Array.from({ length: 40_000 }, (_, i) => i + 1));
 });
+
+for (const [name, end] of [
+  ['cut', (client: MqttClient) => client.raw.cut()],
+  ['sent away', (_client: MqttClient, hub: OwnedHub) => hub.disconnect('mqtt', 'c')],
+] as const) {
+  test(`a large packet that never came whole counts no longer once its client is ${name}`, async () => {
+    const broker = await startBroker({ limits: { memoryBytes: 100_000 } });
+    const client = new MqttClient(broker, 5);
+    await client.connect('c');
+    client.send('30 e0 d4 03 00 01 61'); // 60,000 octets announced
+    await client.settled();
+    expect(lanesOf(broker.hub).gathering).toBe(60_004);
+    end(client, broker.hub);
+    await client.settled();
+    expect(lanesOf(broker.hub).gathering).toBe(0);
+  });
+}

@@ -401,9 +401,15 @@ export class MqttPeer implements Peer, Guest, SessionHost {
     this.session?.stop();
     this.proof?.abandon();
     this.early = undefined;
-    this.large = undefined;
+    this.dropLarge();
     this.wire.wake(NEVER);
     this.wire.end();
+  }
+
+  /** What was announced and never came no longer counts. */
+  private dropLarge(): void {
+    this.large?.close();
+    this.large = undefined;
   }
 
   broken(why: Error, _now: number): void {
@@ -426,8 +432,7 @@ export class MqttPeer implements Peer, Guest, SessionHost {
 
   lost(now: number): void {
     this.state = 'ended';
-    this.large?.close();
-    this.large = undefined;
+    this.dropLarge();
     this.session?.stop();
     this.proof?.abandon();
     this.access?.leave(false, now);
