@@ -489,6 +489,26 @@ clause(
   },
 );
 
+clause(
+  'MQTT5-3.1.2-24 MQTT5-3.1.2-25',
+  'a topic alias does not make a message too large that fits without it',
+  async (broker) => {
+    const maximumPacketSize = 40;
+    const client = await connect(broker, { properties: { maximumPacketSize, topicAliasMaximum: 10 } });
+    await client.subscribe('topic');
+    const publisher = await connect(broker, { clientId: 'publisher' });
+    // first octet | length | topic | property length | payload
+    const fits = 'y'.repeat(maximumPacketSize - 2 - 7 - 1);
+    for (let n = 0; n < 4; n++) {
+      await publisher.deliver('topic', fits);
+      const octets = await client.nextFrame();
+      expect(octets, `message ${n}`).toBeDefined();
+      expect(octets!.length).toBeLessThanOrEqual(maximumPacketSize);
+      expect(text(octets!).endsWith(fits)).toBe(true);
+    }
+  },
+);
+
 clause('MQTT5-3.2.2-15', 'a packet above the maximum packet size of the server closes', async (broker) => {
   const client = await attempt(broker, {}, { limits: { maxPacketBytes: 1_000 } });
   const connack = await client.expect(mqtt.CONNACK);
