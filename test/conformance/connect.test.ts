@@ -521,3 +521,16 @@ clause(
     expect(text(publish).endsWith(long)).toBe(true);
   },
 );
+
+clause(
+  'MQTT311-3.1.2-24',
+  'a keep alive limit of the hub, which 3.1.1 cannot be told of, leaves the keep alive as it is',
+  async (broker, level) => {
+    for (const keepAlive of [100, 0]) {
+      const client = await connect(broker, { level, keepAlive });
+      await broker.clock.advance(149_000);
+      await client.expectAlive();
+    }
+  },
+  { mqtt: { maxKeepAliveSeconds: 10 } },
+);

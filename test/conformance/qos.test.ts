@@ -490,3 +490,21 @@ clause(
   },
   { limits: { receiveMaximum: 5 } },
 );
+
+clause(
+  'MQTT5-3.3.4-7',
+  'what is acknowledged or refused does not count towards the receive maximum, what waits for the disk does',
+  async (broker) => {
+    const client = await connect(broker);
+    for (let id = 1; id <= 20; id++) await client.deliver('t', 'x', { qos: id % 2 === 0 ? 1 : 2, id });
+    for (let id = 1; id <= 20; id++) {
+      client.publish('forbidden', 'x', { qos: 2, id });
+      expect((await client.expect(mqtt.PUBREC)).code).toBe(0x87);
+    }
+    for (let id = 1; id <= 5; id++) client.publish('t', 'x', { qos: 1, id, retain: true });
+    for (let id = 1; id <= 5; id++) await client.expect(mqtt.PUBACK);
+    for (let id = 1; id <= 6; id++) client.publish('t', 'x', { qos: 1, id, retain: true });
+    await client.expectClosed(0x93);
+  },
+  { auth: GUARDED, limits: { receiveMaximum: 5 }, commitMs: 50 },
+);
