@@ -508,3 +508,35 @@ clause(
   },
   { auth: GUARDED, limits: { receiveMaximum: 5 }, commitMs: 50 },
 );
+
+clause(
+  'MQTT311-4.6.0-6 MQTT5-4.6.0-5 MQTT5-4.6.0-6',
+  'the order holds however the messages differ: in size, RETAIN and properties',
+  async (broker, level) => {
+    const sizes = [1, 100, 9_000, 20_000, 70_000];
+    const some: readonly mqtt.Properties[] = [
+      {},
+      { userProperty: [['k', 'v']] },
+      { messageExpiryInterval: 60 },
+      { topicAlias: 1 },
+    ];
+    for (const qos of [0, 1, 2] as const) {
+      const subscriber = await connect(broker, { level, clientId: 'subscriber' });
+      await subscriber.subscribe('t');
+      const publisher = await connect(broker, { level, clientId: 'publisher' });
+      const sent: string[] = [];
+      for (let n = 0; n < 60; n++) {
+        const payload = `${n} `.padEnd(sizes[(n * 7) % 5]!, 'x');
+        sent.push(payload);
+        const properties = level === 5 ? some[(n * 3) % 4]! : {};
+        publisher.publish('t', payload, { qos, id: qos === 0 ? 0 : n + 1, retain: n % 11 === 0, properties });
+      }
+      // All of it is on its way at once: the one path must not overtake the other.
+      const got = await subscriber.messages();
+      expect(got.map((m) => text(m.payload).slice(0, 3))).toEqual(sent.map((p) => p.slice(0, 3)));
+      expect(got.map((m) => m.payload.length)).toEqual(sent.map((p) => p.length));
+      publisher.publish('t', '', { retain: true });
+      await publisher.settle();
+    }
+  },
+);
