@@ -87,7 +87,7 @@ export async function startServer(config: Config, options: ServerOptions): Promi
   const sys = publishSys(hub, loop, config, options.version, startedAt);
   state.phase = 'ready';
   log.info(`waymeet ${options.version} is ready: ${open.map((l) => l.listener.address).join('  ')}`);
-  if (store === undefined) log.warn('store.durability is memory: nothing is kept over a restart');
+  if (store === undefined) log.info('store.durability is memory: nothing is kept over a restart');
 
   let current = config;
   let stopping: Promise<void> | undefined;

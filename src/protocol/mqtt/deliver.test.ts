@@ -1,7 +1,7 @@
 // Messages through the hub: windows, redelivery, properties, sizes, and the answers that publishers get.
 
 import { expect, test } from 'vitest';
-import { MqttClient, message } from '../../../test/mqtt-client.ts';
+import { connectPacket, MqttClient, message } from '../../../test/mqtt-client.ts';
 import { OPEN, startBroker } from '../../../test/network.ts';
 import type { Auth } from '../../contract/auth.ts';
 import {
@@ -71,9 +71,8 @@ test('[MQTT5-3.3.4-7] more QoS 2 publishes than the receive maximum: 93', async 
 test('[MQTT5-4.6.0-2] PUBACKs wait for the commit, and leave in order', async () => {
   const broker = await startBroker({ commitMs: 10 });
   const durable = new MqttClient(broker, 5);
-  await connectSlowly(durable, 'd');
-  durable.send(subscribePacket('kept', 1));
-  await durable.settled(50);
+  durable.send(connectPacket(5, 'd', KEPT), subscribePacket('kept', 1));
+  await durable.settled(100);
   const client = new MqttClient(broker, 5);
   await client.connect('c');
   client.publish('kept', '1', { qos: 1, id: 1 });
@@ -84,21 +83,6 @@ test('[MQTT5-4.6.0-2] PUBACKs wait for the commit, and leave in order', async ()
     { type: PUBACK, id: 2, code: 0x10 },
   ]);
 });
-
-async function connectSlowly(client: MqttClient, id: string): Promise<void> {
-  client.send({
-    type: 1,
-    level: client.level,
-    bridge: false,
-    keepAlive: 0,
-    clientId: id,
-    will: undefined,
-    username: undefined,
-    password: undefined,
-    ...KEPT,
-  });
-  await client.settled(50);
-}
 
 function subscribePacket(filter: string, qos: 0 | 1 | 2, properties: Properties = {}): Packet {
   const entry = { filter, qos, noLocal: false, retainAsPublished: false, retainHandling: 0 } as const;
@@ -444,4 +428,21 @@ test('what was counted', async () => {
     [2, 1, 3],
     [2, 1, 3],
   ]);
+});
+
+test('a client is not read any further while too many of its publishes wait for the store', async () => {
+  const broker = await startBroker({ commitMs: 500, link: { chunk: 1_000 } });
+  const durable = new MqttClient(broker, 4);
+  durable.send(connectPacket(4, 'd', { clean: false, keepAlive: 0 }), subscribePacket('t', 1));
+  await durable.settled(2_000);
+  const client = new MqttClient(broker, 4);
+  await client.connect('c');
+  for (let id = 1; id <= 5_000; id++) client.publish('t', 'x', { qos: 1, id });
+  const { received } = broker.hub.counters.of('mqtt');
+  const acknowledged: number[] = [];
+  for (let round = 0; acknowledged.length < 5_000 && round < 20; round++) {
+    expect(received[1]! - acknowledged.length).toBeLessThan(1_400);
+    for (const p of await client.settled(500)) if (p.type === PUBACK) acknowledged.push(p.id);
+  }
+  expect(acknowledged).toEqual(Array.from({ length: 5_000 }, (_, i) => i + 1));
 });

@@ -1,4 +1,4 @@
-// What all MQTT connections of one hub share on the fast lane: the run under way, its scratch arrays and the sequence of packet ids.
+// What all MQTT connections of one hub share: the run under way, its scratch arrays, the sequence of packet ids, memory for large packets.
 
 import type { Hub } from '../../contract/hub.ts';
 import type { Message, Origin, Qos } from '../../contract/message.ts';
@@ -68,6 +68,8 @@ export class LaneRun implements Run {
 /** What the connections of one hub share. */
 export class Lanes {
   readonly run = new LaneRun();
+  /** Octets of large packets that are announced and not all there, of all connections together. */
+  gathering = 0;
   /** The next number of the packet id sequence. */
   sequence = 0;
   /** Who publishes the run under way, for the receivers that need Messages. */

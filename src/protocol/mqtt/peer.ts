@@ -18,7 +18,9 @@ import {
   type Terms,
   termsOf,
 } from './connect.ts';
+
 import { decodePacket, frameEnd } from './decode.ts';
+import { lanesOf } from './lane.ts';
 import { GATHER_BYTES, LargePacket } from './large.ts';
 import { messageOfWill } from './map.ts';
 import type { MqttOptions } from './options.ts';
@@ -39,6 +41,10 @@ type State = 'fresh' | 'proving' | 'asked' | 'greeting' | 'online' | 'ended';
 
 /** Before its login a client has no packet larger than this to send. */
 const LOGIN_PACKET_BYTES = 524_288;
+/** So many answers may wait for the store before a client is not read any further. */
+const WAITING_ANSWERS = 1_024;
+/** So many octets may wait for a client that publishes. Deliveries stop long before, so these are the answers that it does not read. */
+const UNREAD_BYTES = 4_194_304;
 /** The version that decides the words of an answer before a CONNECT told it. */
 const NO_LEVEL = -1;
 
@@ -60,6 +66,8 @@ export class MqttPeer implements Peer, Guest, SessionHost {
   private access: Access | undefined = undefined;
   private session: Session | undefined = undefined;
   private large: LargePacket | undefined = undefined;
+  /** Nothing is read until the client, or the store, has caught up. */
+  private choked = false;
   /** What arrived while it could not be read. */
   private early: Uint8Array | undefined = undefined;
 
@@ -99,6 +107,7 @@ export class MqttPeer implements Peer, Guest, SessionHost {
       if (this.session !== undefined) {
         at = this.session.inflow.read(bytes, at, end, now);
         if (at === end) break;
+        if (this.ended) return end; // what it published evicted it
       } else if (this.state === 'fresh' && bytes[at]! >> 4 !== 1) {
         throw new ProtocolError('MQTT5-3.1.0-1', 'the first packet is not CONNECT', 0x82);
       }
@@ -107,14 +116,36 @@ export class MqttPeer implements Peer, Guest, SessionHost {
       this.checkSize(stop - at);
       if (stop > end) {
         if (stop - at <= GATHER_BYTES) break;
-        this.large = new LargePacket(stop - at);
+        this.large = new LargePacket(stop - at, lanesOf(this.hub), this.hub.limits.memoryBytes);
         continue;
       }
       this.packet(bytes, at, stop, now, false);
       at = stop;
     }
-    if (this.state === 'online') this.session!.outflow.refill();
+    if (this.state === 'online') {
+      this.session!.outflow.refill();
+      this.regulate();
+    }
     return at;
+  }
+
+  /** Asked again where TypeScript believes to know the state. */
+  private get ended(): boolean {
+    return this.state === 'ended';
+  }
+
+  /** Stops reading while too much is owed to the client, be it that the store is slow or that the client does not read its answers. */
+  private regulate(): void {
+    const { wire } = this;
+    const waiting = this.session!.answers.size;
+    if (!this.choked) {
+      if (waiting < WAITING_ANSWERS && wire.unsent < UNREAD_BYTES) return;
+      this.choked = true;
+      wire.pause();
+    } else if (waiting <= WAITING_ANSWERS / 2 && wire.unsent <= UNREAD_BYTES / 2) {
+      this.choked = false;
+      wire.resume();
+    }
   }
 
   private get level(): Level {
@@ -133,6 +164,7 @@ export class MqttPeer implements Peer, Guest, SessionHost {
     const at = large.fill(bytes, start, end);
     if (large.complete) {
       this.large = undefined;
+      large.close();
       this.packet(large.bytes, 0, large.bytes.length, now, true);
     }
     return at;
@@ -319,7 +351,8 @@ export class MqttPeer implements Peer, Guest, SessionHost {
   // --- the hub's other calls ---
 
   kept(ticket: number): void {
-    this.session?.kept(ticket);
+    this.session?.answers.kept(ticket);
+    if (this.state === 'online') this.regulate();
   }
 
   evict(why: Outcome): void {
@@ -331,7 +364,9 @@ export class MqttPeer implements Peer, Guest, SessionHost {
   // --- time and ends ---
 
   drained(_now: number): void {
-    if (this.state === 'online') this.session!.outflow.refill();
+    if (this.state !== 'online') return;
+    this.session!.outflow.refill();
+    this.regulate();
   }
 
   wake(now: number): void {
@@ -341,8 +376,8 @@ export class MqttPeer implements Peer, Guest, SessionHost {
       return;
     }
     const { silenceMs } = this.terms!;
-    // While this side does not read, silence is its own.
-    const since = this.session!.inflow.paused ? now : this.heardAt;
+    // While this side waits for its store, silence is its own.
+    const since = this.choked && this.session!.answers.size > 0 ? now : this.heardAt;
     if (now < since + silenceMs) {
       this.wire.wake(since + silenceMs);
       return;
@@ -391,6 +426,8 @@ export class MqttPeer implements Peer, Guest, SessionHost {
 
   lost(now: number): void {
     this.state = 'ended';
+    this.large?.close();
+    this.large = undefined;
     this.session?.stop();
     this.proof?.abandon();
     this.access?.leave(false, now);

@@ -18,9 +18,6 @@ import type { MqttOptions } from './options.ts';
 import { PUBACK, PUBCOMP, PUBREC, type Publish } from './packet.ts';
 import { isUtf8 } from './text.ts';
 
-/** So many answers may wait before a client is not read any further, and half of it before it is read again. */
-const WAITING_ANSWERS = 1_024;
-
 export class Inflow {
   private readonly wire: Wire;
   private readonly hub: Hub;
@@ -36,7 +33,6 @@ export class Inflow {
   private readonly laneFrameBytes: number;
   /** QoS 2 publishes of this connection that were not released yet. */
   private unreleased = 0;
-  private held = false;
   private aliases: IncomingAliases | undefined = undefined;
 
   constructor(
@@ -239,7 +235,6 @@ export class Inflow {
         const at = start + idAt[i]!;
         this.answers.acknowledge(type, (bytes[at]! << 8) | bytes[at + 1]!, code, ticket);
       }
-      this.holdBack();
       return;
     }
     let out = this.wire.reserve(4 * count);
@@ -286,7 +281,6 @@ export class Inflow {
       }
       this.answers.acknowledge(PUBREC, p.id, code, this.access.due);
     }
-    this.holdBack();
   }
 
   private topicOf(p: Publish): string {
@@ -329,26 +323,6 @@ export class Inflow {
       if (this.unreleased > 0) this.unreleased--;
     }
     this.answers.acknowledge(PUBCOMP, id, known ? 0 : 0x92, this.access.due);
-    this.holdBack();
-  }
-
-  /** Too many answers wait for the store: stop reading until they left. */
-  private holdBack(): void {
-    if (this.held || this.answers.size < WAITING_ANSWERS) return;
-    this.held = true;
-    this.wire.pause();
-  }
-
-  /** Answers left; read on if they were too many. */
-  answered(): void {
-    if (!this.held || this.answers.size > WAITING_ANSWERS / 2) return;
-    this.held = false;
-    this.wire.resume();
-  }
-
-  /** Reading is stopped by us, so that silence is not the client's. */
-  get paused(): boolean {
-    return this.held;
   }
 }
 

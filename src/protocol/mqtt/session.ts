@@ -144,12 +144,6 @@ export class Session {
     this.host.left(p.code === 0, now); // [MQTT5-3.14.4-3] [MQTT311-3.14.4-3]
   }
 
-  /** Everything up to `ticket` is kept: what waited for it leaves. */
-  kept(ticket: number): void {
-    this.answers.kept(ticket);
-    this.inflow.answered();
-  }
-
   /** Says why this side ends the connection, if the version can. */
   goodbye(code: number, reason: string, serverReference?: string): void {
     if (!this.terms.level5) return; // [MQTT311-4.8.0-1]: 3.x servers just close
