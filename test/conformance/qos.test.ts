@@ -189,7 +189,7 @@ clause('MQTT5-4.4.0-1', 'nothing is resent to a session that is not the same', a
 });
 
 clause(
-  'MQTT5-4.4.0-2',
+  'MQTT5-4.4.0-2 MQTT5-4.3.3-4',
   'PUBACK or PUBREC of 0x80 or more settles: no PUBREL, and nothing is resent',
   async (broker) => {
     const [subscriber, publisher] = await pair(broker, 5);
