@@ -351,6 +351,7 @@ export class MqttPeer implements Peer, Guest, SessionHost {
   // --- the hub's other calls ---
 
   kept(ticket: number): void {
+    if (this.state === 'ended') return; // nobody hears it; above all, CONNACK must not make this the consumer any more
     this.session?.answers.kept(ticket);
     if (this.state === 'online') this.regulate();
   }
