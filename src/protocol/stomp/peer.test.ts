@@ -149,7 +149,7 @@ describe('messages', () => {
   });
 
   test('a large body in small pieces', async () => {
-    const broker = await start({ link: { maxChunk: 1_000 } as never });
+    const broker = await start({ link: { chunk: 1_000 } });
     const c = await StompClient.connect(broker);
     c.say('SUBSCRIBE', { id: '0', destination: '/topic/a' });
     const body = Buffer.alloc(200_000, 'x');
