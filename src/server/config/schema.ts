@@ -161,9 +161,9 @@ const limits = group('What one hub holds at most, so that it stays up whatever i
     LIVE,
   ),
   receiveMaximum: preset(
-    'Messages of one client that may wait for an acknowledgement of the hub.',
+    'Messages of one client that may wait for an acknowledgement of the hub; MQTT 5 clients that send more are sent away. MQTT.js does not keep to it.',
     whole(1, 65_535),
-    1_024,
+    65_535,
     LIVE,
   ),
   retainedMessages: preset('Topics with a retained message.', limit(0), 1_000_000, LIVE),
