@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { unique, useBroker } from './broker.ts';
-import { CLIENTS, MOSQUITTO_VERSIONS, pub, sub } from './mosquitto.ts';
+import { CLIENTS, pub, sub } from './mosquitto.ts';
 import { endTools, judgedBy, Tool } from './tool.ts';
 
 const broker = useBroker();
@@ -62,7 +62,7 @@ class Gateway {
   async bridged(): Promise<void> {
     let answers = 0;
     while (answers < 2) {
-      const line = await this.tool.lines.find((l) => /received SUBACK|refused|rror/.test(l));
+      const line = await this.tool.lines.find((l) => /Received SUBACK|refused|rror/.test(l));
       if (!line.includes('SUBACK')) throw new Error(line);
       answers++;
     }
@@ -75,8 +75,8 @@ judgedBy(['mosquitto', 'stdbuf', ...CLIENTS], 'mosquitto as a bridge', () => {
     here = ['-h', '127.0.0.1', '-p', `${broker.port()}`];
   });
 
-  describe.each(MOSQUITTO_VERSIONS)('bridge_protocol_version %s', (version) => {
-    const private_ = version === 'mqttv5' ? [] : ['try_private true'];
+  describe.each(['mqttv31', 'mqttv311', 'mqttv50'])('bridge_protocol_version %s', (version) => {
+    const private_ = version === 'mqttv50' ? [] : ['try_private true'];
 
     test('both directions, retained as it was, and no loop', async () => {
       const there = await gateway(version, private_);
@@ -104,7 +104,7 @@ judgedBy(['mosquitto', 'stdbuf', ...CLIENTS], 'mosquitto as a bridge', () => {
       await pub([...here, '-q', '1', '-r', '-t', topic, '-m', 'kept']);
       expect(await live.next()).toBe(`${topic} kept`);
       const late = await sub([...there.at, '-t', topic], '%r %p');
-      if (version !== 'mqttv5') expect(await late.next()).toBe('1 kept');
+      if (version !== 'mqttv50') expect(await late.next()).toBe('1 kept');
       else {
         await pub([...there.at, '-q', '1', '-t', topic, '-m', 'live']);
         expect(await late.next()).toMatch(/^(?:1 kept|0 live)$/);
