@@ -19,7 +19,7 @@ export function rules(config: Config): Found[] {
       : listeners.flatMap((l, i) => ofListener(l, config.listeners![i]!, i))),
     ...ofDoors(config, listeners),
     ...twice(listeners),
-    ...ofAuth(config),
+    ...ofAuth(config, listeners),
     ...ofTls(config),
     ...ofWeb(config),
   ];
@@ -112,12 +112,16 @@ function twice(listeners: readonly PlannedListener[]): Found[] {
   return found;
 }
 
-function ofAuth(config: Config): Found[] {
+function ofAuth(config: Config, listeners: readonly PlannedListener[]): Found[] {
   const blocks: [Path, Config['auth']][] = [[['auth'], config.auth]];
   for (const [i, l] of (config.listeners ?? []).entries())
     if (l.auth) blocks.push([['listeners', i, 'auth'], l.auth]);
   return blocks.flatMap(([at, auth]) => {
-    if (engineOf(auth) === 'file' && auth.users === undefined) {
+    // Devices that show a certificate or a shared key need no password.
+    const doors = listeners.filter((l) => l.auth === auth);
+    const keyed =
+      doors.length > 0 && doors.every(({ tls }) => tls.certificateIsUser || tls.psk !== undefined);
+    if (engineOf(auth) === 'file' && auth.users === undefined && !keyed) {
       return [{ at, text: 'asks for a users file and names none: write users: ./waymeet-users' }];
     }
     if (engineOf(auth) === 'open' && auth.acl !== undefined) {
