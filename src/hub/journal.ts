@@ -104,6 +104,11 @@ export class Journal {
     if (used >= this.nextNumber) this.nextNumber = used + 1;
   }
 
+  /** The newest commit that has anything to keep: the open batch, or the one before while nothing was written to it, for then it may never close. */
+  get last(): number {
+    return this.touched ? this.ticket : this.ticket - 1;
+  }
+
   put(recordKey: Uint8Array, write: (w: Writer) => void): void {
     write(this.writer);
     this.store.put(recordKey, this.writer.finish());
