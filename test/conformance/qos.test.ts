@@ -1,19 +1,11 @@
 // Quality of service: the exchanges of QoS 1 and 2 both ways, what is resent on reconnect, and the order of it all.
 
 import { expect } from 'vitest';
-import type { Auth } from '../../src/contract/auth.ts';
-import { NEVER } from '../../src/contract/message.ts';
 import * as mqtt from '../../src/protocol/mqtt/packet.ts';
-import { type Broker, OPEN } from '../network.ts';
+import type { Broker } from '../network.ts';
 import { clause, type TestedLevel } from './clause.ts';
 import { connect, keeping, type TestClient, text } from './client.ts';
-
-/** Everybody may do everything except publish to `forbidden`. */
-const GUARDED: Auth = {
-  ...OPEN,
-  identify: () => Promise.resolve({ principal: 'somebody', unrestricted: false, validUntil: NEVER }),
-  allows: (_who, _client, _action, topic) => topic !== 'forbidden',
-};
+import { guardAgainst } from './guard.ts';
 
 /** A subscriber to `#` with a kept session, and a publisher. */
 async function pair(
@@ -287,7 +279,7 @@ clause(
     await subscriber.expectMessage('new');
     await subscriber.expectNothing();
   },
-  { auth: GUARDED },
+  { auth: guardAgainst('publish') },
 );
 
 clause(
@@ -506,7 +498,7 @@ clause(
     for (let id = 1; id <= 6; id++) client.publish('t', 'x', { qos: 1, id, retain: true });
     await client.expectClosed(0x93);
   },
-  { auth: GUARDED, limits: { receiveMaximum: 5 }, commitMs: 50 },
+  { auth: guardAgainst('publish'), limits: { receiveMaximum: 5 }, commitMs: 50 },
 );
 
 clause(
