@@ -4,7 +4,7 @@ import { expect } from 'vitest';
 import * as mqtt from '../../src/protocol/mqtt/packet.ts';
 import type { Broker } from '../network.ts';
 import { clause, type TestedLevel } from './clause.ts';
-import { connect, keeping, type TestClient, text } from './client.ts';
+import { connect, connectPacket, keeping, TestClient, text } from './client.ts';
 import { guardAgainst } from './guard.ts';
 
 /** A subscriber to `#` with a kept session, and a publisher. */
@@ -531,4 +531,50 @@ clause(
       await publisher.settle();
     }
   },
+);
+
+clause(
+  'MQTT311-4.3.2-2 MQTT311-4.3.3-2 MQTT311-3.1.2-4 MQTT5-4.3.2-4 MQTT5-4.3.3-8 MQTT5-3.1.2-23',
+  'ownership is acknowledged when it is kept, and not before',
+  async (broker, level) => {
+    const client = new TestClient(broker, level);
+    /** Sends, and sees the answer come after the commit of 100 ms only. */
+    const answered = async (send: () => void, type: mqtt.Packet['type']): Promise<void> => {
+      send();
+      await broker.clock.advance(90);
+      expect(client.raw.take().length, `${type} before the commit`).toBe(0);
+      await broker.clock.advance(110);
+      await client.expect(type);
+    };
+    const retained = { retain: true, id: 7 };
+    await answered(() => client.send(connectPacket({ level, ...keeping(level) })), mqtt.CONNACK);
+    await answered(() => client.sendSubscribe(1, ['other']), mqtt.SUBACK);
+    await answered(() => client.publish('t', 'x', { ...retained, qos: 1 }), mqtt.PUBACK);
+    await answered(() => client.publish('t', 'x', { ...retained, qos: 2 }), mqtt.PUBREC);
+    await answered(() => client.acknowledge(mqtt.PUBREL, 7), mqtt.PUBCOMP);
+    await answered(() => client.sendUnsubscribe(2, ['other']), mqtt.UNSUBACK);
+  },
+  { commitMs: 100 },
+);
+
+clause(
+  'MQTT311-4.3.2-2 MQTT5-4.3.2-4',
+  'what was lost with a crash was not acknowledged',
+  async (broker, level) => {
+    const [, publisher] = await pair(broker, level);
+    publisher.publish('t', 'lost', { qos: 1, id: 1 });
+    await broker.clock.advance(20);
+    expect(publisher.raw.take().length).toBe(0);
+    await broker.crash();
+    const again = await connect(broker, { level, clientId: 'subscriber', ...keeping(level) });
+    expect(again.connack.sessionPresent).toBe(true);
+    await again.expectNothing();
+    const back = await connect(broker, { level, clientId: 'publisher', ...keeping(level) });
+    back.publish('t', 'kept', { qos: 1, id: 1, dup: true });
+    await back.expect(mqtt.PUBACK);
+    await broker.crash();
+    const later = await connect(broker, { level, clientId: 'subscriber', ...keeping(level) });
+    await later.expectMessage('kept');
+  },
+  { commitMs: 50 },
 );
