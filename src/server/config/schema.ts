@@ -161,7 +161,7 @@ const limits = group('What one hub holds at most, so that it stays up whatever i
     LIVE,
   ),
   receiveMaximum: preset(
-    'Messages of one client that may wait for an acknowledgement of the hub.',
+    'Messages of one client that may wait for an acknowledgement of the hub; MQTT 5 clients that send more are sent away. MQTT.js does not keep to it.',
     whole(1, 65_535),
     65_535,
     LIVE,
