@@ -14,7 +14,7 @@ import { type Message, NEVER } from '../contract/message.ts';
 import type { Outcome } from '../contract/outcome.ts';
 import type { Run } from '../contract/run.ts';
 import { AccessCore, clientKey } from './access.ts';
-import { type Box, Entry } from './box.ts';
+import { type Box, Entry, type QueueLimits } from './box.ts';
 import { Deadlines } from './deadlines.ts';
 import { Group } from './group.ts';
 import { Journal, key } from './journal.ts';
@@ -51,6 +51,8 @@ export class HubCore implements OwnedHub, MailboxHost {
   private readonly addresses = new Map<string, number>();
   private nextEntry = 1;
   private queuedBytes = 0;
+  /** Of every `$share` group: nobody opens one anew, so what changes while they last must reach them. */
+  private readonly groupLimits: QueueLimits;
   private stopping = false;
 
   constructor(world: World, limits: HubLimits, lane: boolean) {
@@ -63,6 +65,17 @@ export class HubCore implements OwnedHub, MailboxHost {
       world.store === undefined
         ? undefined
         : new Journal(world.store, world, (t, boxes) => this.kept(t, boxes));
+    this.groupLimits = {
+      get capacity() {
+        return limits.queueMessages;
+      },
+      get bytes() {
+        return limits.queueBytes;
+      },
+      get overflow() {
+        return limits.overflow;
+      },
+    };
     this.retained = new Retained(this.deadlines, this.journal);
     this.wills = new Wills(this.deadlines, this.journal, (m) => this.publish(m, undefined));
   }
@@ -315,8 +328,7 @@ export class HubCore implements OwnedHub, MailboxHost {
   private groupFor(share: Share, stored: boolean, number: number): Group {
     let group = this.groups.get(share.name);
     if (group === undefined) {
-      const { queueMessages, queueBytes, overflow } = this.limits;
-      group = new Group(share.name, { capacity: queueMessages, bytes: queueBytes, overflow }, this);
+      group = new Group(share.name, this.groupLimits, this);
       group.entry = new Entry(this.nextEntry++, group, share.filter, 2, false, 0);
       group.number = number;
       this.groups.set(share.name, group);
