@@ -189,7 +189,7 @@ clause('MQTT5-4.4.0-1', 'nothing is resent to a session that is not the same', a
 });
 
 clause(
-  'MQTT5-4.4.0-2',
+  'MQTT5-4.4.0-2 MQTT5-4.3.3-4',
   'PUBACK or PUBREC of 0x80 or more settles: no PUBREL, and nothing is resent',
   async (broker) => {
     const [subscriber, publisher] = await pair(broker, 5);
@@ -489,4 +489,54 @@ clause(
     await client.expectClosed(0x93);
   },
   { limits: { receiveMaximum: 5 } },
+);
+
+clause(
+  'MQTT5-3.3.4-7',
+  'what is acknowledged or refused does not count towards the receive maximum, what waits for the disk does',
+  async (broker) => {
+    const client = await connect(broker);
+    for (let id = 1; id <= 20; id++) await client.deliver('t', 'x', { qos: id % 2 === 0 ? 1 : 2, id });
+    for (let id = 1; id <= 20; id++) {
+      client.publish('forbidden', 'x', { qos: 2, id });
+      expect((await client.expect(mqtt.PUBREC)).code).toBe(0x87);
+    }
+    for (let id = 1; id <= 5; id++) client.publish('t', 'x', { qos: 1, id, retain: true });
+    for (let id = 1; id <= 5; id++) await client.expect(mqtt.PUBACK);
+    for (let id = 1; id <= 6; id++) client.publish('t', 'x', { qos: 1, id, retain: true });
+    await client.expectClosed(0x93);
+  },
+  { auth: GUARDED, limits: { receiveMaximum: 5 }, commitMs: 50 },
+);
+
+clause(
+  'MQTT311-4.6.0-6 MQTT5-4.6.0-5 MQTT5-4.6.0-6',
+  'the order holds however the messages differ: in size, RETAIN and properties',
+  async (broker, level) => {
+    const sizes = [1, 100, 9_000, 20_000, 70_000];
+    const some: readonly mqtt.Properties[] = [
+      {},
+      { userProperty: [['k', 'v']] },
+      { messageExpiryInterval: 60 },
+      { topicAlias: 1 },
+    ];
+    for (const qos of [0, 1, 2] as const) {
+      const subscriber = await connect(broker, { level, clientId: 'subscriber' });
+      await subscriber.subscribe('t');
+      const publisher = await connect(broker, { level, clientId: 'publisher' });
+      const sent: string[] = [];
+      for (let n = 0; n < 60; n++) {
+        const payload = `${n} `.padEnd(sizes[(n * 7) % 5]!, 'x');
+        sent.push(payload);
+        const properties = level === 5 ? some[(n * 3) % 4]! : {};
+        publisher.publish('t', payload, { qos, id: qos === 0 ? 0 : n + 1, retain: n % 11 === 0, properties });
+      }
+      // All of it is on its way at once: the one path must not overtake the other.
+      const got = await subscriber.messages();
+      expect(got.map((m) => text(m.payload).slice(0, 3))).toEqual(sent.map((p) => p.slice(0, 3)));
+      expect(got.map((m) => m.payload.length)).toEqual(sent.map((p) => p.length));
+      publisher.publish('t', '', { retain: true });
+      await publisher.settle();
+    }
+  },
 );

@@ -133,7 +133,7 @@ export const listener = z.strictObject({
 const limits = group('What one hub holds at most, so that it stays up whatever its clients do.', {
   connections: preset('Connections at a time.', limit(1), 'none', LIVE),
   connectionsPerAddress: preset('Connections at a time from one address.', limit(1), 'none', LIVE),
-  packet: preset('The largest packet taken.', size(128, 268_435_460), '16MiB', LIVE),
+  packet: preset('The largest packet taken.', size(128, 268_435_460), '256MiB', LIVE),
   login: preset('How long a client may take from its first byte to a completed login.', span, '10s', LIVE),
   firstByte: preset('How long a connection may stay silent at first.', span, '10s', LIVE),
   acceptPerSecond: preset(
@@ -157,13 +157,13 @@ const limits = group('What one hub holds at most, so that it stays up whatever i
   inflight: preset(
     'Messages on their way to one client and not acknowledged.',
     whole(1, 32_767),
-    1_024,
+    8_192,
     LIVE,
   ),
   receiveMaximum: preset(
-    'Messages of one client that may wait for an acknowledgement of the hub.',
+    'Messages of one client that may wait for an acknowledgement of the hub; MQTT 5 clients that send more are sent away. MQTT.js does not keep to it.',
     whole(1, 65_535),
-    1_024,
+    65_535,
     LIVE,
   ),
   retainedMessages: preset('Topics with a retained message.', limit(0), 1_000_000, LIVE),
