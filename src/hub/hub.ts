@@ -482,6 +482,10 @@ export class HubCore implements OwnedHub, MailboxHost, QueueHost {
     return this.world.now();
   }
 
+  random(length: number): Uint8Array {
+    return this.world.random(length);
+  }
+
   dropped(reason: string, count: number): void {
     this.counters.drop(reason, count);
   }
