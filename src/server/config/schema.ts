@@ -150,7 +150,12 @@ export const listener = z.strictObject({
 const limits = group('What one hub holds at most, so that it stays up whatever its clients do.', {
   connections: preset('Connections at a time.', limit(1), 'none', LIVE),
   connectionsPerAddress: preset('Connections at a time from one address.', limit(1), 'none', LIVE),
-  packet: preset('The largest packet taken.', size(128, 268_435_460), '256MiB', LIVE),
+  packet: preset(
+    'The largest packet taken; the default is the largest that MQTT has.',
+    size(128, 268_435_460),
+    '268435460',
+    LIVE,
+  ),
   login: preset('How long a client may take from its first byte to a completed login.', span, '10s', LIVE),
   firstByte: preset('How long a connection may stay silent at first.', span, '10s', LIVE),
   acceptPerSecond: preset(
