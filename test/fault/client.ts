@@ -1,6 +1,6 @@
-// A correct MQTT client over TCP that outlives its connections: packet ids, DUP and exactly-once state belong to its session.
+// A correct MQTT client that outlives its connections: packet ids, DUP and exactly-once state belong to its session.
 
-import { connect as dial, type Socket } from 'node:net';
+import { connect as connectTcp } from 'node:net';
 import { NEVER, type Qos } from '../../src/contract/message.ts';
 import { decodePacket, frameEnd } from '../../src/protocol/mqtt/decode.ts';
 import { encodePacket } from '../../src/protocol/mqtt/encode.ts';
@@ -11,7 +11,9 @@ import {
   type Connect,
   DISCONNECT,
   type Level,
+  NO_PROPERTIES,
   type Packet,
+  type Properties,
   PUBACK,
   PUBCOMP,
   PUBLISH,
@@ -20,6 +22,7 @@ import {
   type Publish,
   SUBACK,
   SUBSCRIBE,
+  type SubscribeEntry,
   UNSUBACK,
   UNSUBSCRIBE,
   type Will,
@@ -61,6 +64,34 @@ interface Asked {
   readonly reject: (why: Error) => void;
 }
 
+/** One connection, whatever carries it. */
+export interface Line {
+  write(octets: Uint8Array): void;
+  /** Stops reading, or goes on. */
+  stall(on: boolean): void;
+  /** Sends what was written, then closes. */
+  end(): void;
+  destroy(): void;
+}
+
+/** Opens a connection. Octets that it hands over are the client's to keep; `closed` is called once. */
+export type Dial = (received: (octets: Uint8Array) => void, closed: () => void) => Line;
+
+export function tcp(port: number): Dial {
+  return (received, closed) => {
+    const socket = connectTcp({ port, host: '127.0.0.1', noDelay: true });
+    socket.on('data', received);
+    socket.on('error', () => undefined); // 'close' follows
+    socket.once('close', closed);
+    return {
+      write: (octets) => void socket.write(octets),
+      stall: (on) => void (on ? socket.pause() : socket.resume()),
+      end: () => void socket.end(),
+      destroy: () => void socket.destroy(),
+    };
+  };
+}
+
 const DAY_SECONDS = 86_400;
 const QUIET: Listener = { received: () => {}, acknowledged: () => {}, complain: () => {} };
 
@@ -75,7 +106,7 @@ export class SessionClient {
   gone: Promise<void> = Promise.resolve();
   private readonly options: ClientOptions;
   private readonly listener: Listener;
-  private socket: Socket | undefined = undefined;
+  private line: Line | undefined = undefined;
   private rest: Uint8Array = new Uint8Array(0);
   /** The broker has promised to keep the session. */
   private promised = false;
@@ -96,7 +127,12 @@ export class SessionClient {
   }
 
   get online(): boolean {
-    return this.socket !== undefined && this.welcome === undefined;
+    return this.line !== undefined && this.welcome === undefined;
+  }
+
+  /** It has a connection, or is about to. */
+  get connected(): boolean {
+    return this.line !== undefined;
   }
 
   /** Publishes whose handshake is not over. */
@@ -105,27 +141,30 @@ export class SessionClient {
   }
 
   /** Connects and takes the session up again. Rejects when the connection ends before CONNACK. */
-  connect(port: number): Promise<Connack> {
+  connect(to: number | Dial): Promise<Connack> {
     return new Promise((resolve, reject) => {
       this.rest = new Uint8Array(0);
       this.goodbye = undefined;
-      const socket = dial({ port, host: '127.0.0.1', noDelay: true });
-      this.socket = socket;
       this.welcome = (c) => {
         this.welcome = undefined;
         this.welcomed(c);
         resolve(c);
       };
-      socket.on('data', (chunk) => this.read(socket, chunk));
-      socket.on('error', () => undefined); // 'close' follows
       this.gone = new Promise((done) => {
-        socket.once('close', () => {
-          if (this.socket === socket) this.lost();
-          reject(new Error(`${this.name}: the connection ended before CONNACK`));
-          done();
-        });
+        const dial = typeof to === 'number' ? tcp(to) : to;
+        const line = dial(
+          (octets) => {
+            if (this.line === line) this.read(octets);
+          },
+          () => {
+            if (this.line === line) this.lost();
+            reject(new Error(`${this.name}: the connection ended before CONNACK`));
+            done();
+          },
+        );
+        this.line = line;
+        line.write(encodePacket(this.hello(), this.level));
       });
-      socket.write(encodePacket(this.hello(), this.level));
     });
   }
 
@@ -149,13 +188,13 @@ export class SessionClient {
       return;
     }
     this.life++;
-    if (this.promised && !c.sessionPresent)
+    const present = this.level === 3 ? this.promised : c.sessionPresent; // MQTT 3.1 does not say
+    if (this.promised && !present)
       this.listener.complain(`${this.name}: the session is gone in life ${this.life}`);
-    if (!c.sessionPresent) this.stored.clear();
-    this.promised = this.level === 5 || (this.options.expirySeconds ?? DAY_SECONDS) > 0;
-    if ((this.options.expirySeconds ?? DAY_SECONDS) === 0) this.promised = false;
+    if (!present) this.stored.clear();
+    this.promised = (this.options.expirySeconds ?? DAY_SECONDS) > 0;
     // What is not acknowledged comes again, in its order. [MQTT5-4.4.0-1] [MQTT311-4.4.0-1]
-    for (const [id, one] of this.inFlight) this.sendOne(id, one, c.sessionPresent);
+    for (const [id, one] of this.inFlight) this.sendOne(id, one, present);
   }
 
   private sendOne(id: number, one: InFlight, known: boolean): void {
@@ -181,9 +220,15 @@ export class SessionClient {
   }
 
   /** Resolves to the granted codes. */
-  subscribe(filter: string, qos: Qos): Promise<readonly number[]> {
-    const entry = { filter, qos, noLocal: false, retainAsPublished: false, retainHandling: 0 as const };
-    return this.ask((id) => ({ type: SUBSCRIBE, id, entries: [entry], properties: {} }));
+  subscribe(
+    filter: string,
+    qos: Qos,
+    options: Partial<SubscribeEntry> = {},
+    properties: Properties = NO_PROPERTIES,
+  ): Promise<readonly number[]> {
+    const plain = { noLocal: false, retainAsPublished: false, retainHandling: 0 } as const;
+    const entry = { filter, qos, ...plain, ...options };
+    return this.ask((id) => ({ type: SUBSCRIBE, id, entries: [entry], properties }));
   }
 
   unsubscribe(filter: string): Promise<readonly number[]> {
@@ -206,35 +251,34 @@ export class SessionClient {
   }
 
   send(p: Packet): void {
-    this.socket?.write(encodePacket(p, this.level));
+    this.line?.write(encodePacket(p, this.level));
   }
 
   /** Octets as they are. */
   write(octets: Uint8Array): void {
-    this.socket?.write(octets);
+    this.line?.write(octets);
   }
 
   /** Stops reading, or goes on. */
   stall(on: boolean): void {
-    if (on) this.socket?.pause();
-    else this.socket?.resume();
+    this.line?.stall(on);
   }
 
   /** Leaves in order; the will is dropped. */
   async leave(): Promise<void> {
     this.send({ type: DISCONNECT, code: 0, properties: {} });
-    this.socket?.end();
+    this.line?.end();
     await this.gone;
   }
 
   /** The network fails. */
   async cut(): Promise<void> {
-    this.socket?.destroy();
+    this.line?.destroy();
     await this.gone;
   }
 
   private lost(): void {
-    this.socket = undefined;
+    this.line = undefined;
     this.welcome = undefined;
     clearTimeout(this.thinking);
     this.thinking = undefined;
@@ -244,8 +288,7 @@ export class SessionClient {
     this.asked.clear();
   }
 
-  private read(socket: Socket, chunk: Uint8Array): void {
-    if (socket !== this.socket) return;
+  private read(chunk: Uint8Array): void {
     const bytes = this.rest.length === 0 ? chunk : Buffer.concat([this.rest, chunk]);
     let at = 0;
     while (at < bytes.length) {

@@ -79,7 +79,7 @@ export function termsOf(c: Connect, hub: HubLimits, options: MqttOptions): Terms
   const level5 = c.level === 5;
   const keepAlive = grantedKeepAlive(c, options);
   const maxPacketBytes = p.maximumPacketSize ?? LARGEST_PACKET;
-  return {
+  return shared({
     level: c.level,
     level5,
     lane: laneOf(c.level),
@@ -95,7 +95,19 @@ export function termsOf(c: Connect, hub: HubLimits, options: MqttOptions): Terms
     aliasMaximum: Math.min(p.topicAliasMaximum ?? 0, options.outgoingAliasMaximum), // [MQTT5-3.1.2-26]
     incomingAliasMaximum: level5 ? options.topicAliasMaximum : 0,
     receiveMaximum: level5 ? hub.receiveMaximum : UNLIMITED,
-  };
+  });
+}
+
+let lastTerms: Terms | undefined;
+
+/** Most clients agree on the same: they share one object, 10,000 of them 2 MB less. */
+function shared(terms: Terms): Terms {
+  const last = lastTerms;
+  const same =
+    last !== undefined && (Object.keys(terms) as (keyof Terms)[]).every((key) => last[key] === terms[key]);
+  if (same) return last;
+  lastTerms = terms;
+  return terms;
 }
 
 /** How long the session outlives the connection. */
@@ -129,24 +141,20 @@ export function mailboxOptionsOf(terms: Terms, hub: HubLimits): MailboxOptions {
   };
 }
 
-/** The CONNACK of a client that is let in. `proof`: the last word of its enhanced authentication. */
+/**
+ * The CONNACK of a client that is let in, without what is optional where that would make it too large. `proof`: the last word of its
+ * enhanced authentication.
+ */
 export function encodeWelcome(
   c: Connect,
   terms: Terms,
   client: string,
-  sessionPresent: boolean,
   hub: HubLimits,
   wire: WireLimits,
   options: MqttOptions,
   proof: Uint8Array | undefined,
 ): Uint8Array {
-  // 3.1 has no session present flag: the octet is reserved there.
-  const present = sessionPresent && c.level !== 3;
-  if (c.level !== 5)
-    return encodePacket(
-      { type: CONNACK, sessionPresent: present, code: 0, properties: NO_PROPERTIES },
-      c.level,
-    );
+  if (c.level !== 5) return encodeConnackCode(c.level, 0);
   const asked = c.properties;
   const p: Properties = {};
   const kept = secondsOf(terms.keepMs);
@@ -157,13 +165,20 @@ export function encodeWelcome(
   if (c.clientId === '') p.assignedClientIdentifier = client; // [MQTT5-3.1.3-7] [MQTT5-3.2.2-16]
   const keepAlive = grantedKeepAlive(c, options);
   if (keepAlive !== c.keepAlive) p.serverKeepAlive = keepAlive; // [MQTT5-3.2.2-21,22]
-  if (asked.requestResponseInformation === 1 && options.responseInformation !== undefined)
-    p.responseInformation = options.responseInformation.replaceAll('%c', client); // [MQTT5-3.1.2-28]
   if (asked.authenticationMethod !== undefined) {
     p.authenticationMethod = asked.authenticationMethod; // [MQTT5-4.12.0-5]
     if (proof !== undefined) p.authenticationData = proof;
   }
-  return encodePacket({ type: CONNACK, sessionPresent: present, code: 0, properties: p }, 5);
+  const bytes = encodePacket({ type: CONNACK, sessionPresent: false, code: 0, properties: p }, 5);
+  if (asked.requestResponseInformation !== 1 || options.responseInformation === undefined) return bytes; // [MQTT5-3.1.2-28]
+  p.responseInformation = options.responseInformation.replaceAll('%c', client);
+  const longer = encodePacket({ type: CONNACK, sessionPresent: false, code: 0, properties: p }, 5);
+  return longer.length <= terms.maxPacketBytes ? longer : bytes;
+}
+
+/** Sets Session Present in a CONNACK: 0x20 | length | flags | code … */
+export function markPresent(connack: Uint8Array): void {
+  connack[connack[1]! < 0x80 ? 2 : 3] = 1;
 }
 
 /** The CONNACK of a client that is refused, in its version's words. */
@@ -178,7 +193,8 @@ export function encodeRefusal(c: Connect, why: Outcome, options: MqttOptions): U
     5,
   );
   if (bytes.length <= (c.properties.maximumPacketSize ?? LARGEST_PACKET)) return bytes;
-  return encodeConnackCode(5, CONNACK_5[why]); // [MQTT5-3.2.2-19]
+  const bare = encodeConnackCode(5, CONNACK_5[why]); // [MQTT5-3.2.2-19]
+  return bare.length <= (c.properties.maximumPacketSize ?? LARGEST_PACKET) ? bare : bare.subarray(0, 0);
 }
 
 /** A CONNACK that says only a code. */

@@ -1,9 +1,11 @@
 // Messages through the hub: windows, redelivery, properties, sizes, and the answers that publishers get.
 
 import { expect, test } from 'vitest';
-import { MqttClient, message } from '../../../test/mqtt-client.ts';
+import { connectPacket, MqttClient, message, publishPacket } from '../../../test/mqtt-client.ts';
 import { OPEN, startBroker } from '../../../test/network.ts';
 import type { Auth } from '../../contract/auth.ts';
+import type { OwnedHub } from '../../contract/hub.ts';
+import { lanesOf } from './lane.ts';
 import {
   type Acknowledgement,
   DISCONNECT,
@@ -49,6 +51,11 @@ test('[MQTT5-4.3.3-10] QoS 2 in: a repeated id is answered again and published o
     { type: PUBCOMP, id: 5, code: 0 },
     { type: PUBCOMP, id: 5, code: 0 }, // the session was resumed: its PUBCOMP may have been lost
   ]);
+  client.raw.cut();
+  const fresh = new MqttClient(broker, 5);
+  await fresh.connect('fresh', KEPT);
+  fresh.send(answer(PUBREL, 5));
+  expect(await fresh.settled()).toMatchObject([{ type: PUBCOMP, id: 5, code: 0x92 }]);
   expect((await watcher.settled()).length).toBe(1);
 });
 
@@ -71,9 +78,8 @@ test('[MQTT5-3.3.4-7] more QoS 2 publishes than the receive maximum: 93', async 
 test('[MQTT5-4.6.0-2] PUBACKs wait for the commit, and leave in order', async () => {
   const broker = await startBroker({ commitMs: 10 });
   const durable = new MqttClient(broker, 5);
-  await connectSlowly(durable, 'd');
-  durable.send(subscribePacket('kept', 1));
-  await durable.settled(50);
+  durable.send(connectPacket(5, 'd', KEPT), subscribePacket('kept', 1));
+  await durable.settled(100);
   const client = new MqttClient(broker, 5);
   await client.connect('c');
   client.publish('kept', '1', { qos: 1, id: 1 });
@@ -84,21 +90,6 @@ test('[MQTT5-4.6.0-2] PUBACKs wait for the commit, and leave in order', async ()
     { type: PUBACK, id: 2, code: 0x10 },
   ]);
 });
-
-async function connectSlowly(client: MqttClient, id: string): Promise<void> {
-  client.send({
-    type: 1,
-    level: client.level,
-    bridge: false,
-    keepAlive: 0,
-    clientId: id,
-    will: undefined,
-    username: undefined,
-    password: undefined,
-    ...KEPT,
-  });
-  await client.settled(50);
-}
 
 function subscribePacket(filter: string, qos: 0 | 1 | 2, properties: Properties = {}): Packet {
   const entry = { filter, qos, noLocal: false, retainAsPublished: false, retainHandling: 0 } as const;
@@ -445,3 +436,39 @@ test('what was counted', async () => {
     [2, 1, 3],
   ]);
 });
+
+test('a client is not read any further while too many of its publishes wait for the store', async () => {
+  const broker = await startBroker({ commitMs: 500, link: { chunk: 5_000 } });
+  const durable = new MqttClient(broker, 4);
+  durable.send(connectPacket(4, 'd', { clean: false, keepAlive: 0 }), subscribePacket('t', 1));
+  await durable.settled(2_000);
+  const client = new MqttClient(broker, 4);
+  await client.connect('c');
+  const packets: Packet[] = [];
+  for (let id = 1; id <= 40_000; id++) packets.push(publishPacket('t', 'x', { qos: 1, id }));
+  client.send(...packets);
+  const { received } = broker.hub.counters.of('mqtt');
+  const acknowledged: number[] = [];
+  for (let round = 0; acknowledged.length < 40_000 && round < 20; round++) {
+    expect(received[1]! - acknowledged.length).toBeLessThan(18_000);
+    for (const p of await client.settled(500)) if (p.type === PUBACK) acknowledged.push(p.id);
+  }
+  expect(acknowledged).toEqual(Array.from({ length: 40_000 }, (_, i) => i + 1));
+});
+
+for (const [name, end] of [
+  ['cut', (client: MqttClient) => client.raw.cut()],
+  ['sent away', (_client: MqttClient, hub: OwnedHub) => hub.disconnect('mqtt', 'c')],
+] as const) {
+  test(`a large packet that never came whole counts no longer once its client is ${name}`, async () => {
+    const broker = await startBroker({ limits: { memoryBytes: 100_000 } });
+    const client = new MqttClient(broker, 5);
+    await client.connect('c');
+    client.send('30 e0 d4 03 00 01 61'); // 60,000 octets announced
+    await client.settled();
+    expect(lanesOf(broker.hub).gathering).toBe(16_384);
+    end(client, broker.hub);
+    await client.settled();
+    expect(lanesOf(broker.hub).gathering).toBe(0);
+  });
+}

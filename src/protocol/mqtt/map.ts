@@ -2,7 +2,9 @@
 
 import { Message, type Meta, NEVER, type Origin } from '../../contract/message.ts';
 import type { Outcome } from '../../contract/outcome.ts';
+import { isTopicName } from '../../contract/topic.ts';
 import { NO_PROPERTIES, type Properties, type Publish, type Will } from './packet.ts';
+import { utf8Length } from './text.ts';
 import { copyOf } from './writer.ts';
 
 /** Return codes of CONNACK in 3.1 and 3.1.1 (3.2.2.3). 3 is all that they have for what is not the client's fault. */
@@ -315,24 +317,39 @@ function metaOf(p: Properties): Meta | undefined {
 
 /**
  * The properties of MQTT 5 that depend on the message alone: without expiry, alias and identifiers. User properties that are not text
- * become text; what MQTT has no property for stays behind (docs/mapping.md).
+ * become text; what MQTT has no property for, or no room, stays behind (docs/mapping.md).
  */
 export function propertiesOf(meta: Meta): Properties {
   const p: Properties = {};
-  if (meta.text !== undefined) p.payloadFormatIndicator = meta.text ? 1 : 0; // unaltered [MQTT5-3.3.2-4]
-  if (meta.contentType !== undefined) p.contentType = meta.contentType;
-  if (meta.responseTopic !== undefined && publishable(meta.responseTopic))
-    p.responseTopic = meta.responseTopic;
-  if (meta.correlation !== undefined) p.correlationData = octetsOf(meta.correlation);
-  if (meta.user !== undefined && meta.user.length > 0) {
-    p.userProperty = meta.user.map(({ name, value }) => [name, textOf(value)] as const); // in order [MQTT5-3.3.2-18]
+  const { text, contentType, responseTopic, correlation, user } = meta;
+  if (text !== undefined) p.payloadFormatIndicator = text ? 1 : 0; // unaltered [MQTT5-3.3.2-4]
+  if (contentType !== undefined && sendable(contentType)) p.contentType = contentType;
+  // A reply address of another protocol need not be a topic name [MQTT5-3.3.2-14].
+  if (responseTopic !== undefined && isTopicName(responseTopic, ANY_TOPIC)) p.responseTopic = responseTopic;
+  if (correlation !== undefined) {
+    const octets = octetsOf(correlation);
+    if (octets.length <= MAX_FIELD) p.correlationData = octets;
   }
+  if (user !== undefined && user.length > 0) p.userProperty = userPropertiesOf(user);
   return p;
 }
 
-/** A reply address of another protocol may not be a topic name; [MQTT5-3.3.2-14] forbids wildcards in it. */
-function publishable(topic: string): boolean {
-  return topic !== '' && !topic.includes('+') && !topic.includes('#');
+/** In order, with duplicates [MQTT5-3.3.2-18]. */
+function userPropertiesOf(user: NonNullable<Meta['user']>): [string, string][] {
+  const pairs: [string, string][] = [];
+  for (const { name, value } of user) {
+    const text = textOf(value);
+    if (sendable(name) && sendable(text)) pairs.push([name, text]);
+  }
+  return pairs;
+}
+
+const MAX_FIELD = 65_535;
+const ANY_TOPIC = { topicLevels: MAX_FIELD, topicBytes: MAX_FIELD };
+
+/** Other protocols have longer strings, and U+0000 in them, at which a client would break the connection [MQTT5-1.5.4-2]. */
+function sendable(text: string): boolean {
+  return (text.length * 3 <= MAX_FIELD || utf8Length(text) <= MAX_FIELD) && !text.includes('\0');
 }
 
 const encoder = new TextEncoder();

@@ -13,11 +13,14 @@ import {
   encodeWelcome,
   loginOf,
   mailboxOptionsOf,
+  markPresent,
   objectionTo,
   type Terms,
   termsOf,
 } from './connect.ts';
+
 import { decodePacket, frameEnd } from './decode.ts';
+import { lanesOf } from './lane.ts';
 import { GATHER_BYTES, LargePacket } from './large.ts';
 import { messageOfWill } from './map.ts';
 import type { MqttOptions } from './options.ts';
@@ -38,6 +41,10 @@ type State = 'fresh' | 'proving' | 'asked' | 'greeting' | 'online' | 'ended';
 
 /** Before its login a client has no packet larger than this to send. */
 const LOGIN_PACKET_BYTES = 524_288;
+/** So many answers may wait for the store before a client is not read any further: at 30 ms a commit, half a million a second. */
+const WAITING_ANSWERS = 16_384;
+/** So many octets may wait for a client that publishes. Deliveries stop long before, so these are the answers that it does not read. */
+const UNREAD_BYTES = 4_194_304;
 /** The version that decides the words of an answer before a CONNECT told it. */
 const NO_LEVEL = -1;
 
@@ -59,6 +66,8 @@ export class MqttPeer implements Peer, Guest, SessionHost {
   private access: Access | undefined = undefined;
   private session: Session | undefined = undefined;
   private large: LargePacket | undefined = undefined;
+  /** Nothing is read until the client, or the store, has caught up. */
+  private choked = false;
   /** What arrived while it could not be read. */
   private early: Uint8Array | undefined = undefined;
 
@@ -98,6 +107,7 @@ export class MqttPeer implements Peer, Guest, SessionHost {
       if (this.session !== undefined) {
         at = this.session.inflow.read(bytes, at, end, now);
         if (at === end) break;
+        if (this.ended) return end; // what it published evicted it
       } else if (this.state === 'fresh' && bytes[at]! >> 4 !== 1) {
         throw new ProtocolError('MQTT5-3.1.0-1', 'the first packet is not CONNECT', 0x82);
       }
@@ -106,14 +116,36 @@ export class MqttPeer implements Peer, Guest, SessionHost {
       this.checkSize(stop - at);
       if (stop > end) {
         if (stop - at <= GATHER_BYTES) break;
-        this.large = new LargePacket(stop - at);
+        this.large = new LargePacket(stop - at, lanesOf(this.hub), this.hub.limits.memoryBytes);
         continue;
       }
       this.packet(bytes, at, stop, now, false);
       at = stop;
     }
-    if (this.state === 'online') this.session!.outflow.refill();
+    if (this.state === 'online') {
+      this.session!.outflow.refill();
+      this.regulate();
+    }
     return at;
+  }
+
+  /** Asked again where TypeScript believes to know the state. */
+  private get ended(): boolean {
+    return this.state === 'ended';
+  }
+
+  /** Stops reading while too much is owed to the client, be it that the store is slow or that the client does not read its answers. */
+  private regulate(): void {
+    const { wire } = this;
+    const waiting = this.session!.answers.size;
+    if (!this.choked) {
+      if (waiting < WAITING_ANSWERS && wire.unsent < UNREAD_BYTES) return;
+      this.choked = true;
+      wire.pause();
+    } else if (waiting <= WAITING_ANSWERS / 2 && wire.unsent <= UNREAD_BYTES / 2) {
+      this.choked = false;
+      wire.resume();
+    }
   }
 
   private get level(): Level {
@@ -132,6 +164,7 @@ export class MqttPeer implements Peer, Guest, SessionHost {
     const at = large.fill(bytes, start, end);
     if (large.complete) {
       this.large = undefined;
+      large.close();
       this.packet(large.bytes, 0, large.bytes.length, now, true);
     }
     return at;
@@ -248,6 +281,12 @@ export class MqttPeer implements Peer, Guest, SessionHost {
     const c = this.connect!;
     const now = hub.now();
     const terms = termsOf(c, hub.limits, options);
+    const greeting = encodeWelcome(c, terms, access.client, hub.limits, wire.limits, options, this.lastWord);
+    if (greeting.length > terms.maxPacketBytes) {
+      access.leave(true, now); // a client that cannot be greeted cannot be served [MQTT5-3.1.2-24]
+      this.refuse('too-large');
+      return;
+    }
     const origin = { protocol: 'mqtt', client: access.client, principal: access.identity.principal };
     const box = access.mailbox(access.client, mailboxOptionsOf(terms, hub.limits));
     if (c.will !== undefined) {
@@ -258,21 +297,12 @@ export class MqttPeer implements Peer, Guest, SessionHost {
     this.terms = terms;
     this.session = new Session(wire, hub, access, box, terms, options, origin, this);
     this.state = 'greeting';
-    const present = box.resumed && !terms.clean; // [MQTT5-3.2.2-2,3] [MQTT311-3.2.2-1,2,3]
-    const bytes = encodeWelcome(
-      c,
-      terms,
-      access.client,
-      present,
-      hub.limits,
-      wire.limits,
-      options,
-      this.lastWord,
-    );
+    // [MQTT5-3.2.2-2,3] [MQTT311-3.2.2-1,2,3]; 3.1 has no such flag: the octet is reserved there.
+    if (box.resumed && !terms.clean && c.level !== 3) markPresent(greeting);
     this.connect = undefined;
     this.lastWord = undefined;
     if (this.proof === undefined) this.login = undefined;
-    this.session.answers.frame(bytes, access.due, () => this.greeted());
+    this.session.answers.frame(greeting, access.due, () => this.greeted());
   }
 
   /** CONNACK left. */
@@ -321,7 +351,9 @@ export class MqttPeer implements Peer, Guest, SessionHost {
   // --- the hub's other calls ---
 
   kept(ticket: number): void {
-    this.session?.kept(ticket);
+    if (this.state === 'ended') return; // nobody hears it; above all, CONNACK must not make this the consumer any more
+    this.session?.answers.kept(ticket);
+    if (this.state === 'online') this.regulate();
   }
 
   evict(why: Outcome): void {
@@ -333,7 +365,9 @@ export class MqttPeer implements Peer, Guest, SessionHost {
   // --- time and ends ---
 
   drained(_now: number): void {
-    if (this.state === 'online') this.session!.outflow.refill();
+    if (this.state !== 'online') return;
+    this.session!.outflow.refill();
+    this.regulate();
   }
 
   wake(now: number): void {
@@ -343,8 +377,8 @@ export class MqttPeer implements Peer, Guest, SessionHost {
       return;
     }
     const { silenceMs } = this.terms!;
-    // While this side does not read, silence is its own.
-    const since = this.session!.inflow.paused ? now : this.heardAt;
+    // While this side waits for its store, silence is its own.
+    const since = this.choked && this.session!.answers.size > 0 ? now : this.heardAt;
     if (now < since + silenceMs) {
       this.wire.wake(since + silenceMs);
       return;
@@ -368,9 +402,15 @@ export class MqttPeer implements Peer, Guest, SessionHost {
     this.session?.stop();
     this.proof?.abandon();
     this.early = undefined;
-    this.large = undefined;
+    this.dropLarge();
     this.wire.wake(NEVER);
     this.wire.end();
+  }
+
+  /** What was announced and never came no longer counts. */
+  private dropLarge(): void {
+    this.large?.close();
+    this.large = undefined;
   }
 
   broken(why: Error, _now: number): void {
@@ -393,6 +433,7 @@ export class MqttPeer implements Peer, Guest, SessionHost {
 
   lost(now: number): void {
     this.state = 'ended';
+    this.dropLarge();
     this.session?.stop();
     this.proof?.abandon();
     this.access?.leave(false, now);

@@ -12,14 +12,11 @@ import type { Answers } from './answers.ts';
 import type { Terms } from './connect.ts';
 import { decodePacket } from './decode.ts';
 import type { Outflow } from './deliver.ts';
-import { LANE_FRAME_BYTES, type Lanes, RUN_BYTES, RUN_FRAMES } from './lane.ts';
+import { LANE_FRAME_BYTES, type Lanes, RUN_BYTES, RUN_FRAMES, sameOctets } from './lane.ts';
 import { DISCONNECT_5, messageOf, PUBLISH_3, PUBLISH_5, SENTENCE } from './map.ts';
 import type { MqttOptions } from './options.ts';
 import { PUBACK, PUBCOMP, PUBREC, type Publish } from './packet.ts';
 import { isUtf8 } from './text.ts';
-
-/** So many answers may wait before a client is not read any further, and half of it before it is read again. */
-const WAITING_ANSWERS = 1_024;
 
 export class Inflow {
   private readonly wire: Wire;
@@ -36,7 +33,6 @@ export class Inflow {
   private readonly laneFrameBytes: number;
   /** QoS 2 publishes of this connection that were not released yet. */
   private unreleased = 0;
-  private held = false;
   private aliases: IncomingAliases | undefined = undefined;
 
   constructor(
@@ -93,7 +89,11 @@ export class Inflow {
     return at;
   }
 
-  /** Gathers neighbouring PUBLISHes of one kind with one set of receivers, relays them, answers them; returns where they end. */
+  /**
+   * Gathers neighbouring PUBLISHes of one kind with one set of receivers, relays them, answers them; returns where they end. One long
+   * function, because each call in its loop would be paid per message: at QoS 0 the lane takes 30 to 60 ns a message, tower and hub
+   * together, where a Message of its own takes some 2 µs.
+   */
   private relay(bytes: Uint8Array, from: number, end: number, now: number): number {
     const head = bytes[from]!;
     const qos = ((head >> 1) & 3) as Qos;
@@ -205,9 +205,7 @@ export class Inflow {
   private relayRun(route: Route, now: number): void {
     const { lanes, access } = this;
     const { run } = lanes;
-    lanes.level = this.terms.level;
-    lanes.origin = this.origin;
-    lanes.now = now;
+    lanes.begin(this.terms.level, this.origin, now);
     const outcome = access.relay(route, run, lanes.messageAt);
     run.copy.release();
     run.shared = undefined;
@@ -239,7 +237,6 @@ export class Inflow {
         const at = start + idAt[i]!;
         this.answers.acknowledge(type, (bytes[at]! << 8) | bytes[at + 1]!, code, ticket);
       }
-      this.holdBack();
       return;
     }
     let out = this.wire.reserve(4 * count);
@@ -286,7 +283,6 @@ export class Inflow {
       }
       this.answers.acknowledge(PUBREC, p.id, code, this.access.due);
     }
-    this.holdBack();
   }
 
   private topicOf(p: Publish): string {
@@ -331,26 +327,6 @@ export class Inflow {
     // In a resumed session an unknown id is a PUBREL repeated because its PUBCOMP got lost: no error [MQTT5-3.7.2.1], and MQTT.js
     // reports 0x92 as a publish that failed, so that its application would send a second one.
     this.answers.acknowledge(PUBCOMP, id, known || this.box.resumed ? 0 : 0x92, this.access.due);
-    this.holdBack();
-  }
-
-  /** Too many answers wait for the store: stop reading until they left. */
-  private holdBack(): void {
-    if (this.held || this.answers.size < WAITING_ANSWERS) return;
-    this.held = true;
-    this.wire.pause();
-  }
-
-  /** Answers left; read on if they were too many. */
-  answered(): void {
-    if (!this.held || this.answers.size > WAITING_ANSWERS / 2) return;
-    this.held = false;
-    this.wire.resume();
-  }
-
-  /** Reading is stopped by us, so that silence is not the client's. */
-  get paused(): boolean {
-    return this.held;
   }
 }
 
@@ -368,9 +344,4 @@ function wellFormed(bytes: Uint8Array, start: number, end: number): Publish | un
     if (why instanceof ProtocolError) return undefined;
     throw why;
   }
-}
-
-function sameOctets(bytes: Uint8Array, a: number, b: number, length: number): boolean {
-  for (let i = 0; i < length; i++) if (bytes[a + i] !== bytes[b + i]) return false;
-  return true;
 }

@@ -18,6 +18,7 @@ import {
   CONNECT,
   DISCONNECT,
   type Disconnect,
+  NO_PROPERTIES,
   type Packet,
   PINGREQ,
   PINGRESP,
@@ -143,30 +144,21 @@ export class Session {
     this.host.left(p.code === 0, now); // [MQTT5-3.14.4-3] [MQTT311-3.14.4-3]
   }
 
-  /** Everything up to `ticket` is kept: what waited for it leaves. */
-  kept(ticket: number): void {
-    this.answers.kept(ticket);
-    this.inflow.answered();
-  }
-
   /** Says why this side ends the connection, if the version can. */
-  goodbye(code: number, reason: string): void {
+  goodbye(code: number, reason: string, serverReference?: string): void {
     if (!this.terms.level5) return; // [MQTT311-4.8.0-1]: 3.x servers just close
-    const properties: Properties = reason === '' ? {} : { reasonString: reason };
+    const properties: Properties = {};
+    if (serverReference !== undefined) properties.serverReference = serverReference;
+    if (reason !== '') properties.reasonString = reason;
     let bytes = encodePacket({ type: DISCONNECT, code, properties }, 5);
     if (bytes.length > this.terms.maxPacketBytes)
-      bytes = encodePacket({ type: DISCONNECT, code, properties: {} }, 5); // [MQTT5-3.14.2-3]
+      bytes = encodePacket({ type: DISCONNECT, code, properties: NO_PROPERTIES }, 5); // [MQTT5-3.14.2-3]
     this.wire.write(bytes);
   }
 
   sayWhy(why: Outcome, serverReference: string | undefined): void {
-    if (serverReference === undefined || (why !== 'use-another-server' && why !== 'server-moved')) {
-      this.goodbye(DISCONNECT_5[why], SENTENCE[why]);
-      return;
-    }
-    if (!this.terms.level5) return;
-    const properties = { reasonString: SENTENCE[why], serverReference };
-    this.wire.write(encodePacket({ type: DISCONNECT, code: DISCONNECT_5[why], properties }, 5));
+    const elsewhere = why === 'use-another-server' || why === 'server-moved';
+    this.goodbye(DISCONNECT_5[why], SENTENCE[why], elsewhere ? serverReference : undefined);
   }
 
   stop(): void {

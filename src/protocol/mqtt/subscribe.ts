@@ -2,7 +2,7 @@
 
 import type { Access, Hub } from '../../contract/hub.ts';
 import type { Mailbox, Subscription } from '../../contract/mailbox.ts';
-import type { Outcome } from '../../contract/outcome.ts';
+import { type Outcome, ProtocolError } from '../../contract/outcome.ts';
 import { isTopicFilter } from '../../contract/topic.ts';
 import type { Answers } from './answers.ts';
 import type { Terms } from './connect.ts';
@@ -55,7 +55,7 @@ export class Subscriber {
     const properties = this.reason(refusal);
     const bytes = encodePacket({ type: SUBACK, id: p.id, codes, properties }, this.terms.level);
     const replay = replays.length === 0 ? undefined : () => this.replay(replays);
-    this.answers.frame(bytes, this.access.due, replay);
+    this.answers.frame(this.fitting(bytes), this.access.due, replay);
   }
 
   private subscriptionOf(entry: SubscribeEntry, identifier: number): Subscription {
@@ -89,7 +89,13 @@ export class Subscriber {
       { type: UNSUBACK, id: p.id, codes, properties: NO_PROPERTIES },
       this.terms.level,
     );
-    this.answers.frame(bytes, this.access.due);
+    this.answers.frame(this.fitting(bytes), this.access.due);
+  }
+
+  /** An answer that the client would not take cannot be left out either: the connection ends. [MQTT5-3.1.2-24] */
+  private fitting(bytes: Uint8Array): Uint8Array {
+    if (bytes.length <= this.terms.maxPacketBytes) return bytes;
+    throw new ProtocolError('MQTT5-3.1.2-24', 'the answer is larger than the maximum packet size', 0x95);
   }
 
   private reason(refusal: Outcome): Properties {

@@ -24,6 +24,8 @@ export interface Sources {
   readonly environment?: Readonly<Record<string, string | undefined>>;
   /** Flags by setting path (`store.path`). */
   readonly flags?: ReadonlyMap<string, string | boolean>;
+  /** Settings of a program that embeds the hub, over all others. */
+  readonly settings?: Readonly<Tree>;
 }
 
 /** The outcome: a configuration unless there are problems, and every setting as written with where it was. */
@@ -49,6 +51,9 @@ export function resolveConfig(sources: Sources): Resolved {
   }
   if (sources.environment !== undefined) read.push(readEnvironment(schema, sources.environment));
   if (sources.flags !== undefined) read.push(readFlags(schema, sources.flags));
+  if (sources.settings !== undefined) {
+    read.push({ kind: 'program', tree: sources.settings, where: () => 'settings', problems: [] });
+  }
 
   const merged = read.reduce((under, source) => overlay(under, source.tree), {} as Tree);
   const parsed = schema.safeParse(merged);

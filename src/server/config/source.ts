@@ -18,7 +18,7 @@ export interface Problem {
 
 /** One source, read. */
 export interface Source {
-  readonly kind: 'file' | 'environment' | 'flag';
+  readonly kind: 'file' | 'environment' | 'flag' | 'program';
   readonly tree: Tree;
   /** Where a path is written; `key`: at its name rather than at its value. */
   where(path: Path, key?: boolean): string;
