@@ -118,6 +118,8 @@ export class ProtocolCounters {
   /** Logged-in clients, now and ever. */
   clients = 0;
   clientsTotal = 0;
+  /** Sessions that ended because their client did not come back in time. */
+  expired = 0;
   connections = 0;
   connectionsTotal = 0;
   refused = 0;
@@ -151,6 +153,7 @@ export interface World {
 
 /** What the hub holds now. Counts, octets and ms. */
 export interface HubStats {
+  /** Logged in, the hub's own apart. */
   readonly clients: number;
   readonly sessions: number;
   readonly subscriptions: number;

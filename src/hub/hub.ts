@@ -121,7 +121,7 @@ export class HubCore implements OwnedHub, MailboxHost, QueueHost {
       unsettled += queue.unsettled;
     }
     return {
-      clients: this.clients.size,
+      clients: this.clients.size - (this.counters.protocols.get('hub')?.clients ?? 0),
       sessions: this.boxes.size,
       subscriptions: this.routes.filters.size,
       groups: this.groups.size,
@@ -291,8 +291,9 @@ export class HubCore implements OwnedHub, MailboxHost, QueueHost {
     if (box.keepMs === NEVER) return;
     const { goneAt } = box;
     this.deadlines.add(goneAt + box.keepMs, () => {
-      if (box.goneAt === goneAt && this.boxes.get(clientKey(box.protocol, box.name)) === box)
-        this.endMailbox(box);
+      if (box.goneAt !== goneAt || this.boxes.get(clientKey(box.protocol, box.name)) !== box) return;
+      this.counters.of(box.protocol).expired++;
+      this.endMailbox(box);
     });
   }
 

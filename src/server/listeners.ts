@@ -38,6 +38,8 @@ export class ListenError extends Error {}
 
 /** Opens one planned listener on each of its addresses. Rejects with ListenError. */
 export async function openListener(plan: PlannedListener, parts: ListenerParts): Promise<OpenListener[]> {
+  // Counted from zero: whoever watches sees a protocol before its first client.
+  for (const { name } of towers(plan)) parts.hub.counters.of(name);
   if (plan.type === 'unix') return [await openOn('', plan, parts)];
   const open: OpenListener[] = [];
   for (const host of plan.hosts) {
@@ -59,12 +61,12 @@ async function openOn(host: string, plan: PlannedListener, parts: ListenerParts)
   const options = optionsOf(plan, parts);
   switch (plan.type) {
     case 'tcp':
-      return { plan, listener: await listenTcp(streams(plan), hub, { ...options, host, port: plan.port }) };
+      return { plan, listener: await listenTcp(towers(plan), hub, { ...options, host, port: plan.port }) };
     case 'unix':
-      return { plan, listener: await listenUnix(streams(plan), hub, { ...options, path: plan.path! }) };
+      return { plan, listener: await listenUnix(towers(plan), hub, { ...options, path: plan.path! }) };
     case 'tls': {
       const tls = tlsOptions(plan, parts.engines);
-      const listener = await listenTls(streams(plan), hub, { ...options, ...tls, host, port: plan.port });
+      const listener = await listenTls(towers(plan), hub, { ...options, ...tls, host, port: plan.port });
       return { plan, listener, reload: (next) => listener.reload(credentialsOf(next)) };
     }
     case 'ws':
@@ -80,7 +82,7 @@ async function openOn(host: string, plan: PlannedListener, parts: ListenerParts)
   }
 }
 
-function streams(plan: PlannedListener): Protocol[] {
+function towers(plan: PlannedListener): Protocol[] {
   return plan.protocols.map((name) => tower(name, plan));
 }
 
