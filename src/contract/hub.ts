@@ -50,7 +50,8 @@ export interface Access {
   mailbox(name: string, options: MailboxOptions): Mailbox;
   /**
    * The work queue `name`. With options it is made when there is none, and one that nobody declared takes them; an existing one keeps its
-   * own. Without options 'unmatched' says that there is none. 'not-authorized', 'quota-exceeded'; 'busy': it is another client's alone.
+   * own. Without options 'unmatched' says that there is none. The name '' makes one that the hub names. 'not-authorized', 'quota-exceeded';
+   * 'busy': it is another client's alone.
    */
   queue(name: string, options?: QueueOptions): WorkQueue | Outcome;
   /** What to publish when the connection is lost without a goodbye; `undefined` takes it back. */
