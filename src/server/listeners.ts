@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import type { OwnedHub } from '../contract/hub.ts';
 import type { Protocol } from '../contract/wire.ts';
-import { coap } from '../protocol/coap/protocol.ts';
+import { type CoapSettings, coap, coapMessages, coapStream } from '../protocol/coap/protocol.ts';
 import { mqtt } from '../protocol/mqtt/protocol.ts';
 import { waymeetJson } from '../protocol/websocket/protocol.ts';
 import type { Credentials, TlsCredentials } from '../transport/contexts.ts';
@@ -92,9 +92,29 @@ export function tower(name: ProtocolName, plan: PlannedListener): Protocol {
     case 'mqtt':
       return mqtt(plan.mqtt as Parameters<typeof mqtt>[0]);
     case 'coap':
-      return coap();
+      return coapOn(plan);
     case 'waymeet':
       return waymeetJson();
+  }
+}
+
+/** CoAP as the carrier of the listener frames it. */
+function coapOn({ type, coap: said }: PlannedListener): Protocol {
+  const settings: CoapSettings = {
+    verifyAddresses: said.verifyAddresses,
+    maxBodyBytes: said.body,
+    requestsPerSecond: said.requestsPerSecond,
+    rpcTimeoutMs: said.rpcTimeout,
+    plugtest: said.plugtest,
+  };
+  switch (type) {
+    case 'udp':
+      return coap(settings);
+    case 'ws':
+    case 'wss':
+      return coapMessages(settings);
+    default:
+      return coapStream(settings);
   }
 }
 

@@ -1,7 +1,7 @@
 // One endpoint as a client of the hub: its login, and each request's way from options and blocks to the resource and back.
 
 import type { Access, Guest, Hub } from '../../contract/hub.ts';
-import type { Message, Qos } from '../../contract/message.ts';
+import { type Message, NEVER, type Qos } from '../../contract/message.ts';
 import type { Outcome } from '../../contract/outcome.ts';
 import type { Wire } from '../../contract/wire.ts';
 import { blockBytes, blockOption, cut, Downloads, eTagOf, type UploadBudget, Uploads } from './block.ts';
@@ -78,6 +78,7 @@ export class Endpoint implements Guest {
   private waiting: Request[] = [];
   private unkept: Unkept[] = [];
   private keptTicket = 0;
+  private readonly deadlines = new Set<{ readonly at: number; readonly act: () => void }>();
   /** What is left of the requests that may come now, and since when. */
   private tokens: number;
   private tokensAt: number;
@@ -372,6 +373,30 @@ export class Endpoint implements Guest {
     delivered[qos] = delivered[qos]! + 1;
   }
 
+  // ---- what is due later
+
+  /** Calls `act` at that time, unless it is cancelled by what this returns, or the endpoint is gone. */
+  later(at: number, act: () => void): () => void {
+    const one = { at, act };
+    this.deadlines.add(one);
+    this.schedule();
+    return () => this.deadlines.delete(one);
+  }
+
+  /** Does what is due and returns when to come again. */
+  tick(now: number): number {
+    let next = NEVER;
+    for (const one of this.deadlines) {
+      if (one.at > now) {
+        next = Math.min(next, one.at);
+        continue;
+      }
+      this.deadlines.delete(one);
+      one.act();
+    }
+    return next;
+  }
+
   // ---- the end
 
   evict(why: Outcome): void {
@@ -387,6 +412,7 @@ export class Endpoint implements Guest {
     this.uploads.clear();
     this.waiting = [];
     this.unkept = [];
+    this.deadlines.clear();
     this.identified = undefined;
     known?.leave(true, now);
   }
