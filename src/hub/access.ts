@@ -5,11 +5,14 @@ import type { Access, Guest } from '../contract/hub.ts';
 import type { Mailbox, MailboxOptions } from '../contract/mailbox.ts';
 import type { Message } from '../contract/message.ts';
 import type { Outcome } from '../contract/outcome.ts';
+import { QUEUE_DEFAULTS, QUEUE_PREFIX, type QueueOptions, type WorkQueue } from '../contract/queue.ts';
 import type { Route, Run } from '../contract/run.ts';
 import type { HubCore } from './hub.ts';
 import type { OwnBox } from './mailbox.ts';
+import { QueueUse, queueNameOf, type Take } from './queues.ts';
 import type { TopicRoute } from './routes.ts';
 import type { Will } from './wills.ts';
+import type { QueueBox } from './work-queue.ts';
 
 /** Cached permissions of one client; beyond it they are asked for again. */
 const MAX_PERMITS = 4096;
@@ -23,6 +26,10 @@ export class AccessCore implements Access {
   readonly guest: Guest;
   readonly since: number;
   boxes: OwnBox[] = [];
+  /** Where it consumes from queues. */
+  readonly takes = new Set<Take>();
+  /** Queues that are its alone. */
+  readonly exclusive = new Set<QueueBox>();
   identity: Identity;
   gone = false;
   private readonly hub: HubCore;
@@ -54,10 +61,16 @@ export class AccessCore implements Access {
     return journal !== undefined && this.ticket > journal.keptTicket ? this.ticket : 0;
   }
 
-  /** What this client just did is true once the open batch is kept. */
+  /** What this client just did is true once the last batch that anything was written to is kept. */
   waits(): void {
-    this.ticket = this.hub.journal!.ticket;
+    this.ticket = this.hub.journal!.last;
     this.hub.waiting.add(this);
+  }
+
+  /** As `waits`, if the journal grew beyond `before`. */
+  waitsIf(before: number | undefined): void {
+    const { journal } = this.hub;
+    if (journal !== undefined && journal.writes !== before) this.waits();
   }
 
   publish(m: Message): Outcome {
@@ -93,7 +106,9 @@ export class AccessCore implements Access {
   }
 
   open(route: Route): boolean {
-    return this.hub.lane && !this.gone && this.mayPublish(route.topic);
+    return (
+      this.hub.lane && !this.gone && this.mayPublish(route.topic) && queueNameOf(route.topic) === undefined
+    );
   }
 
   same(a: Route, b: Route): boolean {
@@ -112,6 +127,26 @@ export class AccessCore implements Access {
 
   mailbox(name: string, options: MailboxOptions): Mailbox {
     return this.hub.openMailbox(this, name, options);
+  }
+
+  queue(name: string, options?: QueueOptions): WorkQueue | Outcome {
+    const { queues } = this.hub;
+    const known = queues.byName.get(name);
+    if (known?.owner !== undefined && known.owner !== this)
+      return options === undefined ? new QueueUse(this.hub, this, known) : 'busy';
+    if (options === undefined) return known === undefined ? 'unmatched' : new QueueUse(this.hub, this, known);
+    if (!this.maySubscribe(QUEUE_PREFIX + name) && !this.mayPublish(QUEUE_PREFIX + name))
+      return 'not-authorized';
+    const before = this.hub.journal?.writes;
+    const queue = queues.open(name, options, options !== QUEUE_DEFAULTS);
+    this.waitsIf(before);
+    if (typeof queue === 'string') return queue;
+    if (options.exclusive && known === undefined) {
+      queue.owner = this;
+      this.exclusive.add(queue);
+    }
+    queue.used();
+    return new QueueUse(this.hub, this, queue);
   }
 
   owns(box: OwnBox): void {

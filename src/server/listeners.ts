@@ -6,10 +6,11 @@ import type { Protocol } from '../contract/wire.ts';
 import { coap } from '../protocol/coap/protocol.ts';
 import { mqtt } from '../protocol/mqtt/protocol.ts';
 import { waymeetJson } from '../protocol/websocket/protocol.ts';
+import type { Credentials, TlsCredentials } from '../transport/contexts.ts';
 import type { Listener, ListenerLimits, ListenerOptions } from '../transport/listener.ts';
 import type { Loop } from '../transport/loop.ts';
 import { listenTcp } from '../transport/tcp.ts';
-import { type Credentials, listenTls, type TlsCredentials, type TlsOptions } from '../transport/tls.ts';
+import { listenTls, type TlsOptions } from '../transport/tls.ts';
 import { listenUdp } from '../transport/udp.ts';
 import { listenUnix } from '../transport/unix.ts';
 import type { Engines } from './auth.ts';
@@ -21,8 +22,8 @@ import { listenWeb, type WebParts } from './web.ts';
 export interface OpenListener {
   readonly plan: PlannedListener;
   readonly listener: Listener;
-  /** Reads its certificates again; absent where there are none. */
-  readonly reload?: () => void;
+  /** Reads the certificates of `tls`, for connections made from now on; absent where there are none. */
+  readonly reload?: (tls: TlsConfig) => void;
 }
 
 export interface ListenerParts {
@@ -64,7 +65,7 @@ async function openOn(host: string, plan: PlannedListener, parts: ListenerParts)
     case 'tls': {
       const tls = tlsOptions(plan, parts.engines);
       const listener = await listenTls(streams(plan), hub, { ...options, ...tls, host, port: plan.port });
-      return { plan, listener, reload: () => listener.reload(credentialsOf(plan.tls)) };
+      return { plan, listener, reload: (next) => listener.reload(credentialsOf(next)) };
     }
     case 'ws':
     case 'wss':

@@ -10,7 +10,7 @@ import { now } from '../transport/clock.ts';
 import type { Loop } from '../transport/loop.ts';
 import { Timer } from '../transport/timers.ts';
 import { type Engines, openEngines } from './auth.ts';
-import { changedFields } from './config/changes.ts';
+import { changesOf } from './config/changes.ts';
 import { type PlannedListener, plan } from './config/listeners.ts';
 import type { Config } from './config/schema.ts';
 import { hubLimits, makeHub, openStore } from './hub.ts';
@@ -109,17 +109,14 @@ export async function startServer(config: Config, options: ServerOptions): Promi
       return found.listener.address;
     },
     async reload(next) {
-      await reload(current, next, { open, engines, log });
-      retune(open, plan(next));
-      Object.assign(limits, hubLimits(next));
-      log.level = next.log.level;
-      sys.every(next.sys.interval);
-      current = {
-        ...current,
-        limits: next.limits,
-        log: { ...current.log, level: next.log.level },
-        sys: next.sys,
-      };
+      const changes = changesOf(current, next);
+      current = changes.applied;
+      await reread(plan(current), { open, engines, log }, changes.live);
+      retune(open, plan(current));
+      Object.assign(limits, hubLimits(current));
+      log.level = current.log.level;
+      sys.every(current.sys.interval);
+      if (changes.restart.length > 0) log.warn(`these changes need a restart: ${changes.restart.join(', ')}`);
     },
     stop() {
       stopping ??= stop();
@@ -142,7 +139,12 @@ interface Reloaded {
   readonly log: Log;
 }
 
-async function reload(current: Config, next: Config, { open, engines, log }: Reloaded): Promise<void> {
+/** Reads every file again, also those that kept their names. */
+async function reread(
+  next: readonly PlannedListener[],
+  { open, engines, log }: Reloaded,
+  values: readonly string[],
+): Promise<void> {
   const done: string[] = [];
   const attempt = async (what: string, act: () => unknown) => {
     try {
@@ -152,16 +154,14 @@ async function reload(current: Config, next: Config, { open, engines, log }: Rel
       log.error(`reload: ${what} stay as they were: ${(error as Error).message}`);
     }
   };
-  await attempt('users and rules', () => engines.reload());
+  await attempt('users and rules', () => engines.reload(next));
   const certified = open.filter((l) => l.reload !== undefined);
   const readCertificates = () => {
-    for (const listener of certified) listener.reload!();
+    for (const l of certified) l.reload!(next.find((same) => same.name === l.plan.name)!.tls);
   };
   if (certified.length > 0) await attempt('certificates', readCertificates);
-  const { live, restart } = changedFields(current, next);
-  if (live.length > 0) done.push(live.join(', '));
+  if (values.length > 0) done.push(values.join(', '));
   log.info(`reloaded ${done.join('; ')}`);
-  if (restart.length > 0) log.warn(`these changes need a restart: ${restart.join(', ')}`);
 }
 
 /** Publishes the `$SYS` tree as often as configured. */

@@ -8,6 +8,7 @@ import {
   group,
   limit,
   listOf,
+  namesByName,
   oneOf,
   optional,
   optionalGroup,
@@ -39,9 +40,9 @@ const tlsShape = () => ({
     flag,
     false,
   ),
-  psk: optional('Pre-shared keys, one line each: `identity:key in hex`.', path, LIVE),
+  psk: optional('Pre-shared keys of `tls` listeners, one line each: `identity:key in hex`.', path, LIVE),
   minVersion: preset('The oldest TLS version spoken.', oneOf('TLSv1.2', 'TLSv1.3'), 'TLSv1.2'),
-  sni: list('More certificates, chosen by the server name that the client asks for.', serverName),
+  sni: list('More certificates, chosen by the server name that the client asks for.', serverName, LIVE),
 });
 
 const serverName = z.strictObject({
@@ -79,22 +80,38 @@ const authShape = () => ({
   ),
   users: optional('The users file; `waymeet user add` writes it.', path, LIVE),
   acl: optional(
-    'The rules file: who may publish and subscribe where. Without it, users may do everything.',
+    'The rules file: who may publish and subscribe where. Without it and `rules`, users may do everything.',
     path,
     LIVE,
   ),
+  rules: list(
+    'Rules written here, beside those of the file. What none allows is denied; where they disagree, `deny` wins.',
+    rule,
+    LIVE,
+  ),
+  groups: optional('Who is in the groups that `rules` name: `{ops: [alice, bob]}`.', namesByName, LIVE),
+});
+
+const rule = z.strictObject({
+  user: optional('For this user; for everybody, where a rule names nobody.', text, LIVE),
+  group: optional('For the users of this group.', text, LIVE),
+  client: optional('For this client id.', text, LIVE),
+  anonymous: optional('For clients that show no user name.', flag, LIVE),
+  allow: optional('What is allowed.', oneOf('publish', 'subscribe', 'both'), LIVE),
+  deny: optional('What is denied, instead of `allow`.', oneOf('publish', 'subscribe', 'both'), LIVE),
+  filter: required('Where: a filter; `%u` stands for the user name, `%c` for the client id.', text, LIVE),
 });
 
 const auth = group('Who may come in, and what they may do.', authShape());
 
 /** Limits of one listener; absent ones are the hub's. */
 const listenerLimits = group('Limits of this listener alone.', {
-  packet: optional('The largest packet taken.', size(128)),
-  connections: optional('Connections at a time.', limit(1)),
-  connectionsPerAddress: optional('Connections at a time from one address.', limit(1)),
-  login: optional('How long a client may take from its first byte to a completed login.', span),
-  firstByte: optional('How long a connection may stay silent at first.', span),
-  acceptPerSecond: optional('Connections accepted a second, on average.', limit(1)),
+  packet: optional('The largest packet taken.', size(128), LIVE),
+  connections: optional('Connections at a time.', limit(1), LIVE),
+  connectionsPerAddress: optional('Connections at a time from one address.', limit(1), LIVE),
+  login: optional('How long a client may take from its first byte to a completed login.', span, LIVE),
+  firstByte: optional('How long a connection may stay silent at first.', span, LIVE),
+  acceptPerSecond: optional('Connections accepted a second, on average.', limit(1), LIVE),
 });
 
 export const listener = z.strictObject({
@@ -133,7 +150,7 @@ export const listener = z.strictObject({
 const limits = group('What one hub holds at most, so that it stays up whatever its clients do.', {
   connections: preset('Connections at a time.', limit(1), 'none', LIVE),
   connectionsPerAddress: preset('Connections at a time from one address.', limit(1), 'none', LIVE),
-  packet: preset('The largest packet taken.', size(128, 268_435_460), '16MiB', LIVE),
+  packet: preset('The largest packet taken.', size(128, 268_435_460), '256MiB', LIVE),
   login: preset('How long a client may take from its first byte to a completed login.', span, '10s', LIVE),
   firstByte: preset('How long a connection may stay silent at first.', span, '10s', LIVE),
   acceptPerSecond: preset(
@@ -142,7 +159,7 @@ const limits = group('What one hub holds at most, so that it stays up whatever i
     'none',
     LIVE,
   ),
-  topicLevels: preset('Levels of a topic.', whole(1, 65_535), 128, LIVE),
+  topicLevels: preset('Levels of a topic.', whole(1, 65_535), 128),
   topicBytes: preset('Octets of a topic.', whole(1, 65_535), 65_535, LIVE),
   clientIdBytes: preset('Octets of a client id.', whole(23, 65_535), 1_024, LIVE),
   subscriptionsPerClient: preset('Subscriptions of one client.', limit(1), 10_000, LIVE),
@@ -157,13 +174,13 @@ const limits = group('What one hub holds at most, so that it stays up whatever i
   inflight: preset(
     'Messages on their way to one client and not acknowledged.',
     whole(1, 32_767),
-    1_024,
+    8_192,
     LIVE,
   ),
   receiveMaximum: preset(
-    'Messages of one client that may wait for an acknowledgement of the hub.',
+    'Messages of one client that may wait for an acknowledgement of the hub; MQTT 5 clients that send more are sent away. MQTT.js does not keep to it.',
     whole(1, 65_535),
-    1_024,
+    65_535,
     LIVE,
   ),
   retainedMessages: preset('Topics with a retained message.', limit(0), 1_000_000, LIVE),
@@ -242,14 +259,15 @@ export type Config = z.output<typeof schema>;
 export type ListenerConfig = z.output<typeof listener>;
 export type TlsConfig = z.output<typeof tls>;
 export type AuthConfig = z.output<typeof auth>;
+export type RuleConfig = z.output<typeof rule>;
 export type MqttConfig = z.output<typeof mqtt>;
 
-function list<S extends z.ZodObject>(saying: string, of: S) {
+function list<S extends z.ZodObject>(saying: string, of: S, { live } = { live: false }) {
   return z.array(of).optional().register(fieldNotes, {
     about: saying,
     takes: 'a list',
     kind: 'list',
-    live: false,
+    live,
     secret: false,
     fallback: undefined,
   });
