@@ -6,6 +6,7 @@ import type { Hub } from '../contract/hub.ts';
 import { NEVER } from '../contract/message.ts';
 import type { Protocol } from '../contract/wire.ts';
 import { now } from './clock.ts';
+import type { Credentials, TlsCredentials } from './contexts.ts';
 import type { Proof } from './dtls/association.ts';
 import { type Certified, readCertificates, readCertified } from './dtls/certificates.ts';
 import { type Line, Lines, type LinesOptions, type LinesPort, type Remote } from './dtls/lines.ts';
@@ -22,7 +23,6 @@ import {
 } from './listener.ts';
 import { PacketWire } from './packets.ts';
 import { Timer, type TimerOwner } from './timers.ts';
-import type { Credentials, TlsCredentials } from './tls.ts';
 
 export interface DtlsOptions
   extends Omit<ListenerOptions, 'proxy' | 'proxyTrustsCertificate'>,

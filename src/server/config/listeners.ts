@@ -40,6 +40,7 @@ export const SPOKEN: Readonly<Record<ListenerType, readonly ProtocolName[]>> = {
   ws: ['mqtt', 'waymeet'],
   wss: ['mqtt', 'waymeet'],
   udp: ['coap'],
+  dtls: ['coap'],
 };
 
 /** The listeners of a configuration. */
@@ -78,7 +79,12 @@ export function engineOf(auth: AuthConfig): 'open' | 'file' {
 }
 
 export function isSecure(type: ListenerType): boolean {
-  return type === 'tls' || type === 'wss';
+  return type === 'tls' || type === 'wss' || type === 'dtls';
+}
+
+/** Whether it has its ports among those of UDP. */
+export function isDatagram(type: ListenerType): boolean {
+  return type === 'udp' || type === 'dtls';
 }
 
 /** Whether only this machine can reach it. */
@@ -88,9 +94,11 @@ export function isLoopback(host: string): boolean {
 
 function usual(config: Config): ListenerConfig[] {
   const certified = config.tls.cert !== undefined;
+  // Devices have shared keys more often than certificates; browsers and MQTT clients do not.
+  const secured = (type: ListenerType) => certified || (type === 'dtls' && config.tls.psk !== undefined);
   const found: ListenerConfig[] = [];
   const add = (name: string, type: ListenerType, port: number | 'off') => {
-    if (port === 'off' || (isSecure(type) && !certified)) return;
+    if (port === 'off' || (isSecure(type) && !secured(type))) return;
     found.push({ name, type, port, proxy: false, limits: {}, mqtt: {} });
   };
   add('mqtt', 'tcp', config.ports.mqtt);
@@ -98,6 +106,7 @@ function usual(config: Config): ListenerConfig[] {
   add('web', 'ws', config.ports.web);
   add('webs', 'wss', config.ports.webs);
   add('coap', 'udp', config.ports.coap);
+  add('coaps', 'dtls', config.ports.coaps);
   return found;
 }
 

@@ -27,8 +27,14 @@ test('nothing configured: this machine alone, everything on, no TLS', () => {
 
 test('a certificate at the top brings the TLS listeners', () => {
   const { config } = yaml('tls: {cert: c.pem, key: k.pem}');
-  expect(plan(config!).map((l) => l.name)).toEqual(['mqtt', 'mqtts', 'web', 'webs', 'coap']);
+  expect(plan(config!).map((l) => l.name)).toEqual(['mqtt', 'mqtts', 'web', 'webs', 'coap', 'coaps']);
   expect(plan(config!)[1]!.tls.cert).toBe('/etc/c.pem');
+});
+
+test('shared keys at the top bring CoAP over DTLS', () => {
+  const { config } = yaml('tls: {psk: keys}');
+  expect(plan(config!).map((l) => [l.name, l.type, l.port])).toContainEqual(['coaps', 'dtls', 5684]);
+  expect(plan(config!).map((l) => l.name)).not.toContain('mqtts');
 });
 
 const MISTAKES: [title: string, text: string, problems: string[]][] = [
@@ -95,7 +101,9 @@ const MISTAKES: [title: string, text: string, problems: string[]][] = [
   [
     'protocol that does not fit',
     'listeners:\n  - {name: a, port: 1, protocols: [coap]}',
-    ['/etc/waymeet.yaml:2:35 listeners[0].protocols: coap cannot be spoken over tcp: write type: udp'],
+    [
+      '/etc/waymeet.yaml:2:35 listeners[0].protocols: coap cannot be spoken over tcp: write type: udp or dtls',
+    ],
   ],
   [
     'TLS without a certificate',
