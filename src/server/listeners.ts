@@ -7,6 +7,7 @@ import { type CoapSettings, coap, coapMessages, coapStream } from '../protocol/c
 import { mqtt } from '../protocol/mqtt/protocol.ts';
 import { waymeetJson } from '../protocol/websocket/protocol.ts';
 import type { Credentials, TlsCredentials } from '../transport/contexts.ts';
+import { listenDtls } from '../transport/dtls.ts';
 import type { Listener, ListenerLimits, ListenerOptions } from '../transport/listener.ts';
 import type { Loop } from '../transport/loop.ts';
 import { listenTcp } from '../transport/tcp.ts';
@@ -72,6 +73,12 @@ async function openOn(host: string, plan: PlannedListener, parts: ListenerParts)
     case 'ws':
     case 'wss':
       return listenWeb(host, plan, hub, options, parts.web);
+    case 'dtls': {
+      const { proxy: _, ...datagrams } = options;
+      const { minVersion: _version, ...dtls } = tlsOptions(plan, parts.engines);
+      const listener = await listenDtls(towers(plan), hub, { ...datagrams, ...dtls, host, port: plan.port });
+      return { plan, listener, reload: (next) => listener.reload(credentialsOf(next)) };
+    }
     case 'udp': {
       const { proxy: _, ...datagrams } = options;
       return {
@@ -109,6 +116,7 @@ function coapOn({ type, coap: said }: PlannedListener): Protocol {
   };
   switch (type) {
     case 'udp':
+    case 'dtls':
       return coap(settings);
     case 'ws':
     case 'wss':

@@ -36,8 +36,15 @@ test('a certificate at the top brings the TLS listeners', () => {
     'coap',
     'coap-tcp',
     'coaps-tcp',
+    'coaps',
   ]);
   expect(plan(config!)[1]!.tls.cert).toBe('/etc/c.pem');
+});
+
+test('shared keys at the top bring CoAP over DTLS', () => {
+  const { config } = yaml('tls: {psk: keys}');
+  expect(plan(config!).map((l) => [l.name, l.type, l.port])).toContainEqual(['coaps', 'dtls', 5684]);
+  expect(plan(config!).map((l) => l.name)).not.toContain('mqtts');
 });
 
 const MISTAKES: [title: string, text: string, problems: string[]][] = [

@@ -51,7 +51,7 @@ const serverName = z.strictObject({
   key: required('The private key of `cert`, PEM.', path, LIVE),
 });
 
-const tls = group('Certificates of every TLS listener that has none of its own.', tlsShape());
+const tls = group('Certificates of every TLS and DTLS listener that has none of its own.', tlsShape());
 
 const mqttShape = {
   maxKeepAliveSeconds: preset(
@@ -133,12 +133,12 @@ const listenerLimits = group('Limits of this listener alone.', {
 export const listener = z.strictObject({
   name: required('What logs, metrics and errors call it.', text),
   type: preset(
-    'What carries it: `tcp`, `tls`, a unix socket, HTTP with WebSocket (`ws`, `wss`), or `udp`.',
-    oneOf('tcp', 'tls', 'unix', 'ws', 'wss', 'udp'),
+    'What carries it: `tcp`, `tls`, a unix socket, HTTP with WebSocket (`ws`, `wss`), `udp`, or `dtls` over UDP.',
+    oneOf('tcp', 'tls', 'unix', 'ws', 'wss', 'udp', 'dtls'),
     'tcp',
   ),
   protocols: optional(
-    'What is spoken there: `mqtt` and `coap` on streams and WebSocket, `waymeet` (JSON) on WebSocket, `coap` on UDP. All that fit, unless said.',
+    'What is spoken there: `mqtt` and `coap` on streams and WebSocket, `waymeet` (JSON) on WebSocket, `coap` on UDP and DTLS. All that fit, unless said.',
     listOf(oneOf('mqtt', 'waymeet', 'coap')),
   ),
   host: optional('Addresses to listen on; the top-level `host` unless said.', listOf(text)),
@@ -235,6 +235,7 @@ export const schema = z.strictObject({
     coap: preset('CoAP over UDP.', port, 5683),
     coapTcp: preset('CoAP over TCP.', port, 5683),
     coapsTcp: preset('CoAP over TLS, once `tls.cert` is given.', port, 5684),
+    coaps: preset('CoAP over DTLS, once `tls.cert` or `tls.psk` is given.', port, 5684),
   }),
   listeners: list('Where the hub listens. Given: these instead of the usual ones of `ports`.', listener),
   tls,
