@@ -17,6 +17,8 @@ import { isUtf8, utf8Length } from './text.ts';
 
 /** The longest packet that the length field can announce: 1 + 4 + 268,435,455 octets. */
 const LARGEST_PACKET = 268_435_460;
+/** Paho for Python takes a larger maximum packet size in CONNACK for a malformed packet. */
+const LARGEST_ANNOUNCED = 268_435_455;
 /** More than any count; a small integer, because it is compared with on the hot path. */
 const UNLIMITED = 0x3fffffff;
 const FOREVER_SECONDS = 0xffffffff;
@@ -160,7 +162,8 @@ export function encodeWelcome(
   const kept = secondsOf(terms.keepMs);
   if (kept !== (asked.sessionExpiryInterval ?? 0)) p.sessionExpiryInterval = kept; // [MQTT5-3.2.2-21]
   if (hub.receiveMaximum < 65_535) p.receiveMaximum = hub.receiveMaximum;
-  if (wire.maxPacketBytes < LARGEST_PACKET) p.maximumPacketSize = wire.maxPacketBytes;
+  if (wire.maxPacketBytes < LARGEST_PACKET)
+    p.maximumPacketSize = Math.min(wire.maxPacketBytes, LARGEST_ANNOUNCED);
   if (terms.incomingAliasMaximum > 0) p.topicAliasMaximum = terms.incomingAliasMaximum;
   if (c.clientId === '') p.assignedClientIdentifier = client; // [MQTT5-3.1.3-7] [MQTT5-3.2.2-16]
   const keepAlive = grantedKeepAlive(c, options);
