@@ -58,7 +58,7 @@ function run(command) {
 
 async function unit() {
   const report = path.join(scratch, 'vitest.json');
-  const reporters = ['--reporter=dot', '--reporter=json', `--outputFile.json=${report}`];
+  const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`];
   const code = await run([bin('vitest'), 'run', ...reporters]);
   const result = JSON.parse(readFileSync(report, 'utf8'));
   passed += result.numPassedTests;

@@ -71,6 +71,8 @@ export interface Hub {
   exchange(mechanism: string, login: Login): Exchange | undefined;
   /** ms since 1970, the world's clock: for what a delivery caused by another peer must know, as a message's remaining life. */
   now(): number;
+  /** `length` octets that nobody can guess: a tower has no random source of its own. */
+  random(length: number): Uint8Array;
   readonly limits: HubLimits;
   readonly counters: Counters;
 }
@@ -117,6 +119,8 @@ export class ProtocolCounters {
   /** Logged-in clients, now and ever. */
   clients = 0;
   clientsTotal = 0;
+  /** Sessions that ended because their client did not come back in time. */
+  expired = 0;
   connections = 0;
   connectionsTotal = 0;
   refused = 0;
@@ -141,7 +145,7 @@ export interface World {
   wake(at: number): void;
   /** Asks for one `hub.turn` when the work of this event-loop turn is done. */
   turn(): void;
-  /** `length` random octets, for assigned client ids. */
+  /** `length` octets that nobody can guess. */
   random(length: number): Uint8Array;
   /** The store failed: nothing may be acknowledged any more. The server logs it and ends the process. */
   failed(why: Error): void;
@@ -150,6 +154,7 @@ export interface World {
 
 /** What the hub holds now. Counts, octets and ms. */
 export interface HubStats {
+  /** Logged in, the hub's own apart. */
   readonly clients: number;
   readonly sessions: number;
   readonly subscriptions: number;

@@ -61,9 +61,9 @@ export class AccessCore implements Access {
     return journal !== undefined && this.ticket > journal.keptTicket ? this.ticket : 0;
   }
 
-  /** What this client just did is true once the open batch is kept. */
+  /** What this client just did is true once the last batch that anything was written to is kept. */
   waits(): void {
-    this.ticket = this.hub.journal!.ticket;
+    this.ticket = this.hub.journal!.last;
     this.hub.waiting.add(this);
   }
 

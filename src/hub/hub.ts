@@ -15,7 +15,7 @@ import type { Outcome } from '../contract/outcome.ts';
 import { type Death, QUEUE_DEFAULTS } from '../contract/queue.ts';
 import type { Run } from '../contract/run.ts';
 import { AccessCore, clientKey } from './access.ts';
-import { type Box, Entry } from './box.ts';
+import { type Box, Entry, type QueueLimits } from './box.ts';
 import { Deadlines } from './deadlines.ts';
 import { Group } from './group.ts';
 import { Journal, key } from './journal.ts';
@@ -55,6 +55,8 @@ export class HubCore implements OwnedHub, MailboxHost, QueueHost {
   private readonly addresses = new Map<string, number>();
   private nextEntry = 1;
   private queuedBytes = 0;
+  /** Of every `$share` group: nobody opens one anew, so what changes while they last must reach them. */
+  private readonly groupLimits: QueueLimits;
   private stopping = false;
 
   constructor(world: World, limits: HubLimits, lane: boolean) {
@@ -68,6 +70,17 @@ export class HubCore implements OwnedHub, MailboxHost, QueueHost {
       world.store === undefined
         ? undefined
         : new Journal(world.store, world, (t, boxes) => this.kept(t, boxes));
+    this.groupLimits = {
+      get capacity() {
+        return limits.queueMessages;
+      },
+      get bytes() {
+        return limits.queueBytes;
+      },
+      get overflow() {
+        return limits.overflow;
+      },
+    };
     this.retained = new Retained(this.deadlines, this.journal);
     this.wills = new Wills(this.deadlines, this.journal, (m) => this.publish(m, undefined));
   }
@@ -108,7 +121,7 @@ export class HubCore implements OwnedHub, MailboxHost, QueueHost {
       unsettled += queue.unsettled;
     }
     return {
-      clients: this.clients.size,
+      clients: this.clients.size - (this.counters.protocols.get('hub')?.clients ?? 0),
       sessions: this.boxes.size,
       subscriptions: this.routes.filters.size,
       groups: this.groups.size,
@@ -280,8 +293,9 @@ export class HubCore implements OwnedHub, MailboxHost, QueueHost {
     if (box.keepMs === NEVER) return;
     const { goneAt } = box;
     this.deadlines.add(goneAt + box.keepMs, () => {
-      if (box.goneAt === goneAt && this.boxes.get(clientKey(box.protocol, box.name)) === box)
-        this.endMailbox(box);
+      if (box.goneAt !== goneAt || this.boxes.get(clientKey(box.protocol, box.name)) !== box) return;
+      this.counters.of(box.protocol).expired++;
+      this.endMailbox(box);
     });
   }
 
@@ -369,8 +383,7 @@ export class HubCore implements OwnedHub, MailboxHost, QueueHost {
   private groupFor(share: Share, stored: boolean, number: number): Group {
     let group = this.groups.get(share.name);
     if (group === undefined) {
-      const { queueMessages, queueBytes, overflow } = this.limits;
-      group = new Group(share.name, { capacity: queueMessages, bytes: queueBytes, overflow }, this);
+      group = new Group(share.name, this.groupLimits, this);
       group.entry = new Entry(this.nextEntry++, group, share.filter, 2, false, 0);
       group.number = number;
       this.groups.set(share.name, group);
@@ -471,6 +484,10 @@ export class HubCore implements OwnedHub, MailboxHost, QueueHost {
 
   now(): number {
     return this.world.now();
+  }
+
+  random(length: number): Uint8Array {
+    return this.world.random(length);
   }
 
   dropped(reason: string, count: number): void {

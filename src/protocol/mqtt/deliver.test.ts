@@ -49,8 +49,13 @@ test('[MQTT5-4.3.3-10] QoS 2 in: a repeated id is answered again and published o
   expect(await client.settled()).toMatchObject([
     { type: PUBREC, id: 5, code: 0 },
     { type: PUBCOMP, id: 5, code: 0 },
-    { type: PUBCOMP, id: 5, code: 0x92 },
+    { type: PUBCOMP, id: 5, code: 0 }, // the session was resumed: its PUBCOMP may have been lost
   ]);
+  client.raw.cut();
+  const fresh = new MqttClient(broker, 5);
+  await fresh.connect('fresh', KEPT);
+  fresh.send(answer(PUBREL, 5));
+  expect(await fresh.settled()).toMatchObject([{ type: PUBCOMP, id: 5, code: 0x92 }]);
   expect((await watcher.settled()).length).toBe(1);
 });
 
@@ -461,7 +466,7 @@ for (const [name, end] of [
     await client.connect('c');
     client.send('30 e0 d4 03 00 01 61'); // 60,000 octets announced
     await client.settled();
-    expect(lanesOf(broker.hub).gathering).toBe(60_004);
+    expect(lanesOf(broker.hub).gathering).toBe(16_384);
     end(client, broker.hub);
     await client.settled();
     expect(lanesOf(broker.hub).gathering).toBe(0);

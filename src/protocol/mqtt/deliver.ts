@@ -260,7 +260,8 @@ export class Outflow implements Consumer {
       this.starved = true;
       return 0;
     }
-    if (terms.level5 && identified(grant.tags)) return 0;
+    // Identifiers and aliases are the client's own: its frames are nobody else's.
+    if (terms.aliasMaximum > 0 || (terms.level5 && identified(grant.tags))) return 0;
     const mine = run as LaneRun;
     if (mine.longest > terms.maxPacketBytes) return 0;
     if (run.qos !== 0) return this.takeAcknowledged(mine);

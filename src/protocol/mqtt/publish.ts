@@ -324,7 +324,9 @@ export class Inflow {
       this.box.inbound.delete(id);
       if (this.unreleased > 0) this.unreleased--;
     }
-    this.answers.acknowledge(PUBCOMP, id, known ? 0 : 0x92, this.access.due);
+    // In a resumed session an unknown id is a PUBREL repeated because its PUBCOMP got lost: no error [MQTT5-3.7.2.1], and MQTT.js
+    // reports 0x92 as a publish that failed, so that its application would send a second one.
+    this.answers.acknowledge(PUBCOMP, id, known || this.box.resumed ? 0 : 0x92, this.access.due);
   }
 }
 
