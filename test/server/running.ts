@@ -108,6 +108,12 @@ export function run(program: string, ...words: (string | number)[]): Promise<Ran
   });
 }
 
+/** Where a program is; undefined: not installed. */
+export function placeOf(program: string): string | undefined {
+  const found = spawnSync('sh', ['-c', `command -v ${program}`], { encoding: 'utf8' });
+  return found.status === 0 ? found.stdout.trim() : undefined;
+}
+
 export function installed(program: string): boolean {
-  return spawnSync('sh', ['-c', `command -v ${program}`]).status === 0;
+  return placeOf(program) !== undefined;
 }
