@@ -2,7 +2,7 @@
 
 import { type Browser, chromium } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { ending, placeOf, start } from './running.ts';
+import { ending, OFF, placeOf, start } from './running.ts';
 
 const place = placeOf('chromium');
 
@@ -19,7 +19,7 @@ describe.skipIf(place === undefined)('in chromium', () => {
   afterAll(() => browser.close());
 
   test.each([360, 1_100])('at %i px: nothing sticks out, and a message comes back', async (width) => {
-    const hub = await start({ ports: { mqtt: 'off', mqtts: 'off', web: 0, webs: 'off', coap: 'off' } });
+    const hub = await start({ ports: { ...OFF, web: 0 } });
     const context = await browser.newContext({ viewport: { width, height: 800 } });
     ending(() => context.close());
     const page = await context.newPage();

@@ -21,12 +21,13 @@ export interface Running {
   port(listener: string): number;
 }
 
+/** Every usual listener that there is, switched off. */
+export const OFF: Readonly<Record<string, 'off'>> = Object.fromEntries(
+  Object.keys(resolveConfig({}).config!.ports).map((port) => [port, 'off']),
+);
+
 /** Nothing is open unless a test says so. */
-const CLOSED = {
-  host: '127.0.0.1',
-  store: { durability: 'memory' },
-  ports: { mqtt: 'off', mqtts: 'off', web: 'off', webs: 'off', coap: 'off', coaps: 'off' },
-};
+const CLOSED = { host: '127.0.0.1', store: { durability: 'memory' }, ports: OFF };
 
 export function resolved(settings: Record<string, unknown>): Resolved {
   return resolveConfig({ settings: { ...CLOSED, ...settings } });
