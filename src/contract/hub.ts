@@ -4,6 +4,7 @@ import type { Auth, Exchange, Identity, Login } from './auth.ts';
 import type { Mailbox, MailboxOptions } from './mailbox.ts';
 import type { Message } from './message.ts';
 import type { Outcome } from './outcome.ts';
+import type { QueueOptions, WorkQueue } from './queue.ts';
 import type { Route, Run } from './run.ts';
 import type { Store } from './store.ts';
 
@@ -47,6 +48,12 @@ export interface Access {
   retained(topic: string): Message | undefined;
   /** Opens, or resumes, the mailbox `name` of this client. */
   mailbox(name: string, options: MailboxOptions): Mailbox;
+  /**
+   * The work queue `name`. With options it is made when there is none, and one that nobody declared takes them; an existing one keeps its
+   * own. Without options 'unmatched' says that there is none. The name '' makes one that the hub names. 'not-authorized', 'quota-exceeded';
+   * 'busy': it is another client's alone.
+   */
+  queue(name: string, options?: QueueOptions): WorkQueue | Outcome;
   /** What to publish when the connection is lost without a goodbye; `undefined` takes it back. */
   will(m: Message | undefined, delayMs: number): void;
   /** The login's proof was renewed (re-authentication). */
@@ -64,6 +71,8 @@ export interface Hub {
   exchange(mechanism: string, login: Login): Exchange | undefined;
   /** ms since 1970, the world's clock: for what a delivery caused by another peer must know, as a message's remaining life. */
   now(): number;
+  /** `length` octets that nobody can guess: a tower has no random source of its own. */
+  random(length: number): Uint8Array;
   readonly limits: HubLimits;
   readonly counters: Counters;
 }
@@ -136,7 +145,7 @@ export interface World {
   wake(at: number): void;
   /** Asks for one `hub.turn` when the work of this event-loop turn is done. */
   turn(): void;
-  /** `length` random octets, for assigned client ids. */
+  /** `length` octets that nobody can guess. */
   random(length: number): Uint8Array;
   /** The store failed: nothing may be acknowledged any more. The server logs it and ends the process. */
   failed(why: Error): void;

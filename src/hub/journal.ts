@@ -13,13 +13,14 @@ import { readMessage, writeMessage } from './records.ts';
  * Keys: one letter, then numbers of six octets, highest first.
  *   s box            a mailbox that outlives its connection: names, how long it is kept, since when nobody consumes it
  *   u box number     one of its subscriptions
+ *   k box            a durable work queue: its name and options; its bindings are 'u' records
  *   i box            exactly-once ids that it received and that are not released yet
  *   q box page       a stretch of its queue: per item its number, QoS, tags, and the message or where it is in a block
  *   a box            what of the queue is delivered and what is settled
  *   m block          messages that several mailboxes' pages share
  *   r number         a retained message          w number   a will
  */
-export type RecordKind = 's' | 'u' | 'i' | 'q' | 'a' | 'm' | 'r' | 'w';
+export type RecordKind = 's' | 'u' | 'k' | 'i' | 'q' | 'a' | 'm' | 'r' | 'w';
 
 export function key(kind: RecordKind, ...numbers: number[]): Uint8Array {
   const bytes = new Uint8Array(1 + numbers.length * 6);
@@ -103,6 +104,11 @@ export class Journal {
   /** `used` is taken: an earlier run wrote it. */
   reserveNumber(used: number): void {
     if (used >= this.nextNumber) this.nextNumber = used + 1;
+  }
+
+  /** The newest commit that has anything to keep: the open batch, or the one before while nothing was written to it, for then it may never close. */
+  get last(): number {
+    return this.touched ? this.ticket : this.ticket - 1;
   }
 
   put(recordKey: Uint8Array, write: (w: Writer) => void): void {

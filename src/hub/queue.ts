@@ -187,7 +187,12 @@ export class Queue {
       const from = chunk.firstSeq;
       chunk.items = this.owner.load(chunk.page!).filter((item) => item.seq >= from);
       chunk.head = 0;
-      this.weigh(chunk.bytes);
+      // What came back from an earlier run was weighed without the bodies that it shares with other queues.
+      let bytes = 0;
+      for (const item of chunk.items) bytes += weightOf(item.message);
+      this.bytes += bytes - chunk.bytes;
+      chunk.bytes = bytes;
+      this.weigh(bytes);
     }
     return chunk.items;
   }

@@ -3,10 +3,11 @@
 import { readFileSync } from 'node:fs';
 import type { OwnedHub } from '../contract/hub.ts';
 import type { Protocol } from '../contract/wire.ts';
-import { coap } from '../protocol/coap/protocol.ts';
+import { type CoapSettings, coap, coapMessages, coapStream } from '../protocol/coap/protocol.ts';
 import { mqtt } from '../protocol/mqtt/protocol.ts';
 import { waymeetJson } from '../protocol/websocket/protocol.ts';
 import type { Credentials, TlsCredentials } from '../transport/contexts.ts';
+import { listenDtls } from '../transport/dtls.ts';
 import type { Listener, ListenerLimits, ListenerOptions } from '../transport/listener.ts';
 import type { Loop } from '../transport/loop.ts';
 import { listenTcp } from '../transport/tcp.ts';
@@ -72,6 +73,12 @@ async function openOn(host: string, plan: PlannedListener, parts: ListenerParts)
     case 'ws':
     case 'wss':
       return listenWeb(host, plan, hub, options, parts.web);
+    case 'dtls': {
+      const { proxy: _, ...datagrams } = options;
+      const { minVersion: _version, ...dtls } = tlsOptions(plan, parts.engines);
+      const listener = await listenDtls(towers(plan), hub, { ...datagrams, ...dtls, host, port: plan.port });
+      return { plan, listener, reload: (next) => listener.reload(credentialsOf(next)) };
+    }
     case 'udp': {
       const { proxy: _, ...datagrams } = options;
       return {
@@ -92,9 +99,30 @@ export function tower(name: ProtocolName, plan: PlannedListener): Protocol {
     case 'mqtt':
       return mqtt(plan.mqtt as Parameters<typeof mqtt>[0]);
     case 'coap':
-      return coap();
+      return coapOn(plan);
     case 'waymeet':
       return waymeetJson();
+  }
+}
+
+/** CoAP as the carrier of the listener frames it. */
+function coapOn({ type, coap: said }: PlannedListener): Protocol {
+  const settings: CoapSettings = {
+    verifyAddresses: said.verifyAddresses,
+    maxBodyBytes: said.body,
+    requestsPerSecond: said.requestsPerSecond,
+    rpcTimeoutMs: said.rpcTimeout,
+    plugtest: said.plugtest,
+  };
+  switch (type) {
+    case 'udp':
+    case 'dtls':
+      return coap(settings);
+    case 'ws':
+    case 'wss':
+      return coapMessages(settings);
+    default:
+      return coapStream(settings);
   }
 }
 

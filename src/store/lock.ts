@@ -8,6 +8,9 @@ import { join } from 'node:path';
 const FILE = 'waymeet.lock';
 /** The holder touches its lock this often, so that another host (or container) can tell whether it lives. */
 const BEAT_MS = 5_000;
+/** So long a holder on this host may take to die, asked this often. */
+const DYING_MS = 2_000;
+const POLL_MS = 50;
 
 /** What a lock file says. `started` tells a process from a later one with the same id (a container's is always 1). */
 interface Holder {
@@ -23,6 +26,8 @@ export interface Lock {
 export interface LockOptions {
   /** How long the lock of another host must lie untouched before it counts as left behind. */
   readonly foreignMs?: number;
+  /** How long a holder on this host may take to die. */
+  readonly dyingMs?: number;
 }
 
 /** Takes the directory's lock. Rejects when a living process holds it. */
@@ -37,7 +42,7 @@ export async function takeLock(directory: string, options: LockOptions = {}): Pr
     while (!(await linked(mine, path))) {
       const found = await readFile(path, 'utf8').catch(gone);
       if (found === undefined) continue;
-      await mustBeStale(path, found, me, options.foreignMs ?? 3 * BEAT_MS);
+      await mustBeStale(path, found, me, options);
       if (await replaced(path, found, mine, me)) break;
     }
   } finally {
@@ -89,23 +94,29 @@ async function replaced(path: string, stale: string, mine: string, me: Holder): 
   }
 }
 
-async function mustBeStale(path: string, text: string, me: Holder, foreignMs: number): Promise<void> {
+async function mustBeStale(path: string, text: string, me: Holder, options: LockOptions): Promise<void> {
   const holder = parseHolder(text);
   if (holder === undefined) return; // torn by a crash: link() never leaves half a file while its writer lives
   if (holder.host === me.host) {
-    if (startedAt(holder.pid) !== holder.started) return;
-    throw new Error(
-      `another Waymeet (process ${holder.pid}) uses this data directory, says ${path}: stop it first, or give this one a directory of its own`,
-    );
+    // A killed process may take a moment to let go of its memory: whoever restarts it at once should not be refused.
+    for (let waited = 0; startedAt(holder.pid) === holder.started; waited += POLL_MS) {
+      if (waited >= (options.dyingMs ?? DYING_MS)) throw heldBy(`process ${holder.pid}`, path);
+      await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+    }
+    return;
   }
   const before = (await stat(path).catch(gone))?.mtimeMs;
-  await new Promise((resolve) => setTimeout(resolve, foreignMs));
+  await new Promise((resolve) => setTimeout(resolve, options.foreignMs ?? 3 * BEAT_MS));
   const after = (await stat(path).catch(gone))?.mtimeMs;
   if (after !== undefined && after !== before) {
-    throw new Error(
-      `a Waymeet on host ${holder.host} (process ${holder.pid}) uses this data directory, says ${path}: stop it first, or give this one a directory of its own`,
-    );
+    throw heldBy(`process ${holder.pid} on host ${holder.host}`, path);
   }
+}
+
+function heldBy(whom: string, path: string): Error {
+  return new Error(
+    `another Waymeet (${whom}) uses this data directory, says ${path}: stop it first, or give this one a directory of its own`,
+  );
 }
 
 function parseHolder(text: string): Holder | undefined {
@@ -123,9 +134,11 @@ function parseHolder(text: string): Holder | undefined {
 function startedAt(pid: number): string {
   if (process.platform === 'linux') {
     try {
-      // Field 22, counted after the command name, which may hold spaces and brackets.
+      // Fields 3 and 22, counted after the command name, which may hold spaces and brackets.
       const text = readFileSync(`/proc/${pid}/stat`, 'latin1');
-      return text.slice(text.lastIndexOf(')') + 2).split(' ')[19] ?? '';
+      const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
+      // A zombie holds no files any more: only its parent has not looked yet.
+      return fields[0] === 'Z' || fields[0] === 'X' ? '' : (fields[19] ?? '');
     } catch (why) {
       gone(why);
       return '';

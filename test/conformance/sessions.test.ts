@@ -1,7 +1,7 @@
 // Sessions: what is kept for whom, for how long, and what a client finds when it comes back.
 
 import { expect } from 'vitest';
-import type * as mqtt from '../../src/protocol/mqtt/packet.ts';
+import * as mqtt from '../../src/protocol/mqtt/packet.ts';
 import type { Broker } from '../network.ts';
 import { clause } from './clause.ts';
 import { type ConnectFields, connect, keeping, type TestClient, text } from './client.ts';
@@ -244,5 +244,79 @@ clause(
     const again = await connect(broker, fields);
     expect(again.connack.sessionPresent).toBe(true);
     await again.expectMessage('before');
+  },
+);
+
+clause(
+  'MQTT311-4.1.0-1 MQTT5-3.1.2-23',
+  'subscriptions survive a crash as they were left: new ones, changed ones, removed ones',
+  async (broker, level) => {
+    const client = await connect(broker, { level, ...keeping(level) });
+    await client.subscribe('gone', { filter: 'changed', qos: 2 }, { filter: 'same/+', qos: 1 });
+    client.sendUnsubscribe(1, ['gone']);
+    await client.expect(mqtt.UNSUBACK);
+    await client.subscribe({ filter: 'changed', qos: 0 });
+    await broker.crash();
+    const again = await connect(broker, { level, ...keeping(level) });
+    const publisher = await connect(broker, { level, clientId: 'publisher' });
+    for (const topic of ['gone', 'changed', 'same/x']) await publisher.deliver(topic, topic, { qos: 2 });
+    expect((await again.messages()).map((m) => [m.topic, m.qos])).toEqual([
+      ['changed', 0],
+      ['same/x', 1],
+    ]);
+  },
+);
+
+clause(
+  'MQTT5-3.1.2-23 MQTT5-3.3.4-4 MQTT5-3.8.3-3 MQTT5-3.3.1-13',
+  'options and identifiers of subscriptions survive a crash',
+  async (broker) => {
+    const client = await connect(broker, keeping(5));
+    const identified = { subscriptionIdentifier: [77] };
+    client.sendSubscribe(1, [{ filter: 't', noLocal: true, retainAsPublished: true }], identified);
+    await client.expect(mqtt.SUBACK);
+    await broker.crash();
+    const again = await connect(broker, keeping(5));
+    await again.deliver('t', 'own', { qos: 1 });
+    await again.expectNothing();
+    const publisher = await connect(broker, { clientId: 'publisher' });
+    await publisher.deliver('t', 'x', { qos: 1, retain: true });
+    const message = await again.expectMessage('x');
+    expect(message.retain).toBe(true);
+    expect(message.properties.subscriptionIdentifier).toEqual([77]);
+  },
+);
+
+clause('MQTT5-4.1.0-2', 'the time of a session runs on across a crash', async (broker) => {
+  const fields = { clean: false, properties: { sessionExpiryInterval: 100 } };
+  await leave(broker, { ...fields, clientId: 'short' });
+  const longer = await connect(broker, { ...fields, clientId: 'longer' });
+  longer.disconnect(0, { sessionExpiryInterval: 1_000 });
+  await longer.expectClosed();
+  await broker.clock.advance(50_000);
+  await broker.crash();
+  await broker.clock.advance(51_000);
+  const short = await connect(broker, { ...fields, clientId: 'short' });
+  expect(short.connack.sessionPresent).toBe(false);
+  await broker.clock.advance(800_000);
+  const found = await connect(broker, { ...fields, clientId: 'longer' });
+  expect(found.connack.sessionPresent).toBe(true);
+});
+
+clause(
+  'MQTT311-3.1.2-6 MQTT5-3.1.2-4',
+  'a session that clean 1 discarded does not come back with a crash',
+  async (broker, level) => {
+    const fields = { level, ...keeping(level) };
+    await leave(broker, fields);
+    const publisher = await connect(broker, { level, clientId: 'publisher' });
+    await publisher.deliver('t', 'old', { qos: 1 });
+    const clean = await connect(broker, { level, clean: true });
+    clean.disconnect();
+    await clean.expectClosed();
+    await broker.crash();
+    const again = await connect(broker, fields);
+    expect(again.connack.sessionPresent).toBe(false);
+    await again.expectNothing();
   },
 );

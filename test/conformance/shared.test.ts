@@ -179,3 +179,22 @@ clause(
     }
   },
 );
+
+clause(
+  'MQTT5-4.8.2-4',
+  'a QoS 2 delivery is completed with its member after a crash, too',
+  async (broker) => {
+    const a = await member(broker, 'a');
+    const b = await member(broker, 'b');
+    const publisher = await connect(broker, { clientId: 'publisher' });
+    await publisher.deliver('t', 'x', { qos: 2 });
+    const [holder, , message] = await winner(a, b);
+    await broker.crash();
+    const other = await member(broker, holder === a ? 'b' : 'a');
+    await other.expectNothing();
+    const back = await member(broker, holder === a ? 'a' : 'b');
+    const resent = await back.expectMessage('x');
+    expect([resent.id, resent.dup]).toEqual([message.id, true]);
+    await other.expectNothing();
+  },
+);

@@ -1,7 +1,7 @@
 // Wills: when the last word of a client is published, and when it is not.
 
 import { expect } from 'vitest';
-import type * as mqtt from '../../src/protocol/mqtt/packet.ts';
+import * as mqtt from '../../src/protocol/mqtt/packet.ts';
 import type { Broker } from '../network.ts';
 import { clause, type TestedLevel } from './clause.ts';
 import { bytes, connect, keeping, type TestClient } from './client.ts';
@@ -88,22 +88,59 @@ clause(
   },
 );
 
+/** A client whose session waits for what comes to `w`. */
+async function patientHeir(broker: Broker, level: TestedLevel): Promise<TestClient> {
+  const client = await connect(broker, { level, clientId: 'heir', ...keeping(level) });
+  await client.subscribe('w');
+  return client;
+}
+
 clause(
   'MQTT311-3.1.2-10 MQTT5-3.1.2-10',
-  'a will is published once, and not at the next loss',
+  'a will is published once: not at the next loss, nor after a crash',
   async (broker, level) => {
-    const watcher = await heir(broker, level);
-    const first = await connect(broker, { level, ...keeping(level), will: { topic: 'w' } });
+    const watcher = await patientHeir(broker, level);
+    const first = await connect(broker, { level, ...keeping(level), will: { topic: 'w', qos: 1 } });
     await first.cut();
-    await watcher.expectMessage('will');
+    const message = await watcher.expectMessage('will');
+    watcher.acknowledge(mqtt.PUBACK, message.id);
     const second = await connect(broker, { level, ...keeping(level) });
     await second.cut();
     await watcher.expectNothing();
     await broker.crash();
-    const after = await connect(broker, { level, clientId: 'heir' });
-    await after.subscribe('w/#');
-    await broker.clock.advance(7_200_000);
-    await after.expectNothing();
+    await broker.clock.advance(1_000_000);
+    const again = await connect(broker, { level, clientId: 'heir', ...keeping(level) });
+    expect(again.connack.sessionPresent).toBe(true);
+    await again.expectNothing();
+  },
+);
+
+clause(
+  'MQTT311-3.1.2-8 MQTT5-3.1.2-7 MQTT5-3.1.2-8',
+  'the hub loses its clients when it crashes, and publishes their wills afterwards',
+  async (broker, level) => {
+    await patientHeir(broker, level);
+    await connect(broker, { level, ...keeping(level), will: { topic: 'w', qos: 1 } });
+    await broker.crash();
+    await broker.clock.advance(1_000);
+    const again = await connect(broker, { level, clientId: 'heir', ...keeping(level) });
+    await again.expectMessage('will');
+  },
+);
+
+clause(
+  'MQTT311-3.14.4-3 MQTT5-3.14.4-3',
+  'a will that DISCONNECT dropped stays dropped after a crash',
+  async (broker, level) => {
+    await patientHeir(broker, level);
+    const client = await connect(broker, { level, ...keeping(level), will: { topic: 'w', qos: 1 } });
+    client.disconnect();
+    await client.expectClosed();
+    await broker.crash();
+    await broker.clock.advance(1_000_000);
+    const again = await connect(broker, { level, clientId: 'heir', ...keeping(level) });
+    expect(again.connack.sessionPresent).toBe(true);
+    await again.expectNothing();
   },
 );
 
@@ -238,5 +275,23 @@ clause(
       correlationData: message.properties.correlationData,
     });
     expect(Buffer.from(message.properties.correlationData!).toString()).toBe('id');
+  },
+);
+
+clause(
+  'MQTT5-3.1.3-9',
+  'a takeover of the session within the will delay stops the will, one with clean start does not',
+  async (broker) => {
+    const watcher = await heir(broker, 5);
+    const will = { topic: 'w', properties: { willDelayInterval: 60 } };
+    const properties = { sessionExpiryInterval: 600 };
+    await connect(broker, { properties, will });
+    const second = await connect(broker, { clean: false, properties });
+    expect(second.connack.sessionPresent).toBe(true);
+    await broker.clock.advance(120_000);
+    await watcher.expectNothing();
+    await connect(broker, { clientId: 'other', properties, will });
+    await connect(broker, { clientId: 'other', clean: true, properties });
+    await watcher.expectMessage('will'); // its session is over
   },
 );

@@ -50,6 +50,7 @@ export class Server {
       'ports-mqtt': '0',
       'ports-web': 'off',
       'ports-coap': 'off',
+      'ports-coaps': 'off',
       'log-format': 'json',
       'store-path': options.store,
       'store-durability': options.durability ?? 'full',

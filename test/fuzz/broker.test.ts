@@ -169,6 +169,7 @@ class Round {
     const mailboxes = stats.sessions + stats.groups;
     expect(stats.retained).toBeLessThanOrEqual(LIMITS.retainedMessages);
     expect(stats.queuedMessages).toBeLessThanOrEqual(mailboxes * LIMITS.queueMessages);
+    expect(stats.queuedBytes).toBeGreaterThanOrEqual(0);
     expect(stats.unsettled).toBeLessThanOrEqual(mailboxes * TEST_LIMITS.inflight);
     expect(stats.subscriptions).toBeLessThanOrEqual(mailboxes * LIMITS.subscriptionsPerClient);
   }

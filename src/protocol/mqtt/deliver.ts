@@ -9,7 +9,17 @@ import type { Wire } from '../../contract/wire.ts';
 import { OutgoingAliases } from './alias.ts';
 import type { Answers } from './answers.ts';
 import { Flight, RELEASED, SENT_ONCE, SENT_TWICE } from './flight.ts';
-import { byReference, OwnParts, ownFrameBytes, sharedFrame, writeOwn, writeShared } from './frame.ts';
+import {
+  byReference,
+  isPlain,
+  OwnParts,
+  ownFrameBytes,
+  plainFrameBytes,
+  sharedFrame,
+  writeOwn,
+  writePlain,
+  writeShared,
+} from './frame.ts';
 import { type LaneRun, type Lanes, SEQUENCE_FIRST_ID, SEQUENCE_IDS, SEQUENCE_MASK } from './lane.ts';
 import { outcomeOfRefusal, TAG_IDENTIFIER, TAG_RETAIN_AS_PUBLISHED } from './map.ts';
 import { PUBREL } from './packet.ts';
@@ -139,6 +149,10 @@ export class Outflow implements Consumer {
     if (again && qos > 0) first |= 0x08; // [MQTT5-3.3.1-1]
     if (replayed || (m.retain && retainsAsPublished(grant.tags))) first |= 0x01; // [MQTT5-3.3.1-8,12,13]
     if (this.terms.level5 && this.deliverOwn(m, qos, grant, expiry, number, box, first)) return;
+    if (m !== this.lanes.delivered && isPlain(m, this.terms.level5)) {
+      this.deliverFirst(m, qos, number, box, first);
+      return;
+    }
     const frame = sharedFrame(m, this.terms.level5, qos > 0);
     const bytes = frame.length + (byReference(m) ? m.payload.length : 0);
     if (bytes > this.terms.maxPacketBytes) {
@@ -146,6 +160,18 @@ export class Outflow implements Consumer {
       return;
     }
     writeShared(this.wire, frame, first, this.idFor(qos, number, box), m);
+    this.delivered(qos, number, box);
+  }
+
+  /** Most messages that come one by one have one receiver: only for a second one is a frame encoded that they share. */
+  private deliverFirst(m: Message, qos: Qos, number: number, box: Settler, first: number): void {
+    const { level5, maxPacketBytes } = this.terms;
+    this.lanes.delivered = m;
+    if (plainFrameBytes(m, qos > 0, level5) > maxPacketBytes) {
+      this.drop('too-large', number, box);
+      return;
+    }
+    writePlain(this.wire, m, first, this.idFor(qos, number, box), level5);
     this.delivered(qos, number, box);
   }
 
@@ -234,7 +260,8 @@ export class Outflow implements Consumer {
       this.starved = true;
       return 0;
     }
-    if (terms.level5 && identified(grant.tags)) return 0;
+    // Identifiers and aliases are the client's own: its frames are nobody else's.
+    if (terms.aliasMaximum > 0 || (terms.level5 && identified(grant.tags))) return 0;
     const mine = run as LaneRun;
     if (mine.longest > terms.maxPacketBytes) return 0;
     if (run.qos !== 0) return this.takeAcknowledged(mine);

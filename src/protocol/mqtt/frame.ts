@@ -106,6 +106,39 @@ export function writeShared(wire: Wire, frame: Uint8Array, first: number, id: nu
   if (byReference(m)) wire.write(m.payload);
 }
 
+/** Whether `writePlain` can write the message: it has no properties of its own. */
+export function isPlain(m: Message, level5: boolean): boolean {
+  return !level5 || m.meta === undefined;
+}
+
+/** The octets of the frame that `writePlain` would write, payload included. */
+export function plainFrameBytes(m: Message, id: boolean, level5: boolean): number {
+  const remaining = 2 + utf8Length(m.topic) + (id ? 2 : 0) + (level5 ? 1 : 0) + m.payload.length;
+  return 1 + varintLength(remaining) + remaining;
+}
+
+/** Writes a frame without properties straight to its only receiver: a shared frame would cost an allocation and a second copy. */
+export function writePlain(wire: Wire, m: Message, first: number, id: number, level5: boolean): void {
+  const topic = utf8Length(m.topic);
+  const headBytes = 2 + topic + (id !== 0 ? 2 : 0) + (level5 ? 1 : 0);
+  const remaining = headBytes + m.payload.length;
+  const inline = byReference(m) ? 0 : m.payload.length;
+  const start = wire.reserve(1 + varintLength(remaining) + headBytes + inline);
+  const { bytes } = wire;
+  bytes[start] = first;
+  let at = writeVarint(bytes, start + 1, remaining);
+  bytes[at++] = topic >> 8;
+  bytes[at++] = topic;
+  at = writeUtf8(bytes, at, m.topic);
+  if (id !== 0) {
+    bytes[at++] = id >> 8;
+    bytes[at++] = id;
+  }
+  if (level5) bytes[at++] = 0;
+  if (inline > 0) bytes.set(m.payload, at);
+  else if (m.payload.length > 0) wire.write(m.payload);
+}
+
 /** What only one receiver's frame carries (5.0). */
 export class OwnParts {
   /** 0: none. */

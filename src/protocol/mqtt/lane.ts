@@ -1,12 +1,13 @@
 // What all MQTT connections of one hub share: the run under way, its scratch arrays, the sequence of packet ids, memory for large packets.
 
 import type { Hub } from '../../contract/hub.ts';
-import type { Message, Origin, Qos } from '../../contract/message.ts';
+import { Message, NEVER, type Origin, type Qos } from '../../contract/message.ts';
 import type { Run, SharedRun } from '../../contract/run.ts';
 import type { Slab, Slabs } from '../../contract/wire.ts';
 import { decodePacket } from './decode.ts';
 import { messageOf } from './map.ts';
 import type { Level, Publish } from './packet.ts';
+import { decodeString } from './text.ts';
 
 /** At most so many frames and octets to a run; a larger frame goes the long way, where its payload is copied once for all. */
 export const RUN_FRAMES = 4_096;
@@ -72,17 +73,51 @@ export class Lanes {
   gathering = 0;
   /** The next number of the packet id sequence. */
   sequence = 0;
+  /** The message that was delivered last, one by one: its next receiver shares a frame with those after. */
+  delivered: Message | undefined = undefined;
   /** Who publishes the run under way, for the receivers that need Messages. */
-  level: Level = 4;
-  origin: Origin | undefined = undefined;
-  now = 0;
+  private level: Level = 4;
+  private origin: Origin | undefined = undefined;
+  private now = 0;
 
-  /** Frame `i` of the run as a Message. */
+  /** The topic of the last frame that became a Message, and where it stands in the run. */
+  private topic = '';
+  private topicAt = 0;
+  private topicBytes = -1;
+
+  /** A new run is in `run`, published by `origin`. */
+  begin(level: Level, origin: Origin, now: number): void {
+    this.level = level;
+    this.origin = origin;
+    this.now = now;
+    this.topicBytes = -1;
+  }
+
+  /**
+   * Frame `i` of the run as a Message. Frames without properties are read in place: the relay has looked at them already, and neighbours
+   * mostly have one topic.
+   */
   readonly messageAt = (i: number): Message => {
     const { run } = this;
+    const { bytes } = run;
     const start = run.start + (i === 0 ? 0 : run.ends[i - 1]!);
-    const p = decodePacket(run.bytes, start, run.start + run.ends[i]!, this.level, 'client') as Publish;
-    return messageOf(p, p.topic, this.origin!, this.now, false);
+    const end = run.start + run.ends[i]!;
+    let at = start + 1;
+    while (bytes[at]! >= 0x80) at++;
+    const topicAt = at + 3;
+    const topicBytes = (bytes[at + 1]! << 8) | bytes[at + 2]!;
+    let body = topicAt + topicBytes + (run.qos === 0 ? 0 : 2);
+    if (this.level === 5 && bytes[body++] !== 0) {
+      const p = decodePacket(bytes, start, end, 5, 'client') as Publish;
+      return messageOf(p, p.topic, this.origin!, this.now, false);
+    }
+    if (topicBytes !== this.topicBytes || !sameOctets(bytes, this.topicAt, topicAt, topicBytes)) {
+      this.topic = decodeString(bytes, topicAt, topicAt + topicBytes, this.level);
+      this.topicAt = topicAt;
+      this.topicBytes = topicBytes;
+    }
+    const payload = bytes.slice(body, end);
+    return new Message(this.topic, payload, run.qos, false, this.origin!, this.now, NEVER, undefined);
   };
 
   /** Takes `count` consecutive numbers. */
@@ -91,6 +126,12 @@ export class Lanes {
     this.sequence = (first + count) & SEQUENCE_MASK;
     return first;
   }
+}
+
+/** Whether `length` octets at `a` and at `b` are the same. */
+export function sameOctets(bytes: Uint8Array, a: number, b: number, length: number): boolean {
+  for (let i = 0; i < length; i++) if (bytes[a + i] !== bytes[b + i]) return false;
+  return true;
 }
 
 const lanes = new WeakMap<Hub, Lanes>();

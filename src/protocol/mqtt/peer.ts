@@ -41,8 +41,8 @@ type State = 'fresh' | 'proving' | 'asked' | 'greeting' | 'online' | 'ended';
 
 /** Before its login a client has no packet larger than this to send. */
 const LOGIN_PACKET_BYTES = 524_288;
-/** So many answers may wait for the store before a client is not read any further. */
-const WAITING_ANSWERS = 1_024;
+/** So many answers may wait for the store before a client is not read any further: at 30 ms a commit, half a million a second. */
+const WAITING_ANSWERS = 16_384;
 /** So many octets may wait for a client that publishes. Deliveries stop long before, so these are the answers that it does not read. */
 const UNREAD_BYTES = 4_194_304;
 /** The version that decides the words of an answer before a CONNECT told it. */
@@ -351,6 +351,7 @@ export class MqttPeer implements Peer, Guest, SessionHost {
   // --- the hub's other calls ---
 
   kept(ticket: number): void {
+    if (this.state === 'ended') return; // nobody hears it; above all, CONNACK must not make this the consumer any more
     this.session?.answers.kept(ticket);
     if (this.state === 'online') this.regulate();
   }
@@ -401,9 +402,15 @@ export class MqttPeer implements Peer, Guest, SessionHost {
     this.session?.stop();
     this.proof?.abandon();
     this.early = undefined;
-    this.large = undefined;
+    this.dropLarge();
     this.wire.wake(NEVER);
     this.wire.end();
+  }
+
+  /** What was announced and never came no longer counts. */
+  private dropLarge(): void {
+    this.large?.close();
+    this.large = undefined;
   }
 
   broken(why: Error, _now: number): void {
@@ -426,8 +433,7 @@ export class MqttPeer implements Peer, Guest, SessionHost {
 
   lost(now: number): void {
     this.state = 'ended';
-    this.large?.close();
-    this.large = undefined;
+    this.dropLarge();
     this.session?.stop();
     this.proof?.abandon();
     this.access?.leave(false, now);

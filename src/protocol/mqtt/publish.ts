@@ -12,7 +12,7 @@ import type { Answers } from './answers.ts';
 import type { Terms } from './connect.ts';
 import { decodePacket } from './decode.ts';
 import type { Outflow } from './deliver.ts';
-import { LANE_FRAME_BYTES, type Lanes, RUN_BYTES, RUN_FRAMES } from './lane.ts';
+import { LANE_FRAME_BYTES, type Lanes, RUN_BYTES, RUN_FRAMES, sameOctets } from './lane.ts';
 import { DISCONNECT_5, messageOf, PUBLISH_3, PUBLISH_5, SENTENCE } from './map.ts';
 import type { MqttOptions } from './options.ts';
 import { PUBACK, PUBCOMP, PUBREC, type Publish } from './packet.ts';
@@ -89,7 +89,11 @@ export class Inflow {
     return at;
   }
 
-  /** Gathers neighbouring PUBLISHes of one kind with one set of receivers, relays them, answers them; returns where they end. */
+  /**
+   * Gathers neighbouring PUBLISHes of one kind with one set of receivers, relays them, answers them; returns where they end. One long
+   * function, because each call in its loop would be paid per message: at QoS 0 the lane takes 30 to 60 ns a message, tower and hub
+   * together, where a Message of its own takes some 2 µs.
+   */
   private relay(bytes: Uint8Array, from: number, end: number, now: number): number {
     const head = bytes[from]!;
     const qos = ((head >> 1) & 3) as Qos;
@@ -201,9 +205,7 @@ export class Inflow {
   private relayRun(route: Route, now: number): void {
     const { lanes, access } = this;
     const { run } = lanes;
-    lanes.level = this.terms.level;
-    lanes.origin = this.origin;
-    lanes.now = now;
+    lanes.begin(this.terms.level, this.origin, now);
     const outcome = access.relay(route, run, lanes.messageAt);
     run.copy.release();
     run.shared = undefined;
@@ -322,7 +324,9 @@ export class Inflow {
       this.box.inbound.delete(id);
       if (this.unreleased > 0) this.unreleased--;
     }
-    this.answers.acknowledge(PUBCOMP, id, known ? 0 : 0x92, this.access.due);
+    // In a resumed session an unknown id is a PUBREL repeated because its PUBCOMP got lost: no error [MQTT5-3.7.2.1], and MQTT.js
+    // reports 0x92 as a publish that failed, so that its application would send a second one.
+    this.answers.acknowledge(PUBCOMP, id, known || this.box.resumed ? 0 : 0x92, this.access.due);
   }
 }
 
@@ -340,9 +344,4 @@ function wellFormed(bytes: Uint8Array, start: number, end: number): Publish | un
     if (why instanceof ProtocolError) return undefined;
     throw why;
   }
-}
-
-function sameOctets(bytes: Uint8Array, a: number, b: number, length: number): boolean {
-  for (let i = 0; i < length; i++) if (bytes[a + i] !== bytes[b + i]) return false;
-  return true;
 }

@@ -1,6 +1,6 @@
 // From the configuration to the list of listeners: the usual ones, or those that were written, with what they inherit.
 
-import type { AuthConfig, Config, ListenerConfig, MqttConfig, TlsConfig } from './schema.ts';
+import type { AuthConfig, CoapConfig, Config, ListenerConfig, MqttConfig, TlsConfig } from './schema.ts';
 
 export type ListenerType = ListenerConfig['type'];
 export type ProtocolName = 'mqtt' | 'waymeet' | 'coap';
@@ -22,6 +22,7 @@ export interface PlannedListener {
   readonly auth: AuthConfig;
   readonly engine: 'open' | 'file';
   readonly mqtt: MqttConfig;
+  readonly coap: CoapConfig;
   readonly limits: {
     readonly maxPacketBytes: number;
     readonly connections: number;
@@ -34,12 +35,13 @@ export interface PlannedListener {
 
 /** What each kind of listener may speak. */
 export const SPOKEN: Readonly<Record<ListenerType, readonly ProtocolName[]>> = {
-  tcp: ['mqtt'],
-  tls: ['mqtt'],
-  unix: ['mqtt'],
-  ws: ['mqtt', 'waymeet'],
-  wss: ['mqtt', 'waymeet'],
+  tcp: ['mqtt', 'coap'],
+  tls: ['mqtt', 'coap'],
+  unix: ['mqtt', 'coap'],
+  ws: ['mqtt', 'waymeet', 'coap'],
+  wss: ['mqtt', 'waymeet', 'coap'],
   udp: ['coap'],
+  dtls: ['coap'],
 };
 
 /** The listeners of a configuration. */
@@ -61,6 +63,7 @@ export function plan(config: Config): PlannedListener[] {
       auth,
       engine: engineOf(auth),
       mqtt: over(config.mqtt, l.mqtt),
+      coap: config.coap,
       limits: {
         maxPacketBytes: l.limits.packet ?? config.limits.packet,
         connections: l.limits.connections ?? Number.POSITIVE_INFINITY,
@@ -78,7 +81,12 @@ export function engineOf(auth: AuthConfig): 'open' | 'file' {
 }
 
 export function isSecure(type: ListenerType): boolean {
-  return type === 'tls' || type === 'wss';
+  return type === 'tls' || type === 'wss' || type === 'dtls';
+}
+
+/** Whether it has its ports among those of UDP. */
+export function isDatagram(type: ListenerType): boolean {
+  return type === 'udp' || type === 'dtls';
 }
 
 /** Whether only this machine can reach it. */
@@ -88,16 +96,22 @@ export function isLoopback(host: string): boolean {
 
 function usual(config: Config): ListenerConfig[] {
   const certified = config.tls.cert !== undefined;
+  // Devices have shared keys more often than certificates; browsers and MQTT clients do not.
+  const secured = (type: ListenerType) => certified || (type === 'dtls' && config.tls.psk !== undefined);
   const found: ListenerConfig[] = [];
-  const add = (name: string, type: ListenerType, port: number | 'off') => {
-    if (port === 'off' || (isSecure(type) && !certified)) return;
-    found.push({ name, type, port, proxy: false, limits: {}, mqtt: {} });
+  const add = (name: string, type: ListenerType, port: number | 'off', only?: ProtocolName) => {
+    if (port === 'off' || (isSecure(type) && !secured(type))) return;
+    const protocols = only === undefined ? {} : { protocols: [only] };
+    found.push({ name, type, port, proxy: false, limits: {}, mqtt: {}, ...protocols });
   };
-  add('mqtt', 'tcp', config.ports.mqtt);
-  add('mqtts', 'tls', config.ports.mqtts);
+  add('mqtt', 'tcp', config.ports.mqtt, 'mqtt');
+  add('mqtts', 'tls', config.ports.mqtts, 'mqtt');
   add('web', 'ws', config.ports.web);
   add('webs', 'wss', config.ports.webs);
   add('coap', 'udp', config.ports.coap);
+  add('coap-tcp', 'tcp', config.ports.coapTcp, 'coap');
+  add('coaps-tcp', 'tls', config.ports.coapsTcp, 'coap');
+  add('coaps', 'dtls', config.ports.coaps);
   return found;
 }
 
