@@ -6,10 +6,12 @@ import type { Protocol } from '../contract/wire.ts';
 import { type CoapSettings, coap, coapMessages, coapStream } from '../protocol/coap/protocol.ts';
 import { mqtt } from '../protocol/mqtt/protocol.ts';
 import { waymeetJson } from '../protocol/websocket/protocol.ts';
+import type { Credentials, TlsCredentials } from '../transport/contexts.ts';
+import { listenDtls } from '../transport/dtls.ts';
 import type { Listener, ListenerLimits, ListenerOptions } from '../transport/listener.ts';
 import type { Loop } from '../transport/loop.ts';
 import { listenTcp } from '../transport/tcp.ts';
-import { type Credentials, listenTls, type TlsCredentials, type TlsOptions } from '../transport/tls.ts';
+import { listenTls, type TlsOptions } from '../transport/tls.ts';
 import { listenUdp } from '../transport/udp.ts';
 import { listenUnix } from '../transport/unix.ts';
 import type { Engines } from './auth.ts';
@@ -21,8 +23,8 @@ import { listenWeb, type WebParts } from './web.ts';
 export interface OpenListener {
   readonly plan: PlannedListener;
   readonly listener: Listener;
-  /** Reads its certificates again; absent where there are none. */
-  readonly reload?: () => void;
+  /** Reads the certificates of `tls`, for connections made from now on; absent where there are none. */
+  readonly reload?: (tls: TlsConfig) => void;
 }
 
 export interface ListenerParts {
@@ -37,6 +39,8 @@ export class ListenError extends Error {}
 
 /** Opens one planned listener on each of its addresses. Rejects with ListenError. */
 export async function openListener(plan: PlannedListener, parts: ListenerParts): Promise<OpenListener[]> {
+  // Counted from zero: whoever watches sees a protocol before its first client.
+  for (const { name } of towers(plan)) parts.hub.counters.of(name);
   if (plan.type === 'unix') return [await openOn('', plan, parts)];
   const open: OpenListener[] = [];
   for (const host of plan.hosts) {
@@ -58,17 +62,23 @@ async function openOn(host: string, plan: PlannedListener, parts: ListenerParts)
   const options = optionsOf(plan, parts);
   switch (plan.type) {
     case 'tcp':
-      return { plan, listener: await listenTcp(streams(plan), hub, { ...options, host, port: plan.port }) };
+      return { plan, listener: await listenTcp(towers(plan), hub, { ...options, host, port: plan.port }) };
     case 'unix':
-      return { plan, listener: await listenUnix(streams(plan), hub, { ...options, path: plan.path! }) };
+      return { plan, listener: await listenUnix(towers(plan), hub, { ...options, path: plan.path! }) };
     case 'tls': {
       const tls = tlsOptions(plan, parts.engines);
-      const listener = await listenTls(streams(plan), hub, { ...options, ...tls, host, port: plan.port });
-      return { plan, listener, reload: () => listener.reload(credentialsOf(plan.tls)) };
+      const listener = await listenTls(towers(plan), hub, { ...options, ...tls, host, port: plan.port });
+      return { plan, listener, reload: (next) => listener.reload(credentialsOf(next)) };
     }
     case 'ws':
     case 'wss':
       return listenWeb(host, plan, hub, options, parts.web);
+    case 'dtls': {
+      const { proxy: _, ...datagrams } = options;
+      const { minVersion: _version, ...dtls } = tlsOptions(plan, parts.engines);
+      const listener = await listenDtls(towers(plan), hub, { ...datagrams, ...dtls, host, port: plan.port });
+      return { plan, listener, reload: (next) => listener.reload(credentialsOf(next)) };
+    }
     case 'udp': {
       const { proxy: _, ...datagrams } = options;
       return {
@@ -79,7 +89,7 @@ async function openOn(host: string, plan: PlannedListener, parts: ListenerParts)
   }
 }
 
-function streams(plan: PlannedListener): Protocol[] {
+function towers(plan: PlannedListener): Protocol[] {
   return plan.protocols.map((name) => tower(name, plan));
 }
 
@@ -106,6 +116,7 @@ function coapOn({ type, coap: said }: PlannedListener): Protocol {
   };
   switch (type) {
     case 'udp':
+    case 'dtls':
       return coap(settings);
     case 'ws':
     case 'wss':

@@ -1,18 +1,20 @@
 // The web listeners: one HTTP server with the page, metrics, health and the WebSocket paths.
 
 import { readFileSync } from 'node:fs';
-import { createServer, type Server } from 'node:http';
+import { createServer, type RequestListener, type Server } from 'node:http';
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import type { Health } from '../admin/health.ts';
 import { webRoutes } from '../admin/web.ts';
 import type { OwnedHub } from '../contract/hub.ts';
 import type { Protocol } from '../contract/wire.ts';
-import { type Listener, type ListenerOptions, remoteName } from '../transport/listener.ts';
-import { attachWebSocket, type WebSocketRoutes } from '../transport/websocket.ts';
+import { Contexts } from '../transport/contexts.ts';
+import { connectionName, readProxyHeader } from '../transport/fronted.ts';
+import { type Listener, type ListenerOptions, plainAddress, remoteName } from '../transport/listener.ts';
+import { attachWebSocket, type Remote, type WebSocketRoutes } from '../transport/websocket.ts';
 import { isSecure, type PlannedListener } from './config/listeners.ts';
-import type { Config, TlsConfig } from './config/schema.ts';
-import { type OpenListener, tower } from './listeners.ts';
+import type { Config } from './config/schema.ts';
+import { credentialsOf, type OpenListener, tower } from './listeners.ts';
 
 export interface WebParts {
   readonly config: Config['web'];
@@ -20,6 +22,8 @@ export interface WebParts {
   readonly health: () => Health;
 }
 
+/** Where the listener's limits say nothing. */
+const PROXY_HEADER_MS = 10_000;
 const PAGE = new URL('../admin/page.html', import.meta.url);
 
 export async function listenWeb(
@@ -36,11 +40,14 @@ export async function listenWeb(
     health: config.health ? parts.health : undefined,
   });
   const secure = isSecure(plan.type);
-  const server = secure ? createTlsServer(tlsContext(plan.tls), routes) : createServer(routes);
-  const { proxy: _, ...rest } = options;
+  const contexts = new Contexts({ minVersion: plan.tls.minVersion, honorCipherOrder: true });
+  const server = secure ? createSecureServer(plan, contexts, routes) : createServer(routes);
+  const { proxy, ...rest } = options;
+  const remotes = proxy === true ? readProxyHeaders(server, options) : undefined;
   const sockets = attachWebSocket(server, webSocketRoutes(plan, config), hub, {
     ...rest,
     ...(config.origins === undefined ? {} : { origins: config.origins }),
+    ...(remotes === undefined ? {} : { remoteOf: (socket: Socket) => remotes.get(connectionName(socket)) }),
   });
   await started(server, host, plan.port);
   const at = server.address() as AddressInfo;
@@ -64,7 +71,7 @@ export async function listenWeb(
     },
   };
   if (!secure) return { plan, listener };
-  return { plan, listener, reload: () => (server as TlsServer).setSecureContext(tlsContext(plan.tls)) };
+  return { plan, listener, reload: (tls) => contexts.load(server as TlsServer, credentialsOf(tls)) };
 }
 
 function webSocketRoutes(plan: PlannedListener, config: Config['web']): WebSocketRoutes {
@@ -78,15 +85,44 @@ function webSocketRoutes(plan: PlannedListener, config: Config['web']): WebSocke
   return routes;
 }
 
-function tlsContext(tls: TlsConfig) {
-  return {
-    ...(tls.cert === undefined ? {} : { cert: readFileSync(tls.cert) }),
-    ...(tls.key === undefined ? {} : { key: readFileSync(tls.key) }),
-    ...(tls.ca === undefined ? {} : { ca: readFileSync(tls.ca) }),
-    requestCert: tls.ca !== undefined,
-    rejectUnauthorized: tls.requireCert,
-    minVersion: tls.minVersion,
-  };
+function createSecureServer(plan: PlannedListener, contexts: Contexts, routes: RequestListener): TlsServer {
+  const credentials = credentialsOf(plan.tls);
+  const server = createTlsServer(
+    {
+      ...contexts.options(credentials.credentials),
+      SNICallback: contexts.choose,
+      requestCert: plan.tls.ca !== undefined,
+      rejectUnauthorized: plan.tls.requireCert,
+    },
+    routes,
+  );
+  contexts.load(server, credentials);
+  return server;
+}
+
+/** Has every connection begin with the proxy's header, in front of TLS and HTTP; who it told, by `connectionName`. */
+function readProxyHeaders(server: Server | TlsServer, o: ListenerOptions): ReadonlyMap<string, Remote> {
+  const remotes = new Map<string, Remote>();
+  const serve = server.listeners('connection');
+  server.removeAllListeners('connection');
+  server.on('connection', (socket: Socket) => {
+    const name = connectionName(socket);
+    // Once it is served, HTTP or TLS listens for errors too.
+    socket.on('error', () => socket.destroy());
+    readProxyHeader(
+      socket,
+      o.firstByteMs ?? PROXY_HEADER_MS,
+      ({ source }) => {
+        if (source !== undefined) {
+          remotes.set(name, { address: plainAddress(source.address), port: source.port });
+          socket.once('close', () => remotes.delete(name));
+        }
+        for (const listener of serve) listener.call(server, socket);
+      },
+      (why) => o.loop.log('debug', `no PROXY header: ${String(why)}`, { listener: o.name }),
+    );
+  });
+  return remotes;
 }
 
 function started(server: Server | TlsServer, host: string, port: number): Promise<void> {

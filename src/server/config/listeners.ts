@@ -41,6 +41,7 @@ export const SPOKEN: Readonly<Record<ListenerType, readonly ProtocolName[]>> = {
   ws: ['mqtt', 'waymeet', 'coap'],
   wss: ['mqtt', 'waymeet', 'coap'],
   udp: ['coap'],
+  dtls: ['coap'],
 };
 
 /** The listeners of a configuration. */
@@ -80,7 +81,12 @@ export function engineOf(auth: AuthConfig): 'open' | 'file' {
 }
 
 export function isSecure(type: ListenerType): boolean {
-  return type === 'tls' || type === 'wss';
+  return type === 'tls' || type === 'wss' || type === 'dtls';
+}
+
+/** Whether it has its ports among those of UDP. */
+export function isDatagram(type: ListenerType): boolean {
+  return type === 'udp' || type === 'dtls';
 }
 
 /** Whether only this machine can reach it. */
@@ -90,9 +96,11 @@ export function isLoopback(host: string): boolean {
 
 function usual(config: Config): ListenerConfig[] {
   const certified = config.tls.cert !== undefined;
+  // Devices have shared keys more often than certificates; browsers and MQTT clients do not.
+  const secured = (type: ListenerType) => certified || (type === 'dtls' && config.tls.psk !== undefined);
   const found: ListenerConfig[] = [];
   const add = (name: string, type: ListenerType, port: number | 'off', only?: ProtocolName) => {
-    if (port === 'off' || (isSecure(type) && !certified)) return;
+    if (port === 'off' || (isSecure(type) && !secured(type))) return;
     const protocols = only === undefined ? {} : { protocols: [only] };
     found.push({ name, type, port, proxy: false, limits: {}, mqtt: {}, ...protocols });
   };
@@ -103,6 +111,7 @@ function usual(config: Config): ListenerConfig[] {
   add('coap', 'udp', config.ports.coap);
   add('coap-tcp', 'tcp', config.ports.coapTcp, 'coap');
   add('coaps-tcp', 'tls', config.ports.coapsTcp, 'coap');
+  add('coaps', 'dtls', config.ports.coaps);
   return found;
 }
 

@@ -36,8 +36,15 @@ test('a certificate at the top brings the TLS listeners', () => {
     'coap',
     'coap-tcp',
     'coaps-tcp',
+    'coaps',
   ]);
   expect(plan(config!)[1]!.tls.cert).toBe('/etc/c.pem');
+});
+
+test('shared keys at the top bring CoAP over DTLS', () => {
+  const { config } = yaml('tls: {psk: keys}');
+  expect(plan(config!).map((l) => [l.name, l.type, l.port])).toContainEqual(['coaps', 'dtls', 5684]);
+  expect(plan(config!).map((l) => l.name)).not.toContain('mqtts');
 });
 
 const MISTAKES: [title: string, text: string, problems: string[]][] = [
@@ -133,7 +140,22 @@ const MISTAKES: [title: string, text: string, problems: string[]][] = [
   [
     'rules without users',
     'auth: {acl: x}',
-    ['/etc/waymeet.yaml:1:7 auth: has rules and no users: write users: ./waymeet-users, or leave acl out'],
+    [
+      "/etc/waymeet.yaml:1:7 auth: has rules, and everybody may do everything: write users: ./waymeet-users, or engine: file where certificates, keys or 'anonymous' let in",
+    ],
+  ],
+  [
+    'faulty rules',
+    'auth:\n  users: u\n  rules:\n    - {user: a, alow: both, filter: x}\n    - {group: ops, deny: both, filter: x}',
+    ["/etc/waymeet.yaml:4:17 auth.rules[0].alow: is no setting; did you mean 'allow'?"],
+  ],
+  [
+    'rules that no machine can follow',
+    'auth:\n  users: u\n  rules:\n    - {user: a, filter: x}\n    - {group: ops, deny: both, filter: x}',
+    [
+      "/etc/waymeet.yaml:4:7 auth.rules[0]: says either 'allow' or 'deny': publish, subscribe or both",
+      '/etc/waymeet.yaml:5:7 auth.rules[1]: group `ops` has no members: say who they are',
+    ],
   ],
   [
     'file engine without file',
