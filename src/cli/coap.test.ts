@@ -35,6 +35,7 @@ function start(args: readonly string[]) {
     folder: broker.folder,
     stopAsked: () => new Promise(() => {}),
     onReload: () => {},
+    onStop: () => {},
   };
   return { lines, errors: () => errors, code: run(args, '0', io) };
 }
