@@ -259,6 +259,28 @@ test('full: the new message is refused, and its publisher told', async () => {
   expect([queue.waiting, a.publish('$queue/jobs', '4')]).toEqual([0, 'ok']);
 });
 
+test('who declares a queue must be allowed to publish where its dead go', async () => {
+  const broker = await start();
+  const a = new Client(broker, 'a');
+  expect(a.access.queue('jobs', { ...QUEUE_DEFAULTS, deadLetter: '$SYS/forged' })).toBe('not-authorized');
+  expect(a.access.queue('jobs', { ...QUEUE_DEFAULTS, deadLetter: 'a/+' })).toBe('topic-invalid');
+  expect(a.access.queue('jobs')).toBe('unmatched');
+});
+
+test('one message at a time, as often as one likes: nothing of it stays', async () => {
+  const broker = await start({ limits: { subscriptionsPerClient: 3 } });
+  const a = new Client(broker, 'a');
+  const queue = a.queue('jobs');
+  for (let n = 0; n < 10; n++) {
+    a.publish('$queue/jobs', `${n}`);
+    const once = new Sink(1).at(queue);
+    once.take_.cancel();
+    expect(once.got).toEqual([`${n}`]);
+    once.take_.settle(once.ids[0]!, 'ok');
+  }
+  expect([queue.waiting, queue.unsettled, queue.consumers]).toEqual([0, 0, 0]);
+});
+
 test('the hub names a queue, which is free to use for who made it', async () => {
   const allows = (_who: unknown, _client: string, action: string): boolean => action === 'publish';
   const identify = (): Promise<never> => Promise.reject(new Error('nobody asks'));
