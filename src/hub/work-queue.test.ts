@@ -300,6 +300,52 @@ test('the hub names a queue, which is free to use for who made it', async () => 
   expect((b.access.queue(own.name) as WorkQueue).delete()).toBe('busy');
 });
 
+test('messages of higher priority overtake, also after a crash', async () => {
+  const broker = await start();
+  let a = new Client(broker, 'a');
+  const put = (text: string, priority: number): Outcome =>
+    a.access.publish(a.message('$queue/jobs', text, 1, NEVER, { priority }));
+  put('before', 5); // the queue is not declared yet
+  const queue = a.queue('jobs', { maxPriority: 9 });
+  for (const [text, priority] of [
+    ['low', 0],
+    ['high', 9],
+    ['middle', 5],
+    ['higher', 200],
+    ['lower', 0],
+  ] as const)
+    put(text, priority);
+  const sink = new Sink(3).at(queue);
+  expect(sink.got).toEqual(['high', 'higher', 'before']);
+  sink.settle(0);
+  expect(sink.got[3]).toBe('middle');
+  await broker.clock.run();
+  await broker.crash();
+  a = new Client(broker, 'a');
+  put('late', 9);
+  const after = new Sink().at(a.access.queue('jobs') as WorkQueue);
+  // What was delivered before comes first, in the order in which it was published.
+  expect(after.got).toEqual(['before!', 'middle!', 'higher!', 'late', 'low', 'lower']);
+  for (let i = 0; i < 5; i++) after.settle(i);
+  await broker.clock.run();
+  await broker.crash();
+  a = new Client(broker, 'a');
+  expect(new Sink().at(a.access.queue('jobs') as WorkQueue).got).toEqual(['lower!']);
+});
+
+test('a full queue with priorities loses the least important', async () => {
+  const broker = await start();
+  const a = new Client(broker, 'a');
+  const queue = a.queue('jobs', { maxPriority: 1, maxMessages: 2, overflow: 'drop-oldest' });
+  for (const [text, priority] of [
+    ['high', 1],
+    ['low', 0],
+    ['second', 1],
+  ] as const)
+    queue.publish(a.message('x', text, 1, NEVER, { priority }));
+  expect(new Sink().at(queue).got).toEqual(['high', 'second']);
+});
+
 test('bindings fill a queue from topics', async () => {
   const broker = await start();
   const a = new Client(broker, 'a');

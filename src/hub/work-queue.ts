@@ -9,6 +9,7 @@ import { Box, type BoxHost, type Entry, type QueueLimits, type Seat } from './bo
 import type { Deadlines } from './deadlines.ts';
 import { key } from './journal.ts';
 import type { OwnBox } from './mailbox.ts';
+import { PriorityQueue } from './priority.ts';
 import type { Item } from './queue.ts';
 
 /** A consumer of a queue: a mailbox that subscribed to it, or one that a tower attached. */
@@ -64,6 +65,17 @@ export class QueueBox extends Box {
     this.options = options;
     this.declared = declared;
     this.queueHost = host;
+    this.prioritise();
+  }
+
+  /** Takes a queue with lanes, if the options want them; what waits changes over. */
+  private prioritise(): void {
+    const { maxPriority } = this.options;
+    if (maxPriority === 0) return;
+    const plain = this.queue;
+    const lanes = new PriorityQueue(this, maxPriority);
+    while (plain.length > 0) lanes.push(plain.shift());
+    this.queue = lanes;
   }
 
   /** Takes the options of a declaration. */
@@ -71,6 +83,7 @@ export class QueueBox extends Box {
     this.options = options;
     this.declared = true;
     this.limits = limitsOf(options, this.queueHost);
+    this.prioritise();
     this.writeName();
   }
 
