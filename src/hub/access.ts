@@ -7,6 +7,7 @@ import type { Message } from '../contract/message.ts';
 import type { Outcome } from '../contract/outcome.ts';
 import { QUEUE_DEFAULTS, QUEUE_PREFIX, type QueueOptions, type WorkQueue } from '../contract/queue.ts';
 import type { Route, Run } from '../contract/run.ts';
+import { isTopicName } from '../contract/topic.ts';
 import type { HubCore } from './hub.ts';
 import type { OwnBox } from './mailbox.ts';
 import { QueueUse, queueNameOf, type Take } from './queues.ts';
@@ -134,6 +135,9 @@ export class AccessCore implements Access {
     const known = hub.queues.byName.get(name);
     const own = known?.owner === this || (name === '' && options !== undefined);
     if (!own && !this.mayUse(name, options?.exclusive === true)) return 'not-authorized';
+    const grave = options?.deadLetter ?? '';
+    if (grave !== '' && !isTopicName(grave, hub.limits)) return 'topic-invalid';
+    if (grave !== '' && !this.mayPublish(grave)) return 'not-authorized'; // its dead would be published for it
     if (options === undefined) return known === undefined ? 'unmatched' : new QueueUse(hub, this, known);
     if (known?.owner !== undefined && !own) return 'busy';
     const before = hub.journal?.writes;
