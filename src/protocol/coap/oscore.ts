@@ -87,7 +87,7 @@ export interface Plain {
 /** Derived keys, our sequence number and the other side's replay window [RFC8613-3.1]. */
 export class OscoreContext {
   readonly secret: OscoreSecret;
-  private readonly crypto: OscoreCrypto;
+  private readonly cipher: OscoreCrypto;
   private readonly senderKey: Uint8Array;
   private readonly recipientKey: Uint8Array;
   private readonly commonIv: Uint8Array;
@@ -97,11 +97,11 @@ export class OscoreContext {
   private recent: number[] = [];
   private echo: Uint8Array | undefined;
 
-  constructor(secret: OscoreSecret, crypto: OscoreCrypto) {
+  constructor(secret: OscoreSecret, cipher: OscoreCrypto) {
     if (secret.senderId.length > MAX_ID_BYTES || secret.recipientId.length > MAX_ID_BYTES)
       throw new RangeError(`an OSCORE id of more than ${MAX_ID_BYTES} octets`);
     this.secret = secret;
-    this.crypto = crypto;
+    this.cipher = cipher;
     this.senderKey = this.derive(secret.senderId, 'Key', KEY_BYTES);
     this.recipientKey = this.derive(secret.recipientId, 'Key', KEY_BYTES);
     this.commonIv = this.derive(NOTHING, 'IV', NONCE_BYTES);
@@ -111,7 +111,7 @@ export class OscoreContext {
   private derive(id: Uint8Array, type: string, length: number): Uint8Array {
     const { masterSecret, masterSalt, idContext } = this.secret;
     const info = encodeCbor([id, idContext ?? null, ALGORITHM, type, length]);
-    return this.crypto.derive(masterSecret, masterSalt, info, length);
+    return this.cipher.derive(masterSecret, masterSalt, info, length);
   }
 
   /** [RFC8613-5.2] */
@@ -145,7 +145,7 @@ export class OscoreContext {
   }
 
   private opened(nonce: Uint8Array, aad: Uint8Array, ciphertext: Uint8Array): Plain | undefined {
-    const plaintext = this.crypto.open(this.recipientKey, nonce, aad, ciphertext);
+    const plaintext = this.cipher.open(this.recipientKey, nonce, aad, ciphertext);
     if (plaintext === undefined || plaintext.length === 0) return undefined;
     const rest = decodeRest(plaintext, 1, plaintext.length);
     return typeof rest === 'string' ? undefined : { code: plaintext[0]!, ...rest };
@@ -169,7 +169,7 @@ export class OscoreContext {
     const plaintext = new Uint8Array(1 + rest.length);
     plaintext[0] = plain.code;
     plaintext.set(rest, 1);
-    return this.crypto.seal(this.senderKey, nonce, aad, plaintext);
+    return this.cipher.seal(this.senderKey, nonce, aad, plaintext);
   }
 
   /** A fresh number of ours. */
@@ -208,8 +208,8 @@ export class OscoreContext {
 export class OscoreContexts {
   private readonly contexts: readonly OscoreContext[];
 
-  constructor(secrets: readonly OscoreSecret[], crypto: OscoreCrypto) {
-    this.contexts = secrets.map((secret) => new OscoreContext(secret, crypto));
+  constructor(secrets: readonly OscoreSecret[], cipher: OscoreCrypto) {
+    this.contexts = secrets.map((secret) => new OscoreContext(secret, cipher));
   }
 
   find({ kid, kidContext }: OscoreOption): OscoreContext | undefined {
