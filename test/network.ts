@@ -9,6 +9,7 @@ import { createHub } from '../src/hub/hub.ts';
 import { coap } from '../src/protocol/coap/protocol.ts';
 import type { MqttOptions } from '../src/protocol/mqtt/options.ts';
 import { mqtt } from '../src/protocol/mqtt/protocol.ts';
+import { mqttsn } from '../src/protocol/mqttsn/protocol.ts';
 import { waymeetJson } from '../src/protocol/websocket/protocol.ts';
 import { MemoryStore } from '../src/store/memory.ts';
 import { type LinkOptions, MemoryNetwork, type MemoryWire } from '../src/transport/memory.ts';
@@ -98,7 +99,7 @@ export class Broker {
     this.clock.after(() => this.turn());
     this.network = new MemoryNetwork(this.clock, options.seed);
     this.store = options.store ?? new MemoryStore({ delay: () => this.commitDelay() });
-    this.protocols = options.protocols ?? [mqtt(options.mqtt), coap(), waymeetJson()];
+    this.protocols = options.protocols ?? [mqtt(options.mqtt), coap(), waymeetJson(), mqttsn()];
   }
 
   /** @internal */
