@@ -9,10 +9,10 @@ const json = process.env.VITEST_JSON;
 export default defineConfig({
   test: {
     include: ['test/conformance/**/*.test.ts', 'src/protocol/mqtt/**/*.test.ts'],
-    reporters: [
-      new ConformanceReporter(),
-      ...(json === undefined ? [] : [['json', { outputFile: json }] as const]),
-    ],
+    reporters:
+      json === undefined
+        ? [new ConformanceReporter()]
+        : [new ConformanceReporter(), ['json', { outputFile: json }]],
     testTimeout: 20_000,
   },
 });

@@ -49,6 +49,12 @@ interface Credentials {
   readonly password: string | undefined;
 }
 
+interface Deadline {
+  readonly at: number;
+  readonly act: () => void;
+  readonly evicted: (why: Outcome) => void;
+}
+
 interface Unkept {
   readonly request: Request;
   readonly due: number;
@@ -78,7 +84,7 @@ export class Endpoint implements Guest {
   private waiting: Request[] = [];
   private unkept: Unkept[] = [];
   private keptTicket = 0;
-  private readonly deadlines = new Set<{ readonly at: number; readonly act: () => void }>();
+  private readonly deadlines = new Set<Deadline>();
   /** What is left of the requests that may come now, and since when. */
   private tokens: number;
   private tokensAt: number;
@@ -375,9 +381,9 @@ export class Endpoint implements Guest {
 
   // ---- what is due later
 
-  /** Calls `act` at that time, unless it is cancelled by what this returns, or the endpoint is gone. */
-  later(at: number, act: () => void): () => void {
-    const one = { at, act };
+  /** Calls `act` at that time, or `evicted` if the endpoint is sent away before; what it returns cancels both. */
+  later(at: number, act: () => void, evicted: (why: Outcome) => void = () => {}): () => void {
+    const one = { at, act, evicted };
     this.deadlines.add(one);
     this.schedule();
     return () => this.deadlines.delete(one);
@@ -401,6 +407,7 @@ export class Endpoint implements Guest {
 
   evict(why: Outcome): void {
     if (this.state === 'lost') return;
+    for (const { evicted } of [...this.deadlines]) evicted(why);
     this.observers.farewell(why);
     this.leave(why);
   }
