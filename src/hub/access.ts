@@ -1,6 +1,6 @@
 // One logged-in client: what it may do, and what it waits for.
 
-import type { Identity } from '../contract/auth.ts';
+import type { Identity, Login } from '../contract/auth.ts';
 import type { Access, Guest } from '../contract/hub.ts';
 import type { Mailbox, MailboxOptions } from '../contract/mailbox.ts';
 import type { Message } from '../contract/message.ts';
@@ -20,6 +20,8 @@ const MAX_PERMITS = 4096;
 
 export class AccessCore implements Access {
   readonly protocol: string;
+  /** Its client id is unique there, and its mailboxes are shared there. */
+  readonly family: string;
   readonly client: string;
   /** Unique among clients of all protocols. */
   readonly key: string;
@@ -39,19 +41,13 @@ export class AccessCore implements Access {
   private permits: Map<string, boolean> | undefined = undefined;
   private epoch = -1;
 
-  constructor(
-    hub: HubCore,
-    protocol: string,
-    client: string,
-    remote: string,
-    identity: Identity,
-    guest: Guest,
-  ) {
+  constructor(hub: HubCore, login: Login, client: string, identity: Identity, guest: Guest) {
     this.hub = hub;
-    this.protocol = protocol;
+    this.protocol = login.protocol;
+    this.family = login.family ?? login.protocol;
     this.client = client;
-    this.key = clientKey(protocol, client);
-    this.remote = remote;
+    this.key = clientKey(this.family, client);
+    this.remote = login.remote;
     this.identity = identity;
     this.guest = guest;
     this.since = hub.world.now();
