@@ -50,7 +50,8 @@ export interface Access {
   mailbox(name: string, options: MailboxOptions): Mailbox;
   /**
    * The work queue `name`. With options it is made when there is none, and one that nobody declared takes them; an existing one keeps its
-   * own. Without options 'unmatched' says that there is none. 'not-authorized', 'quota-exceeded'; 'busy': it is another client's alone.
+   * own. Without options 'unmatched' says that there is none. The name '' makes one that the hub names. 'not-authorized', 'quota-exceeded';
+   * 'busy': it is another client's alone.
    */
   queue(name: string, options?: QueueOptions): WorkQueue | Outcome;
   /** What to publish when the connection is lost without a goodbye; `undefined` takes it back. */
@@ -118,6 +119,8 @@ export class ProtocolCounters {
   /** Logged-in clients, now and ever. */
   clients = 0;
   clientsTotal = 0;
+  /** Sessions that ended because their client did not come back in time. */
+  expired = 0;
   connections = 0;
   connectionsTotal = 0;
   refused = 0;
@@ -151,6 +154,7 @@ export interface World {
 
 /** What the hub holds now. Counts, octets and ms. */
 export interface HubStats {
+  /** Logged in, the hub's own apart. */
   readonly clients: number;
   readonly sessions: number;
   readonly subscriptions: number;

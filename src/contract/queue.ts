@@ -101,8 +101,8 @@ export interface WorkQueue {
   bind(filter: string): Outcome;
   unbind(filter: string): Outcome;
   bindings(): Iterable<string>;
-  /** Drops what waits; returns how many. */
-  purge(): number;
+  /** Drops what waits; returns how many. 'not-authorized', or 'busy': it is another client's alone. */
+  purge(): number | Outcome;
   /** Ends the queue with everything in it. */
-  delete(): void;
+  delete(): Outcome;
 }

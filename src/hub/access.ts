@@ -130,15 +130,14 @@ export class AccessCore implements Access {
   }
 
   queue(name: string, options?: QueueOptions): WorkQueue | Outcome {
-    const { queues } = this.hub;
-    const known = queues.byName.get(name);
-    if (known?.owner !== undefined && known.owner !== this)
-      return options === undefined ? new QueueUse(this.hub, this, known) : 'busy';
-    if (options === undefined) return known === undefined ? 'unmatched' : new QueueUse(this.hub, this, known);
-    if (!this.maySubscribe(QUEUE_PREFIX + name) && !this.mayPublish(QUEUE_PREFIX + name))
-      return 'not-authorized';
-    const before = this.hub.journal?.writes;
-    const queue = queues.open(name, options, options !== QUEUE_DEFAULTS);
+    const { hub } = this;
+    const known = hub.queues.byName.get(name);
+    const own = known?.owner === this || (name === '' && options !== undefined);
+    if (!own && !this.mayUse(name, options?.exclusive === true)) return 'not-authorized';
+    if (options === undefined) return known === undefined ? 'unmatched' : new QueueUse(hub, this, known);
+    if (known?.owner !== undefined && !own) return 'busy';
+    const before = hub.journal?.writes;
+    const queue = hub.queues.open(name === '' ? hub.newName() : name, options, options !== QUEUE_DEFAULTS);
     this.waitsIf(before);
     if (typeof queue === 'string') return queue;
     if (options.exclusive && known === undefined) {
@@ -146,11 +145,23 @@ export class AccessCore implements Access {
       this.exclusive.add(queue);
     }
     queue.used();
-    return new QueueUse(this.hub, this, queue);
+    return new QueueUse(hub, this, queue);
+  }
+
+  /** Whoever may put in or take out may know a queue; to have it alone is to take out. */
+  private mayUse(name: string, alone: boolean): boolean {
+    const topic = QUEUE_PREFIX + name;
+    return this.maySubscribe(topic) || (!alone && this.mayPublish(topic));
   }
 
   owns(box: OwnBox): void {
     if (!this.boxes.includes(box)) this.boxes.push(box);
+  }
+
+  /** The mailbox has ended. */
+  disowns(box: OwnBox): void {
+    const at = this.boxes.indexOf(box);
+    if (at >= 0) this.boxes.splice(at, 1);
   }
 
   will(m: Message | undefined, delayMs: number): void {

@@ -121,7 +121,7 @@ export class HubCore implements OwnedHub, MailboxHost, QueueHost {
       unsettled += queue.unsettled;
     }
     return {
-      clients: this.clients.size,
+      clients: this.clients.size - (this.counters.protocols.get('hub')?.clients ?? 0),
       sessions: this.boxes.size,
       subscriptions: this.routes.filters.size,
       groups: this.groups.size,
@@ -191,7 +191,7 @@ export class HubCore implements OwnedHub, MailboxHost, QueueHost {
       guest.refuse(refusal);
       return;
     }
-    const client = login.client === '' ? this.newClientId() : login.client;
+    const client = login.client === '' ? this.newName() : login.client;
     const access = new AccessCore(this, login.protocol, client, login.remote, identity, guest);
     const earlier = this.clients.get(access.key);
     if (earlier !== undefined) {
@@ -219,7 +219,8 @@ export class HubCore implements OwnedHub, MailboxHost, QueueHost {
     });
   }
 
-  private newClientId(): string {
+  /** A name that nobody guesses: for a client or a queue that came without one. */
+  newName(): string {
     let id = '';
     for (const octet of this.world.random(16)) id += octet.toString(16).padStart(2, '0');
     return `wm-${id}`;
@@ -232,8 +233,9 @@ export class HubCore implements OwnedHub, MailboxHost, QueueHost {
     if (here > 1) this.addresses.set(address, here - 1);
     else this.addresses.delete(address);
     this.counters.of(access.protocol).clients--;
-    for (const box of access.boxes) if (box.access === access) box.leave();
+    const { boxes } = access;
     access.boxes = [];
+    for (const box of boxes) if (box.access === access) box.leave();
     for (const take of access.takes) take.close();
     for (const queue of access.exclusive) this.queues.end(queue);
   }
@@ -291,8 +293,9 @@ export class HubCore implements OwnedHub, MailboxHost, QueueHost {
     if (box.keepMs === NEVER) return;
     const { goneAt } = box;
     this.deadlines.add(goneAt + box.keepMs, () => {
-      if (box.goneAt === goneAt && this.boxes.get(clientKey(box.protocol, box.name)) === box)
-        this.endMailbox(box);
+      if (box.goneAt !== goneAt || this.boxes.get(clientKey(box.protocol, box.name)) !== box) return;
+      this.counters.of(box.protocol).expired++;
+      this.endMailbox(box);
     });
   }
 
@@ -300,6 +303,7 @@ export class HubCore implements OwnedHub, MailboxHost, QueueHost {
     const boxKey = clientKey(box.protocol, box.name);
     if (this.boxes.get(boxKey) !== box) return;
     this.boxes.delete(boxKey);
+    box.access?.disowns(box);
     for (const held of box.held.values()) this.letGo(box, held);
     box.end();
     this.wills.fire(boxKey, this.now());

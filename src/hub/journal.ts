@@ -67,6 +67,7 @@ export class Journal {
   /** Grows with everything that joins a batch: whoever sees it grow has something to wait for. */
   writes = 0;
   private committing = false;
+  private broken: Error | undefined = undefined;
   private touched = false;
   private readonly store: Store;
   private readonly now: () => number;
@@ -208,13 +209,18 @@ export class Journal {
         for (const resolve of this.flushing.splice(0)) resolve();
         if (this.touched) this.turn();
       },
-      (why: Error) => this.failed(why),
+      (why: Error) => {
+        // `committing` stays: nothing is committed after what failed, and so nothing is acknowledged.
+        this.broken = why;
+        this.failed(why);
+        for (const resolve of this.flushing.splice(0)) resolve();
+      },
     );
   }
 
-  /** Resolves when everything so far is kept. */
+  /** Resolves when everything so far is kept, or will never be: then `failed` was called. */
   async flush(): Promise<void> {
-    while (this.committing || this.touched) {
+    while (this.broken === undefined && (this.committing || this.touched)) {
       this.commit();
       await new Promise<void>((resolve) => this.flushing.push(resolve));
     }

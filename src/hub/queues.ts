@@ -234,8 +234,8 @@ export class QueueUse implements WorkQueue {
 
   consume(c: Consumer, options: ConsumeOptions): Consumption | Outcome {
     const { queue, access } = this;
-    if (!access.maySubscribe(QUEUE_PREFIX + this.name)) return 'not-authorized';
-    if (queue.owner !== undefined && queue.owner !== access) return 'busy';
+    const refusal = this.refusal();
+    if (refusal !== undefined) return refusal;
     if (queue.taken || (options.exclusive === true && queue.consumers > 0)) return 'busy';
     if (access.takes.size >= this.hub.limits.subscriptionsPerClient) return 'quota-exceeded';
     const take = new Take(this.hub, access, queue);
@@ -257,12 +257,21 @@ export class QueueUse implements WorkQueue {
     return this.queue.bound.keys();
   }
 
-  purge(): number {
-    return this.kept(() => this.queue.purge());
+  purge(): number | Outcome {
+    return this.refusal() ?? this.kept(() => this.queue.purge());
   }
 
-  delete(): void {
-    this.kept(() => this.hub.queues.end(this.queue));
+  delete(): Outcome {
+    const refusal = this.refusal();
+    if (refusal === undefined) this.kept(() => this.hub.queues.end(this.queue));
+    return refusal ?? 'ok';
+  }
+
+  /** Why this client may not take out of the queue, if it may not. */
+  private refusal(): Outcome | undefined {
+    const { owner } = this.queue;
+    if (owner !== undefined) return owner === this.access ? undefined : 'busy';
+    return this.access.maySubscribe(QUEUE_PREFIX + this.name) ? undefined : 'not-authorized';
   }
 
   private kept<T>(change: () => T): T {

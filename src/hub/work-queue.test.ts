@@ -21,7 +21,7 @@ class Client implements Guest {
   access!: Access;
   private readonly broker: Broker;
 
-  constructor(broker: Broker, name: string) {
+  constructor(broker: Broker, name: string, identity = ANYBODY) {
     this.broker = broker;
     const login = {
       protocol: 'test',
@@ -32,7 +32,7 @@ class Client implements Guest {
       listener: 'test',
       wire: {},
     };
-    broker.hub.admit(login, ANYBODY, this);
+    broker.hub.admit(login, identity, this);
   }
 
   welcome(access: Access): void {
@@ -257,6 +257,25 @@ test('full: the new message is refused, and its publisher told', async () => {
   expect(['1', '2', '3'].map((n) => a.publish('$queue/jobs', n))).toEqual(['ok', 'ok', 'quota-exceeded']);
   expect(queue.purge()).toBe(2);
   expect([queue.waiting, a.publish('$queue/jobs', '4')]).toEqual([0, 'ok']);
+});
+
+test('the hub names a queue, which is free to use for who made it', async () => {
+  const allows = (_who: unknown, _client: string, action: string): boolean => action === 'publish';
+  const identify = (): Promise<never> => Promise.reject(new Error('nobody asks'));
+  const broker = await start({ auth: { identify, exchange: () => undefined, allows, epoch: 0 } });
+  const restricted = { ...ANYBODY, unrestricted: false };
+  const [a, b] = [new Client(broker, 'a', restricted), new Client(broker, 'b', restricted)];
+  const own = a.queue('', { exclusive: true });
+  expect(own.name).toMatch(/^wm-[0-9a-f]{32}$/);
+  const sink = new Sink().at(own);
+  expect(b.publish(`$queue/${own.name}`, 'reply')).toBe('ok');
+  expect(sink.got).toEqual(['reply']);
+  expect(b.access.queue('jobs', { ...QUEUE_DEFAULTS, exclusive: true })).toBe('not-authorized');
+  const jobs = b.queue('jobs');
+  expect([jobs.consume(new Sink(), { qos: 1 }), jobs.purge(), jobs.delete()]).toEqual(
+    Array(3).fill('not-authorized'),
+  );
+  expect((b.access.queue(own.name) as WorkQueue).delete()).toBe('busy');
 });
 
 test('bindings fill a queue from topics', async () => {

@@ -164,7 +164,12 @@ export class QueueBox extends Box {
 
   /** A mailbox gets an exactly-once message for good, as from a `$share` group. [MQTT5-4.8.2-4,5] */
   protected override hand(item: Item, seat: Seat): void {
-    const { box, grant } = seat as Member;
+    const { box, grant, consumer } = seat as Member;
+    if (box === undefined && grant.qos === 0) {
+      this.discard(item);
+      consumer.deliver(item.message, 0, grant, item.replayed, 0, item.again, this);
+      return;
+    }
     if (box === undefined) {
       super.hand(item, seat);
       return;

@@ -17,6 +17,7 @@ import { hubLimits, makeHub, openStore } from './hub.ts';
 import { limitsOf, type OpenListener, openListener } from './listeners.ts';
 import { LocalClient } from './local.ts';
 import type { Log } from './log.ts';
+import { TimedStore } from './timed-store.ts';
 
 export interface ServerOptions {
   readonly log: Log;
@@ -45,7 +46,8 @@ export async function startServer(config: Config, options: ServerOptions): Promi
   const { log } = options;
   const listeners = plan(config);
   const engines = await openEngines(listeners);
-  const store = await openStore(config.store);
+  const opened = await openStore(config.store);
+  const store = opened === undefined ? undefined : new TimedStore(opened);
   const state = { phase: 'starting' as Phase };
   const failed = (why: Error) => {
     if (state.phase === 'failed') return;
@@ -66,6 +68,7 @@ export async function startServer(config: Config, options: ServerOptions): Promi
         counters: hub.counters,
         stats: hub.stats,
         process: watch.look(),
+        commits: store?.commits,
       }),
     health: () => ({
       phase: state.phase,
@@ -84,7 +87,7 @@ export async function startServer(config: Config, options: ServerOptions): Promi
     await store?.close();
     throw error;
   }
-  const sys = publishSys(hub, loop, config, options.version, startedAt);
+  const sys = publishSys(hub, loop, config, options.version, startedAt, store);
   state.phase = 'ready';
   log.info(`waymeet ${options.version} is ready: ${open.map((l) => l.listener.address).join('  ')}`);
   if (store === undefined) log.info('store.durability is memory: nothing is kept over a restart');
@@ -165,7 +168,14 @@ async function reread(
 }
 
 /** Publishes the `$SYS` tree as often as configured. */
-function publishSys(hub: OwnedHub, loop: Loop, config: Config, version: string, startedAt: number) {
+function publishSys(
+  hub: OwnedHub,
+  loop: Loop,
+  config: Config,
+  version: string,
+  startedAt: number,
+  store: TimedStore | undefined,
+) {
   const client = new LocalClient(hub, '$SYS');
   const sources = {
     version,
@@ -173,6 +183,7 @@ function publishSys(hub: OwnedHub, loop: Loop, config: Config, version: string, 
     counters: hub.counters,
     stats: () => hub.stats,
     heapBytes: () => process.memoryUsage().heapUsed,
+    commits: store?.commits,
   };
   const tree = new SysTree(sources, (m) => client.tell(m));
   let intervalMs = config.sys.interval;

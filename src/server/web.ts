@@ -81,6 +81,11 @@ function webSocketRoutes(plan: PlannedListener, config: Config['web']): WebSocke
     routes[config.mqtt] = { mqtt, 'mqttv3.1': mqtt };
   }
   if (plan.protocols.includes('waymeet')) routes[config.json] = { 'waymeet.v1': tower('waymeet', plan) };
+  if (plan.protocols.includes('coap')) routes[config.coap] = { coap: tower('coap', plan) };
+  if (plan.protocols.includes('stomp')) {
+    const stomp = tower('stomp', plan);
+    routes[config.stomp] = { 'v12.stomp': stomp, 'v11.stomp': stomp, 'v10.stomp': stomp, '': stomp };
+  }
   return routes;
 }
 

@@ -5,7 +5,7 @@ import { existsSync, mkdirSync, readdirSync, rmdirSync, statSync } from 'node:fs
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { createInterface } from 'node:readline';
+import { createInterface, type Interface } from 'node:readline';
 import { setTimeout as later } from 'node:timers/promises';
 import { afterEach, beforeAll, beforeEach } from 'vitest';
 
@@ -42,6 +42,7 @@ export class Server {
   readonly ready: Promise<number>;
   readonly ended: Promise<Ended>;
   private readonly child: ChildProcess;
+  private readonly lines: Interface;
 
   constructor(options: ServerOptions) {
     const settings = {
@@ -68,13 +69,14 @@ export class Server {
     this.ended = new Promise((resolve) => {
       this.child.once('close', (code, signal) => resolve({ code, signal }));
     });
+    this.lines = createInterface(this.child.stderr!);
     this.ready = this.readLog();
     this.ready.catch(() => undefined); // whoever kills it during its start does not wait
   }
 
   private readLog(): Promise<number> {
     return new Promise((resolve, reject) => {
-      createInterface(this.child.stderr!).on('line', (text) => {
+      this.lines.on('line', (text) => {
         const line = parse(text);
         this.log.push(line);
         const port = /is ready:.*mqtt:\/\/127\.0\.0\.1:(\d+)/.exec(line.msg)?.[1];
@@ -96,8 +98,24 @@ export class Server {
   }
 
   stop(signal: NodeJS.Signals): Promise<Ended> {
-    this.child.kill(signal);
+    this.signal(signal);
     return this.ended;
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    this.child.kill(signal);
+  }
+
+  /** Resolves when a line with `text` is in the log. */
+  logged(text: string): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const look = () => {
+        if (this.log.some(({ msg }) => msg.includes(text))) resolve();
+      };
+      look();
+      this.lines.on('line', look);
+      this.ended.then(() => reject(new Error(`ended without saying '${text}'`)));
+    });
   }
 
   /** What it complained about. */
@@ -168,9 +186,8 @@ function locked(): boolean {
 }
 
 function isFresh(): boolean {
-  const mark = path.join(ROOT, 'dist/build.tsbuildinfo');
-  if (!existsSync(PROGRAM) || !existsSync(mark)) return false;
-  const built = statSync(mark).mtimeMs;
+  if (!existsSync(PROGRAM)) return false;
+  const built = statSync(PROGRAM).mtimeMs;
   const sources = readdirSync(path.join(ROOT, 'src'), { recursive: true, encoding: 'utf8' });
   return sources.every((name) => statSync(path.join(ROOT, 'src', name)).mtimeMs <= built);
 }

@@ -20,6 +20,9 @@ export function isHere(tool: string): boolean {
   return spawnSync('sh', ['-c', 'command -v "$0"', tool], { stdio: 'ignore' }).status === 0;
 }
 
+/** Input that is not known yet. */
+export const OPEN = new Uint8Array(0);
+
 const running = new Set<Tool>();
 
 /** Ends the programs of each test of this file. */
@@ -41,13 +44,13 @@ export class Tool {
   readonly exit: Promise<Exit>;
   private readonly child: ChildProcess;
 
-  constructor(command: readonly string[], input?: string | Uint8Array) {
+  /** `input`: all that it reads; OPEN: what `write` tells it. */
+  constructor(command: readonly string[], input: string | Uint8Array = '') {
     this.lines = new Inbox(`lines of ${command.join(' ')}`);
     // Line by line also into a pipe, so that a test sees what happened when it happens.
     this.child = spawn('stdbuf', ['-oL', ...command], { stdio: 'pipe' });
     this.child.stdin!.on('error', () => undefined); // it may end before it has read all
-    if (input === undefined) this.child.stdin!.end();
-    else this.child.stdin!.end(input);
+    if (input !== OPEN) this.child.stdin!.end(input);
     const text = { out: '', errors: '' };
     for (const [from, name] of [
       [this.child.stdout!, 'out'],
@@ -82,8 +85,16 @@ export class Tool {
   }
 }
 
-/** Runs a program to its end. */
-export function run(command: readonly string[], input?: string | Uint8Array): Promise<Exit> {
+/** Runs a program to its end, which `ms` is the time for. */
+export async function run(
+  command: readonly string[],
+  input?: string | Uint8Array,
+  ms = PATIENCE_MS,
+): Promise<Exit> {
   const tool = new Tool(command, input);
-  return within(PATIENCE_MS, `the end of ${command.join(' ')}`, () => tool.exit);
+  try {
+    return await within(ms, `the end of ${command.join(' ')}`, () => tool.exit);
+  } finally {
+    await tool.kill();
+  }
 }

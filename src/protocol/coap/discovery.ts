@@ -5,27 +5,26 @@ import type { Endpoint, Request } from './endpoint.ts';
 import { filterLinks, formatLinks, type Link } from './links.ts';
 import { CODE, OPTION } from './packet.ts';
 import { TOPICS } from './rendering.ts';
+import type { Resource } from './resources.ts';
 
 const LINK_FORMAT = 40;
 /** Terms of a query that say who asks, and nothing about links. */
 const CREDENTIALS: ReadonlySet<string> = new Set(['c', 'u', 'p']);
 const utf8 = new TextEncoder();
 
-/** The links that are always there. */
-const LINKS: readonly Link[] = [
-  {
-    target: `/${TOPICS}`,
-    attributes: [['rt', 'waymeet.topics'], ['title', 'Topics: PUT, GET, DELETE'], ['obs']],
-  },
-];
+/** The topics of the plain surface. */
+export const TOPIC_ROOT: Link = {
+  target: `/${TOPICS}`,
+  attributes: [['rt', 'waymeet.topics'], ['title', 'Topics: PUT, GET, DELETE'], ['obs']],
+};
 
-export function serveDiscovery(request: Request, endpoint: Endpoint): void {
-  const { path } = request.options;
-  if (path.length !== 2 || path[1] !== 'core') {
-    endpoint.refuseRequest(request, { code: CODE.notFound, why: '/.well-known/core' });
-    return;
-  }
-  respondLinks(request, endpoint, LINKS);
+/** The resource; `links` says what there is for this request. */
+export function discovery(links: (request: Request, endpoint: Endpoint) => readonly Link[]): Resource {
+  return (request, endpoint) => {
+    const { path } = request.options;
+    if (path.length === 2 && path[1] === 'core') respondLinks(request, endpoint, links(request, endpoint));
+    else endpoint.refuseRequest(request, { code: CODE.notFound, why: '/.well-known/core' });
+  };
 }
 
 /** Answers a GET with the links that its query asks for. */

@@ -1,7 +1,7 @@
 // One endpoint as a client of the hub: its login, and each request's way from options and blocks to the resource and back.
 
 import type { Access, Guest, Hub } from '../../contract/hub.ts';
-import type { Message, Qos } from '../../contract/message.ts';
+import { type Message, NEVER, type Qos } from '../../contract/message.ts';
 import type { Outcome } from '../../contract/outcome.ts';
 import type { Wire } from '../../contract/wire.ts';
 import { blockBytes, blockOption, cut, Downloads, eTagOf, type UploadBudget, Uploads } from './block.ts';
@@ -49,6 +49,12 @@ interface Credentials {
   readonly password: string | undefined;
 }
 
+interface Deadline {
+  readonly at: number;
+  readonly act: () => void;
+  readonly evicted: (why: Outcome) => void;
+}
+
 interface Unkept {
   readonly request: Request;
   readonly due: number;
@@ -78,6 +84,7 @@ export class Endpoint implements Guest {
   private waiting: Request[] = [];
   private unkept: Unkept[] = [];
   private keptTicket = 0;
+  private readonly deadlines = new Set<Deadline>();
   /** What is left of the requests that may come now, and since when. */
   private tokens: number;
   private tokensAt: number;
@@ -372,10 +379,35 @@ export class Endpoint implements Guest {
     delivered[qos] = delivered[qos]! + 1;
   }
 
+  // ---- what is due later
+
+  /** Calls `act` at that time, or `evicted` if the endpoint is sent away before; what it returns cancels both. */
+  later(at: number, act: () => void, evicted: (why: Outcome) => void = () => {}): () => void {
+    const one = { at, act, evicted };
+    this.deadlines.add(one);
+    this.schedule();
+    return () => this.deadlines.delete(one);
+  }
+
+  /** Does what is due and returns when to come again. */
+  tick(now: number): number {
+    let next = NEVER;
+    for (const one of this.deadlines) {
+      if (one.at > now) {
+        next = Math.min(next, one.at);
+        continue;
+      }
+      this.deadlines.delete(one);
+      one.act();
+    }
+    return next;
+  }
+
   // ---- the end
 
   evict(why: Outcome): void {
     if (this.state === 'lost') return;
+    for (const { evicted } of [...this.deadlines]) evicted(why);
     this.observers.farewell(why);
     this.leave(why);
   }
@@ -387,6 +419,7 @@ export class Endpoint implements Guest {
     this.uploads.clear();
     this.waiting = [];
     this.unkept = [];
+    this.deadlines.clear();
     this.identified = undefined;
     known?.leave(true, now);
   }

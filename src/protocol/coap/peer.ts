@@ -85,7 +85,8 @@ export class CoapPeer implements Peer {
     if (this.endpoint.lost) return;
     const now = this.hub.now();
     const idleAt = this.endpoint.observers.size === 0 ? this.heardAt + this.idleMs : NEVER;
-    this.wire.wake(Math.min(this.layer.tick(now), Math.max(idleAt, now + 1)));
+    const due = Math.min(this.endpoint.tick(now), this.layer.tick(now));
+    this.wire.wake(Math.min(due, Math.max(idleAt, now + 1)));
   }
 
   /** Never called: nothing that arrives in a datagram is answered by closing. */

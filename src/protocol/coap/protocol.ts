@@ -11,6 +11,10 @@ import { CoapStreamPeer } from './stream-peer.ts';
 export interface CoapSettings extends Partial<Omit<CoapOptions, 'uploads' | 'serve'>> {
   /** What the unfinished uploads of all endpoints may hold together. */
   readonly uploadBytes?: number;
+  /** How long `/rpc` waits for an answer. */
+  readonly rpcTimeoutMs?: number;
+  /** Serve the resources of the ETSI plugtests too. */
+  readonly plugtest?: boolean;
 }
 
 const DEFAULTS = {
@@ -21,10 +25,12 @@ const DEFAULTS = {
   verifyAddresses: true,
 };
 const UPLOAD_BYTES = 64 * 1_048_576;
+const RPC_TIMEOUT_MS = 10_000;
 
 function optionsOf(settings: CoapSettings): CoapOptions {
-  const { uploadBytes = UPLOAD_BYTES, ...said } = settings;
-  return { ...DEFAULTS, ...said, uploads: new UploadBudget(uploadBytes), serve: resources(new Map()) };
+  const { uploadBytes = UPLOAD_BYTES, rpcTimeoutMs = RPC_TIMEOUT_MS, plugtest = false, ...said } = settings;
+  const uploads = new UploadBudget(uploadBytes);
+  return { ...DEFAULTS, ...said, uploads, serve: resources(rpcTimeoutMs, plugtest) };
 }
 
 /** CoAP over datagrams (RFC 7252): `coap://`, and over DTLS `coaps://`. */

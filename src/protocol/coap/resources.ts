@@ -1,19 +1,38 @@
-// Which resource answers a request: by the first segments of its path.
+// Which resource answers a request: by the first segment of its path.
 
-import { serveDiscovery } from './discovery.ts';
+import { discovery, TOPIC_ROOT } from './discovery.ts';
 import type { Endpoint, Request } from './endpoint.ts';
+import type { Link } from './links.ts';
 import { CODE } from './packet.ts';
+import { plugtest } from './plugtest.ts';
+import { COLLECTION, discoverable, servePubSub } from './pubsub.ts';
 import { TOPICS } from './rendering.ts';
+import { rpc } from './rpc.ts';
 import { serveTopic } from './topics.ts';
 
 export type Resource = (request: Request, endpoint: Endpoint) => void;
 
-/** The resources by their first path segment. */
-export function resources(more: ReadonlyMap<string, Resource>): Resource {
-  const all = new Map<string, Resource>([[TOPICS, serveTopic], ['.well-known', serveDiscovery], ...more]);
+const CALLS: Link = {
+  target: '/rpc',
+  attributes: [
+    ['rt', 'waymeet.rpc'],
+    ['title', 'Calls: POST, FETCH'],
+  ],
+};
+
+/** All resources of a listener. */
+export function resources(rpcTimeoutMs: number, withPlugtest: boolean): Resource {
+  const tests = withPlugtest ? plugtest() : { links: [], resources: [] };
+  const links = [TOPIC_ROOT, COLLECTION, CALLS, ...tests.links];
+  const all = new Map<string, Resource>([
+    ...tests.resources,
+    [TOPICS, serveTopic],
+    ['ps', servePubSub],
+    ['rpc', rpc(rpcTimeoutMs)],
+    ['.well-known', discovery((request, endpoint) => [...links, ...discoverable(request, endpoint)])],
+  ]);
   return (request, endpoint) => {
-    const { path } = request.options;
-    const resource = all.get(path[0] ?? '');
+    const resource = all.get(request.options.path[0] ?? '');
     if (resource !== undefined) resource(request, endpoint);
     else
       endpoint.refuseRequest(request, {

@@ -33,11 +33,11 @@ export class CoapStreamPeer implements Peer {
       this.layer,
       hub,
       options,
-      () => {},
+      () => this.schedule(),
       () => this.leave(),
     );
     this.settleBy = now + wire.limits.loginMs;
-    wire.wake(this.settleBy);
+    this.schedule();
   }
 
   receive(bytes: Uint8Array, start: number, end: number, now: number): number {
@@ -60,7 +60,6 @@ export class CoapStreamPeer implements Peer {
     const group = m.code >> 5;
     if (group === 7) {
       this.settleBy = NEVER;
-      this.wire.wake(NEVER);
       if (this.layer.signalled(m)) this.wire.end();
       return;
     }
@@ -74,9 +73,16 @@ export class CoapStreamPeer implements Peer {
   }
 
   wake(now: number): void {
-    if (now < this.settleBy) return;
+    if (now < this.settleBy) {
+      this.schedule();
+      return;
+    }
     this.layer.abort(new ProtocolError('RFC8323-5.3', 'no CSM in time'));
     this.wire.end();
+  }
+
+  private schedule(): void {
+    if (!this.endpoint.lost) this.wire.wake(Math.min(this.endpoint.tick(this.hub.now()), this.settleBy));
   }
 
   /** Observers were told; the connection is given up in order. */

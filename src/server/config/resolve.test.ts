@@ -19,6 +19,8 @@ test('nothing configured: this machine alone, everything on, no TLS', () => {
     ['mqtt', 'tcp', 1883, '127.0.0.1,::1'],
     ['web', 'ws', 8080, '127.0.0.1,::1'],
     ['coap', 'udp', 5683, '127.0.0.1,::1'],
+    ['coap-tcp', 'tcp', 5683, '127.0.0.1,::1'],
+    ['stomp', 'tcp', 61613, '127.0.0.1,::1'],
   ]);
   expect(config!.limits.queueBytes).toBe(256e6);
   expect(config!.limits.sessionExpiry).toBe(Number.POSITIVE_INFINITY);
@@ -27,7 +29,18 @@ test('nothing configured: this machine alone, everything on, no TLS', () => {
 
 test('a certificate at the top brings the TLS listeners', () => {
   const { config } = yaml('tls: {cert: c.pem, key: k.pem}');
-  expect(plan(config!).map((l) => l.name)).toEqual(['mqtt', 'mqtts', 'web', 'webs', 'coap', 'coaps']);
+  expect(plan(config!).map((l) => l.name)).toEqual([
+    'mqtt',
+    'mqtts',
+    'web',
+    'webs',
+    'coap',
+    'coap-tcp',
+    'coaps-tcp',
+    'coaps',
+    'stomp',
+    'stomps',
+  ]);
   expect(plan(config!)[1]!.tls.cert).toBe('/etc/c.pem');
 });
 
@@ -100,9 +113,9 @@ const MISTAKES: [title: string, text: string, problems: string[]][] = [
   ],
   [
     'protocol that does not fit',
-    'listeners:\n  - {name: a, port: 1, protocols: [coap]}',
+    'listeners:\n  - {name: a, port: 1, protocols: [waymeet]}',
     [
-      '/etc/waymeet.yaml:2:35 listeners[0].protocols: coap cannot be spoken over tcp: write type: udp or dtls',
+      '/etc/waymeet.yaml:2:35 listeners[0].protocols: waymeet cannot be spoken over tcp: write type: ws or wss',
     ],
   ],
   [

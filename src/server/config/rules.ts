@@ -182,11 +182,13 @@ function ofTls(config: Config): Found[] {
 
 function ofWeb(config: Config): Found[] {
   const found: Found[] = [];
-  for (const key of ['mqtt', 'json'] as const) {
+  for (const key of ['mqtt', 'json', 'coap'] as const) {
     if (!config.web[key].startsWith('/'))
       found.push({ at: ['web', key], text: `must start with '/': write /${config.web[key]}` });
   }
   if (config.web.mqtt === config.web.json)
     found.push({ at: ['web', 'json'], text: 'must differ from web.mqtt' });
+  if (config.web.coap === config.web.mqtt || config.web.coap === config.web.json)
+    found.push({ at: ['web', 'coap'], text: 'must differ from web.mqtt and web.json' });
   return found;
 }

@@ -72,6 +72,22 @@ const mqttShape = {
 
 const mqtt = group('MQTT, unless a listener says otherwise.', mqttShape);
 
+const coap = group('CoAP at every listener that speaks it.', {
+  verifyAddresses: preset(
+    "Over UDP, make an address prove that it is its sender's own (Echo) before it gets a large answer. Loopback needs no proof.",
+    flag,
+    true,
+  ),
+  body: preset('The largest body that is put together from blocks.', size(1_024, 268_435_456), '1MiB'),
+  requestsPerSecond: preset('Requests a second of one endpoint, on average.', limit(1), 'none'),
+  rpcTimeout: preset('How long a call of `/rpc/{topic}` waits for its answer.', span, '10s'),
+  plugtest: preset(
+    'Serve the resources of the ETSI CoAP plugtests, for interoperability suites.',
+    flag,
+    false,
+  ),
+});
+
 /** What one `auth` block says: at the top for all, in a listener for that one. */
 const authShape = () => ({
   engine: optional(
@@ -122,8 +138,8 @@ export const listener = z.strictObject({
     'tcp',
   ),
   protocols: optional(
-    'What is spoken there: `mqtt` on streams, `mqtt` and `waymeet` (JSON) on WebSocket, `coap` on UDP and DTLS. All that fit, unless said.',
-    listOf(oneOf('mqtt', 'waymeet', 'coap')),
+    'What is spoken there: `mqtt`, `coap` and `stomp` on streams and WebSocket, `waymeet` (JSON) on WebSocket, `coap` on UDP and DTLS. All that fit, unless said.',
+    listOf(oneOf('mqtt', 'waymeet', 'coap', 'stomp')),
   ),
   host: optional('Addresses to listen on; the top-level `host` unless said.', listOf(text)),
   port: optional('The port.', portNumber),
@@ -150,7 +166,12 @@ export const listener = z.strictObject({
 const limits = group('What one hub holds at most, so that it stays up whatever its clients do.', {
   connections: preset('Connections at a time.', limit(1), 'none', LIVE),
   connectionsPerAddress: preset('Connections at a time from one address.', limit(1), 'none', LIVE),
-  packet: preset('The largest packet taken.', size(128, 268_435_460), '256MiB', LIVE),
+  packet: preset(
+    'The largest packet taken; the default is the largest that MQTT has.',
+    size(128, 268_435_460),
+    '268435460',
+    LIVE,
+  ),
   login: preset('How long a client may take from its first byte to a completed login.', span, '10s', LIVE),
   firstByte: preset('How long a connection may stay silent at first.', span, '10s', LIVE),
   acceptPerSecond: preset(
@@ -212,11 +233,16 @@ export const schema = z.strictObject({
     web: preset('HTTP: MQTT and JSON over WebSocket, metrics, health and a page to try it.', port, 8080),
     webs: preset('The same over HTTPS, once `tls.cert` is given.', port, 8443),
     coap: preset('CoAP over UDP.', port, 5683),
+    coapTcp: preset('CoAP over TCP.', port, 5683),
+    coapsTcp: preset('CoAP over TLS, once `tls.cert` is given.', port, 5684),
     coaps: preset('CoAP over DTLS, once `tls.cert` or `tls.psk` is given.', port, 5684),
+    stomp: preset('STOMP over TCP.', port, 61613),
+    stomps: preset('STOMP over TLS, once `tls.cert` is given.', port, 61614),
   }),
   listeners: list('Where the hub listens. Given: these instead of the usual ones of `ports`.', listener),
   tls,
   mqtt,
+  coap,
   store: group('Where sessions, queues and retained messages are kept.', {
     path: preset('The folder.', path, './waymeet-data'),
     durability: preset(
@@ -246,6 +272,8 @@ export const schema = z.strictObject({
   web: group('What web listeners serve.', {
     mqtt: preset('The path of MQTT over WebSocket.', text, '/mqtt'),
     json: preset('The path of JSON over WebSocket.', text, '/waymeet'),
+    coap: preset('The path of CoAP over WebSocket; clients expect no other.', text, '/.well-known/coap'),
+    stomp: preset('The path of STOMP over WebSocket.', text, '/stomp'),
     page: preset('Serve the page to try it.', flag, true),
     metrics: preset('Serve `/metrics` for Prometheus.', flag, true),
     health: preset('Serve `/health`, `/health/live` and `/health/ready`.', flag, true),
@@ -262,6 +290,7 @@ export type TlsConfig = z.output<typeof tls>;
 export type AuthConfig = z.output<typeof auth>;
 export type RuleConfig = z.output<typeof rule>;
 export type MqttConfig = z.output<typeof mqtt>;
+export type CoapConfig = z.output<typeof coap>;
 
 function list<S extends z.ZodObject>(saying: string, of: S, { live } = { live: false }) {
   return z.array(of).optional().register(fieldNotes, {
