@@ -73,6 +73,9 @@ interface Chunk {
   count: number;
   firstSeq: number;
   bytes: number;
+  /** What of it comes from the retained store. */
+  replays: number;
+  replayBytes: number;
 }
 
 /** The mailbox that a queue belongs to. */
@@ -94,6 +97,9 @@ export class Queue {
   resident = 0;
   /** How many of them have QoS 0. */
   unassured = 0;
+  /** How many of them come from the retained store, and their octets. */
+  replays = 0;
+  replayBytes = 0;
   private chunks = NO_CHUNKS;
   private first = 0;
   private readonly owner: QueueOwner;
@@ -132,17 +138,27 @@ export class Queue {
         count: 1,
         firstSeq: item.seq,
         bytes: weight,
+        replays: 0,
+        replayBytes: 0,
       });
     }
     this.length++;
     this.bytes += weight;
     this.weigh(weight);
+    if (item.replayed) this.countReplays(this.chunks[this.chunks.length - 1]!, 1, weight);
     if (item.qos === 0) this.unassured++;
+  }
+
+  private countReplays(chunk: Chunk, count: number, bytes: number): void {
+    chunk.replays += count;
+    chunk.replayBytes += bytes;
+    this.replays += count;
+    this.replayBytes += bytes;
   }
 
   /** A stored page of an earlier run: its items from `firstSeq` on wait. */
   pushStored(page: Page, firstSeq: number, count: number, bytes: number): void {
-    this.append({ page, items: undefined, head: 0, count, firstSeq, bytes });
+    this.append({ page, items: undefined, head: 0, count, firstSeq, bytes, replays: 0, replayBytes: 0 });
     this.length += count;
     this.bytes += bytes;
   }
@@ -166,6 +182,7 @@ export class Queue {
     this.bytes -= weight;
     this.weigh(-weight);
     if (item.qos === 0) this.unassured--;
+    if (item.replayed) this.countReplays(chunk, -1, -weight);
     if (chunk.count === 0) this.dropFirstChunk();
     else chunk.firstSeq = items[chunk.head]!.seq;
     return item;
@@ -187,9 +204,18 @@ export class Queue {
       const from = chunk.firstSeq;
       chunk.items = this.owner.load(chunk.page!).filter((item) => item.seq >= from);
       chunk.head = 0;
-      // What came back from an earlier run was weighed without the bodies that it shares with other queues.
+      // What came back from an earlier run was weighed without the bodies that it shares with other queues, and without a look at where it is from.
       let bytes = 0;
-      for (const item of chunk.items) bytes += weightOf(item.message);
+      let replays = 0;
+      let replayBytes = 0;
+      for (const item of chunk.items) {
+        const weight = weightOf(item.message);
+        bytes += weight;
+        if (!item.replayed) continue;
+        replays++;
+        replayBytes += weight;
+      }
+      this.countReplays(chunk, replays - chunk.replays, replayBytes - chunk.replayBytes);
       this.bytes += bytes - chunk.bytes;
       chunk.bytes = bytes;
       this.weigh(bytes);
@@ -225,5 +251,7 @@ export class Queue {
     this.bytes = 0;
     this.weigh(-this.resident);
     this.unassured = 0;
+    this.replays = 0;
+    this.replayBytes = 0;
   }
 }
