@@ -54,5 +54,9 @@ export class Transactions {
 }
 
 function weightOf(step: Step): number {
-  return step.kind === 'send' ? step.message.payload.length + 256 : 64;
+  if (step.kind !== 'send') return 64;
+  const { payload, meta } = step.message;
+  let weight = payload.length + 256;
+  for (const { name, value } of meta?.user ?? []) weight += name.length + String(value).length;
+  return weight;
 }
