@@ -14,7 +14,16 @@ const scratch = mkdtempSync(path.join(tmpdir(), 'waymeet-test-'));
 const bin = (name) => path.join(root, 'node_modules', '.bin', name);
 
 /** Debian packages with the clients that judge us. Without them those tests are skipped by name, and counted. */
-const JUDGES = ['mosquitto', 'mosquitto-clients', 'python3-paho-mqtt', 'libcoap3-bin', 'openssl', 'curl'];
+const JUDGES = [
+  'mosquitto',
+  'mosquitto-clients',
+  'python3-paho-mqtt',
+  'python3-stomp',
+  'libcoap3-bin',
+  'openssl',
+  'curl',
+  'chromium',
+];
 
 /** Where vitest leaves its counts. */
 const report = path.join(scratch, 'vitest.json');

@@ -17,7 +17,8 @@ export class StompClient {
   private rest: Buffer = Buffer.alloc(0);
   /** Line feeds that came between frames. */
   beats = 0;
-  private escapes = false;
+  /** The other side escapes what it writes. */
+  escapes = false;
 
   constructor(broker: Broker) {
     this.broker = broker;

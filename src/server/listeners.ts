@@ -6,6 +6,7 @@ import type { Protocol } from '../contract/wire.ts';
 import type { OscoreContexts } from '../protocol/coap/oscore.ts';
 import { type CoapSettings, coap, coapMessages, coapStream } from '../protocol/coap/protocol.ts';
 import { mqtt } from '../protocol/mqtt/protocol.ts';
+import { stomp } from '../protocol/stomp/protocol.ts';
 import { waymeetJson } from '../protocol/websocket/protocol.ts';
 import type { Credentials, TlsCredentials } from '../transport/contexts.ts';
 import { listenDtls } from '../transport/dtls.ts';
@@ -104,6 +105,8 @@ export function tower(name: ProtocolName, plan: PlannedListener): Protocol {
       return coapOn(plan);
     case 'waymeet':
       return waymeetJson();
+    case 'stomp':
+      return stomp();
   }
 }
 

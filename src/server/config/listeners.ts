@@ -3,7 +3,7 @@
 import type { AuthConfig, CoapConfig, Config, ListenerConfig, MqttConfig, TlsConfig } from './schema.ts';
 
 export type ListenerType = ListenerConfig['type'];
-export type ProtocolName = 'mqtt' | 'waymeet' | 'coap';
+export type ProtocolName = 'mqtt' | 'waymeet' | 'coap' | 'stomp';
 
 /** One listener with everything it inherits filled in. Sizes in octets, times in ms; Infinity: no limit. */
 export interface PlannedListener {
@@ -35,11 +35,11 @@ export interface PlannedListener {
 
 /** What each kind of listener may speak. */
 export const SPOKEN: Readonly<Record<ListenerType, readonly ProtocolName[]>> = {
-  tcp: ['mqtt', 'coap'],
-  tls: ['mqtt', 'coap'],
-  unix: ['mqtt', 'coap'],
-  ws: ['mqtt', 'waymeet', 'coap'],
-  wss: ['mqtt', 'waymeet', 'coap'],
+  tcp: ['mqtt', 'coap', 'stomp'],
+  tls: ['mqtt', 'coap', 'stomp'],
+  unix: ['mqtt', 'coap', 'stomp'],
+  ws: ['mqtt', 'waymeet', 'coap', 'stomp'],
+  wss: ['mqtt', 'waymeet', 'coap', 'stomp'],
   udp: ['coap'],
   dtls: ['coap'],
 };
@@ -112,6 +112,8 @@ function usual(config: Config): ListenerConfig[] {
   add('coap-tcp', 'tcp', config.ports.coapTcp, 'coap');
   add('coaps-tcp', 'tls', config.ports.coapsTcp, 'coap');
   add('coaps', 'dtls', config.ports.coaps);
+  add('stomp', 'tcp', config.ports.stomp, 'stomp');
+  add('stomps', 'tls', config.ports.stomps, 'stomp');
   return found;
 }
 
