@@ -191,7 +191,8 @@ test('several protocols: the first octets tell which', async () => {
 
 test('several protocols: one that cannot be told by its first octets gets what no other knows', async () => {
   const other = Object.assign(new LineProtocol('other', 'datagram'), { matches: () => false });
-  const { dial } = await setUp({}, [other, new LineProtocol('line', 'datagram')]);
+  const unmarked = Object.assign(new LineProtocol('line', 'datagram'), { matches: undefined });
+  const { dial } = await setUp({}, [other, unmarked]);
   const a = await dial();
   expect(await a.ask('echo a')).toBe('a\n');
   expect(other.peers).toEqual([]);

@@ -396,7 +396,8 @@ class SecureWire extends PacketWire {
     if (!this.begun) {
       const { protocols } = this.gate;
       const protocol =
-        protocols.find((p) => p.matches?.(content) === true) ?? protocols.find((p) => p.matches === undefined);
+        protocols.find((p) => p.matches?.(content) === true) ??
+        protocols.find((p) => p.matches === undefined);
       if (protocol === undefined) {
         this.counters.broken++;
         this.destroy();

@@ -233,6 +233,24 @@ describe('the table of associations', () => {
     expect(client.received_.at(-1)).toBe('z'.repeat(1_000));
   });
 
+  test('whoever moves to where another device is does it no harm', async () => {
+    const { network, client } = await opened({}, { connectionId: new Uint8Array(0) });
+    const neighbour = network.client(PSK, 'next door').begin();
+    await network.clock.run();
+    network.passes = ({ from }) => from !== 'home';
+    client.say('as if from next door');
+    network.passes = () => true;
+    network.arrive({ ...network.seen.at(-1)!, from: 'next door' });
+    expect(network.moved_).toHaveLength(1);
+    neighbour.say('still here');
+    await network.clock.run();
+    expect(neighbour.received_).toEqual(['STILL HERE']);
+    client.say('at home');
+    await network.clock.run();
+    expect(client.received_).toEqual(['AT HOME']);
+    expect(network.closed_).toEqual([]);
+  });
+
   test('without connection ids a changed address is a stranger, who gets no answer', async () => {
     const { network, client } = await opened({ connectionIdBytes: 0 }, { connectionId: new Uint8Array(0) });
     network.move(client, 'elsewhere');
