@@ -355,6 +355,17 @@ export abstract class Box implements Settler, Deferred, QueueOwner {
     }
   }
 
+  /** Discards what waits and was never sent; returns how many. */
+  purge(): number {
+    let count = 0;
+    while (this.queue.peek() !== undefined) {
+      this.discard(this.queue.shift());
+      count++;
+    }
+    if (count > 0) this.host.dropped('purged', count);
+    return count;
+  }
+
   /** Empties it: nothing of it is kept or delivered any more. */
   protected empty(): void {
     const { journal } = this;

@@ -17,6 +17,7 @@ import { AccessCore, clientKey } from './access.ts';
 import { type Box, Entry } from './box.ts';
 import { Deadlines } from './deadlines.ts';
 import { Group } from './group.ts';
+import { HubInspection } from './inspection.ts';
 import { Journal, key } from './journal.ts';
 import { type Held, type MailboxHost, OwnBox } from './mailbox.ts';
 import { restore } from './restore.ts';
@@ -47,7 +48,8 @@ export class HubCore implements OwnedHub, MailboxHost {
   readonly waiting = new Set<AccessCore>();
   /** Whether frames may be handed on as they are. */
   readonly lane: boolean;
-  private readonly clients = new Map<string, AccessCore>();
+  readonly clients = new Map<string, AccessCore>();
+  readonly inspection = new HubInspection(this);
   private readonly addresses = new Map<string, number>();
   private nextEntry = 1;
   private queuedBytes = 0;
@@ -183,6 +185,7 @@ export class HubCore implements OwnedHub, MailboxHost {
     counters.clients++;
     counters.clientsTotal++;
     this.watchValidity(access);
+    this.inspection.connected(access);
     guest.welcome(access);
   }
 
@@ -203,7 +206,7 @@ export class HubCore implements OwnedHub, MailboxHost {
     return `wm-${id}`;
   }
 
-  left(access: AccessCore): void {
+  left(access: AccessCore, graceful: boolean): void {
     if (this.clients.get(access.key) === access) this.clients.delete(access.key);
     const address = addressOf(access.remote);
     const here = this.addresses.get(address) ?? 1;
@@ -212,6 +215,7 @@ export class HubCore implements OwnedHub, MailboxHost {
     this.counters.of(access.protocol).clients--;
     for (const box of access.boxes) if (box.access === access) box.leave();
     access.boxes = [];
+    this.inspection.disconnected(access, graceful);
   }
 
   /** Sends a client away. False: nobody of that name is here. */
@@ -293,6 +297,7 @@ export class HubCore implements OwnedHub, MailboxHost {
     }
     this.hold(box, s, old?.record ?? (box.stored ? this.journal!.number() : 0), old);
     if (box.stored) box.writeHeld(box.held.get(s.filter)!);
+    this.inspection.subscribed('subscribed', box.protocol, box.name, s.filter);
     return { outcome: 'ok', added: old === undefined };
   }
 
@@ -331,6 +336,7 @@ export class HubCore implements OwnedHub, MailboxHost {
     if (held === undefined) return 'no-subscription';
     box.held.delete(filter);
     this.letGo(box, held);
+    this.inspection.subscribed('unsubscribed', box.protocol, box.name, filter);
     if (box.stored) this.journal!.remove(key('u', box.number, held.record));
     return 'ok';
   }

@@ -1,17 +1,21 @@
 // The composition root: the only list of parts. Starts a hub as configured, reloads it, stops it.
 
 import type { Phase } from '../admin/health.ts';
+import { Api } from '../admin/api/router.ts';
+import { Guard } from '../admin/api/guard.ts';
 import { renderMetrics } from '../admin/metrics.ts';
 import { ProcessWatch } from '../admin/process.ts';
 import { SysTree } from '../admin/sys.ts';
 import type { OwnedHub } from '../contract/hub.ts';
-import { NEVER } from '../contract/message.ts';
+import { type Message, NEVER } from '../contract/message.ts';
+import type { Outcome } from '../contract/outcome.ts';
 import { now } from '../transport/clock.ts';
 import type { Loop } from '../transport/loop.ts';
 import { Timer } from '../transport/timers.ts';
 import { type Engines, openEngines } from './auth.ts';
 import { changedFields } from './config/changes.ts';
 import { type PlannedListener, plan } from './config/listeners.ts';
+import type { Setting } from './config/resolve.ts';
 import type { Config } from './config/schema.ts';
 import { hubLimits, makeHub, openStore } from './hub.ts';
 import { limitsOf, type OpenListener, openListener } from './listeners.ts';
@@ -21,6 +25,8 @@ import type { Log } from './log.ts';
 export interface ServerOptions {
   readonly log: Log;
   readonly version: string;
+  /** Every setting with who said so, for the admin API. */
+  readonly settings?: readonly Setting[];
   /** The store failed, and with it every promise. Default: ends the process with exit code 1. */
   readonly failed?: (why: Error) => void;
 }
@@ -58,8 +64,17 @@ export async function startServer(config: Config, options: ServerOptions): Promi
   const watch = new ProcessWatch();
   const startedAt = now();
   const open: OpenListener[] = [];
+  const admin = {
+    version: options.version,
+    settings: options.settings ?? [],
+    open,
+    watch,
+    publish: (m: Message): Promise<Outcome> => own.publish(m),
+  };
   const web = {
     config: config.web,
+    api: config.web.api ? makeApi(config, hub, listeners, log, admin) : undefined,
+    failed: (error: Error) => log.error({ err: error }, `a web request failed: ${error.message}`),
     metrics: () =>
       renderMetrics({
         version: options.version,
