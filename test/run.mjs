@@ -14,10 +14,10 @@ const scratch = mkdtempSync(path.join(tmpdir(), 'waymeet-test-'));
 const bin = (name) => path.join(root, 'node_modules', '.bin', name);
 
 /** Debian packages with the clients that judge us. Without them those tests are skipped by name, and counted. */
-const JUDGES = ['mosquitto', 'mosquitto-clients', 'python3-paho-mqtt', 'libcoap3-bin', 'openssl'];
+const JUDGES = ['mosquitto', 'mosquitto-clients', 'python3-paho-mqtt', 'libcoap3-bin', 'openssl', 'chromium'];
 
 const STEPS = [
-  ['types', 'TypeScript', [bin('tsc'), '--noEmit']],
+  ['types', 'TypeScript', ['npm', 'run', '--silent', 'types']],
   ['lint', 'lint and format', [bin('biome'), 'check', '.']],
   ['build', 'build', ['npm', 'run', '--silent', 'build']],
   ['unit', 'tests', undefined],
@@ -58,7 +58,7 @@ function run(command) {
 
 async function unit() {
   const report = path.join(scratch, 'vitest.json');
-  const reporters = ['--reporter=dot', '--reporter=json', `--outputFile.json=${report}`];
+  const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`];
   const code = await run([bin('vitest'), 'run', ...reporters]);
   const result = JSON.parse(readFileSync(report, 'utf8'));
   passed += result.numPassedTests;

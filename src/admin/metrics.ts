@@ -1,6 +1,7 @@
 // The hub's figures as Prometheus text (exposition format 0.0.4).
 
 import type { Counters, HubStats } from '../contract/hub.ts';
+import type { Histogram } from './histogram.ts';
 import type { ProcessFigures } from './process.ts';
 
 export const METRICS_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
@@ -10,7 +11,14 @@ export interface MetricsInput {
   readonly counters: Counters;
   readonly stats: HubStats;
   readonly process: ProcessFigures;
+  /** Undefined: nothing is kept. */
+  readonly commits: Histogram | undefined;
 }
+
+type Kind = 'counter' | 'gauge' | 'histogram';
+/** One line: what follows the metric's name, its labels, its value. */
+type Line = readonly [suffix: '' | '_bucket' | '_sum' | '_count', labels: Labels, value: number];
+type Add = (name: string, kind: Kind, help: string, samples: readonly (Sample | Line)[]) => void;
 
 type Labels = Readonly<Record<string, string | number>>;
 type Sample = readonly [labels: Labels, value: number];
@@ -18,9 +26,12 @@ type Sample = readonly [labels: Labels, value: number];
 /** The page that `/metrics` answers. */
 export function renderMetrics(input: MetricsInput): string {
   const page: string[] = [];
-  const add = (name: string, kind: 'counter' | 'gauge', help: string, samples: readonly Sample[]) => {
+  const add: Add = (name, kind, help, samples) => {
     page.push(`# HELP ${name} ${help}`, `# TYPE ${name} ${kind}`);
-    for (const [labels, value] of samples) page.push(`${name}${labelText(labels)} ${value}`);
+    for (const sample of samples) {
+      const [suffix, labels, value] = sample.length === 3 ? sample : (['', ...sample] as const);
+      page.push(`${name}${suffix}${labelText(labels)} ${value}`);
+    }
   };
   const one = (value: number): Sample[] => [[{}, value]];
   const { counters, stats } = input;
@@ -98,6 +109,12 @@ export function renderMetrics(input: MetricsInput): string {
     'Clients that are logged in.',
     protocols.map(({ protocol, count }): Sample => [{ protocol }, count.clients]),
   );
+  add(
+    'waymeet_sessions_expired_total',
+    'counter',
+    'Sessions that ended because their client did not come back in time.',
+    protocols.map(({ protocol, count }): Sample => [{ protocol }, count.expired]),
+  );
   add('waymeet_sessions', 'gauge', 'Sessions, connected or waiting for their client.', one(stats.sessions));
   add('waymeet_subscriptions', 'gauge', 'Subscriptions.', one(stats.subscriptions));
   add('waymeet_retained_messages', 'gauge', 'Topics with a retained message.', one(stats.retained));
@@ -110,26 +127,34 @@ export function renderMetrics(input: MetricsInput): string {
     one(stats.unsettled),
   );
   add('waymeet_store_commits_total', 'counter', 'Group commits of the store.', one(stats.commits));
-  add(
-    'waymeet_store_commit_seconds',
-    'gauge',
-    'How long the last commit took.',
-    one(stats.lastCommitMs / 1_000),
-  );
+  if (input.commits !== undefined) {
+    const help = 'How long group commits took.';
+    add('waymeet_store_commit_seconds', 'histogram', help, [...histogram(input.commits)]);
+  }
   add('waymeet_store_bytes', 'gauge', 'Octets of the store on disk.', one(stats.storeBytes));
   addProcess(add, input.process);
   return `${page.join('\n')}\n`;
 }
 
-function addProcess(
-  add: (name: string, kind: 'counter' | 'gauge', help: string, samples: readonly Sample[]) => void,
-  p: ProcessFigures,
-): void {
-  add('waymeet_event_loop_lag_seconds', 'gauge', 'How late the event loop ran since the last scrape.', [
-    [{ quantile: '0.5' }, p.lagSeconds.p50],
-    [{ quantile: '0.99' }, p.lagSeconds.p99],
-    [{ quantile: '1' }, p.lagSeconds.max],
-  ]);
+/** Buckets are cumulative, and the last one is everything. */
+function* histogram(h: Histogram): Iterable<Line> {
+  let below = 0;
+  for (const [i, bound] of h.bounds.entries()) {
+    below += h.counts[i]!;
+    yield ['_bucket', { le: bound }, below];
+  }
+  yield ['_bucket', { le: '+Inf' }, h.count];
+  yield ['_sum', {}, h.sum];
+  yield ['_count', {}, h.count];
+}
+
+function addProcess(add: Add, p: ProcessFigures): void {
+  add(
+    'waymeet_event_loop_lag_seconds',
+    'histogram',
+    'How late the event loop ran, looked at ten times a second.',
+    [...histogram(p.lag)],
+  );
   add('process_cpu_seconds_total', 'counter', 'CPU time, user and system.', [[{}, p.cpuSeconds]]);
   add('process_resident_memory_bytes', 'gauge', 'Resident memory.', [[{}, p.residentBytes]]);
   add('process_heap_bytes', 'gauge', 'JavaScript heap in use.', [[{}, p.heapBytes]]);

@@ -1,7 +1,7 @@
 // Figures of this process: memory, CPU, open files and how late the event loop runs.
 
 import { readdirSync } from 'node:fs';
-import { type IntervalHistogram, monitorEventLoopDelay } from 'node:perf_hooks';
+import { Histogram } from './histogram.ts';
 
 export interface ProcessFigures {
   readonly residentBytes: number;
@@ -10,47 +10,44 @@ export interface ProcessFigures {
   readonly startedAtMs: number;
   /** Undefined where the system does not tell. */
   readonly openFiles: number | undefined;
-  /** How late timers ran since the last look, seconds. */
-  readonly lagSeconds: { readonly p50: number; readonly p99: number; readonly max: number };
+  /** How late timers ran. */
+  readonly lag: Histogram;
 }
 
-const LAG_RESOLUTION_MS = 20;
+/** Ten wake-ups a second tell of every delay that a person would notice; Node's own monitor takes fifty. */
+const LOOK_MS = 100;
+const LAG_BOUNDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5];
 
-/** Watches the event loop; `look` gives the figures since the last look. */
+/** Watches the event loop until it is stopped. It does not keep the process alive. */
 export class ProcessWatch {
-  private readonly delay: IntervalHistogram = monitorEventLoopDelay({ resolution: LAG_RESOLUTION_MS });
+  readonly lag = new Histogram(LAG_BOUNDS);
   private readonly startedAtMs = Date.now() - process.uptime() * 1_000;
+  private readonly timer: NodeJS.Timeout;
+  private expected = performance.now() + LOOK_MS;
 
   constructor() {
-    this.delay.enable();
+    this.timer = setInterval(() => {
+      const at = performance.now();
+      this.lag.observe(Math.max(0, at - this.expected) / 1_000);
+      this.expected = at + LOOK_MS;
+    }, LOOK_MS).unref();
   }
 
   look(): ProcessFigures {
     const memory = process.memoryUsage();
     const cpu = process.cpuUsage();
-    const lagSeconds = {
-      p50: this.lag(this.delay.percentile(50)),
-      p99: this.lag(this.delay.percentile(99)),
-      max: this.lag(this.delay.max),
-    };
-    this.delay.reset();
     return {
       residentBytes: memory.rss,
       heapBytes: memory.heapUsed,
       cpuSeconds: (cpu.user + cpu.system) / 1e6,
       startedAtMs: this.startedAtMs,
       openFiles: openFiles(),
-      lagSeconds,
+      lag: this.lag,
     };
   }
 
   stop(): void {
-    this.delay.disable();
-  }
-
-  /** The histogram measures from one tick to the next, its own interval included; an empty one has no maximum. */
-  private lag(nanoseconds: number): number {
-    return Number.isFinite(nanoseconds) ? Math.max(0, nanoseconds / 1e9 - LAG_RESOLUTION_MS / 1e3) : 0;
+    clearInterval(this.timer);
   }
 }
 

@@ -3,12 +3,14 @@
 import { expect, test } from 'vitest';
 import { Counters } from '../contract/hub.ts';
 import type { Message } from '../contract/message.ts';
+import { Histogram } from './histogram.ts';
 import { LoadAverage } from './load.ts';
 import { SysTree } from './sys.ts';
 
 function tree() {
   const counters = new Counters();
   const retained = new Map<string, string>();
+  const commits = new Histogram([1]);
   let published = 0;
   counters.of('mqtt').clients = 2;
   counters.of('hub').clients = 1;
@@ -32,6 +34,7 @@ function tree() {
         lastCommitMs: 11,
       }),
       heapBytes: () => 10,
+      commits,
     },
     (m: Message) => {
       expect(m.retain).toBe(true);
@@ -47,17 +50,20 @@ function tree() {
   const connect = (count: number) => {
     counters.of('mqtt').clients = count;
   };
-  return { counters, retained, sys, take, connect };
+  return { counters, commits, retained, sys, take, connect };
 }
 
 test('the names that dashboards for mosquitto read', () => {
-  const { counters, retained, sys } = tree();
+  const { counters, commits, retained, sys } = tree();
   const mqtt = counters.of('mqtt');
   mqtt.received[0] = 60;
   mqtt.delivered[1] = 30;
   mqtt.bytesOut = 1_000;
   counters.of('coap').received[1] = 1;
+  mqtt.expired = 3;
   counters.drop('queue-full', 4);
+  commits.observe(0.002);
+  commits.observe(0.004);
   sys.update(61_000);
   expect(Object.fromEntries(retained)).toMatchObject({
     '$SYS/broker/version': 'waymeet version 1.2.3',
@@ -73,7 +79,14 @@ test('the names that dashboards for mosquitto read', () => {
     '$SYS/broker/bytes/sent': '1000',
     '$SYS/broker/subscriptions/count': '6',
     '$SYS/broker/retained messages/count': '7',
+    '$SYS/broker/clients/expired': '3',
     '$SYS/broker/store/bytes': '9',
+    '$SYS/broker/store/commits': '10',
+    '$SYS/broker/store/commit/milliseconds': '3.000',
+    '$SYS/broker/store/commit/milliseconds/maximum': '4.000',
+    '$SYS/broker/queue/messages': '8',
+    '$SYS/broker/queue/bytes': '80',
+    '$SYS/protocols/mqtt/clients/expired': '3',
     '$SYS/protocols/mqtt/messages/received/qos0': '60',
     '$SYS/protocols/coap/messages/received/qos1': '1',
   });

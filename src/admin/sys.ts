@@ -2,6 +2,7 @@
 
 import type { Counters, HubStats, ProtocolCounters } from '../contract/hub.ts';
 import { Message, NEVER, type Origin } from '../contract/message.ts';
+import type { Histogram } from './histogram.ts';
 import { Load } from './load.ts';
 
 export interface SysSources {
@@ -11,6 +12,8 @@ export interface SysSources {
   stats(): HubStats;
   /** Octets of heap in use now. */
   heapBytes(): number;
+  /** How long commits took; undefined: nothing is kept. */
+  readonly commits: Histogram | undefined;
 }
 
 const HUB = 'hub';
@@ -33,6 +36,8 @@ export class SysTree {
   private lastAt: number;
   private mostConnected = 0;
   private mostHeap = 0;
+  private commitSeconds = 0;
+  private commitCount = 0;
 
   constructor(sources: SysSources, publish: (m: Message) => void) {
     this.sources = sources;
@@ -71,6 +76,7 @@ export class SysTree {
     yield ['broker/clients/disconnected', away];
     yield ['broker/clients/inactive', away];
     yield ['broker/clients/maximum', this.mostConnected];
+    yield ['broker/clients/expired', all.expired];
     yield ['broker/connections/total', all.connectionsTotal];
     yield ['broker/connections/refused', all.refused];
     yield ['broker/connections/broken', all.broken];
@@ -87,6 +93,10 @@ export class SysTree {
     yield ['broker/store/messages/count', stats.queuedMessages + stats.retained];
     yield ['broker/store/bytes', stats.storeBytes];
     yield ['broker/store/commits', stats.commits];
+    yield* this.commitTimes();
+    yield ['broker/queue/messages', stats.queuedMessages];
+    yield ['broker/queue/bytes', stats.queuedBytes];
+    yield ['broker/queue/unsettled', stats.unsettled];
     yield ['broker/store/messages/bytes', stats.queuedBytes + stats.retainedBytes];
     yield ['broker/shared subscriptions/count', stats.groups];
     yield ['broker/heap/current', heap];
@@ -101,6 +111,18 @@ export class SysTree {
     ]);
     for (const [reason, count] of counters.dropped) yield [`broker/dropped/${reason}`, count];
     for (const [protocol, c] of counters.protocols) if (protocol !== HUB) yield* ofProtocol(protocol, c);
+  }
+
+  /** The mean since the last update, and the longest ever. */
+  private *commitTimes(): Iterable<[topic: string, value: string]> {
+    const { commits } = this.sources;
+    if (commits === undefined) return;
+    const count = commits.count - this.commitCount;
+    const mean = count === 0 ? 0 : (commits.sum - this.commitSeconds) / count;
+    this.commitCount = commits.count;
+    this.commitSeconds = commits.sum;
+    yield ['broker/store/commit/milliseconds', (mean * 1_000).toFixed(3)];
+    yield ['broker/store/commit/milliseconds/maximum', (commits.max * 1_000).toFixed(3)];
   }
 
   private *load(now: number, totals: readonly number[]): Iterable<[topic: string, value: string]> {
@@ -118,6 +140,9 @@ export class SysTree {
 function* ofProtocol(protocol: string, c: ProtocolCounters): Iterable<[topic: string, value: number]> {
   const at = `protocols/${protocol}`;
   yield [`${at}/clients/connected`, c.clients];
+  yield [`${at}/clients/total`, c.clientsTotal];
+  yield [`${at}/clients/expired`, c.expired];
+  yield [`${at}/connections/open`, c.connections];
   yield [`${at}/connections/total`, c.connectionsTotal];
   yield [`${at}/connections/refused`, c.refused];
   yield [`${at}/connections/broken`, c.broken];
@@ -141,6 +166,7 @@ function sum(counters: Counters) {
     bytesOut: 0,
     received: 0,
     delivered: 0,
+    expired: 0,
   };
   for (const [protocol, c] of counters.protocols) {
     if (protocol === HUB) continue;
@@ -149,6 +175,7 @@ function sum(counters: Counters) {
     all.connectionsTotal += c.connectionsTotal;
     all.refused += c.refused;
     all.broken += c.broken;
+    all.expired += c.expired;
     all.bytesIn += c.bytesIn;
     all.bytesOut += c.bytesOut;
     for (const n of c.received) all.received += n;

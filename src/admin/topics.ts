@@ -80,7 +80,8 @@ export class Topics {
     const { waitMs } = pending;
     const timer = waitMs === NEVER ? undefined : setTimeout(() => pending.expire(), waitMs);
     const alive = setInterval(() => {
-      if (response.headersSent && !response.writableNeedDrain) response.write(': still here\n\n');
+      if (response.headersSent && !response.writableNeedDrain && !response.writableEnded)
+        response.write(': still here\n\n');
     }, KEEP_ALIVE_MS);
     response.on('drain', () => pending.drained());
     response.once('close', () => {
@@ -103,7 +104,7 @@ class NodeReply implements Reply {
   }
 
   get full(): boolean {
-    return this.response.writableNeedDrain || this.response.destroyed;
+    return this.response.writableNeedDrain || this.response.writableEnded || this.response.destroyed;
   }
 
   answer(a: Parameters<Reply['answer']>[0]): void {
@@ -117,6 +118,7 @@ class NodeReply implements Reply {
   }
 
   write(text: string): void {
+    if (this.response.writableEnded) return;
     this.sent(text.length);
     this.response.write(text);
   }

@@ -10,8 +10,10 @@ export interface Io {
   readonly errors: Writable & { isTTY?: boolean };
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly folder: string;
-  /** Resolves when the person asks to stop (SIGINT, SIGTERM); again for the second time. */
+  /** Resolves when the person asks to stop (SIGINT, SIGTERM). Asked a second time, the process ends by itself. */
   stopAsked(): Promise<string>;
+  /** Calls `stop` each time the person asks to stop; then nothing ends by itself. */
+  onStop(stop: (signal: string) => void): void;
   /** Called for each SIGHUP. */
   onReload(reload: () => void): void;
 }
@@ -28,6 +30,8 @@ export class Failure extends Error {
   }
 }
 
+const STOPS = ['SIGINT', 'SIGTERM'] as const;
+
 /** The process as it is. */
 export function processIo(): Io {
   return {
@@ -38,8 +42,11 @@ export function processIo(): Io {
     folder: process.cwd(),
     stopAsked: () =>
       new Promise((resolve) => {
-        for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve(signal));
+        for (const signal of STOPS) process.once(signal, () => resolve(signal));
       }),
+    onStop: (stop) => {
+      for (const signal of STOPS) process.on(signal, () => stop(signal));
+    },
     onReload: (reload) => process.on('SIGHUP', reload),
   };
 }

@@ -5,6 +5,7 @@ import type { Inspection } from './inspect.ts';
 import type { Mailbox, MailboxOptions } from './mailbox.ts';
 import type { Message } from './message.ts';
 import type { Outcome } from './outcome.ts';
+import type { QueueOptions, WorkQueue } from './queue.ts';
 import type { Route, Run } from './run.ts';
 import type { Store } from './store.ts';
 
@@ -48,6 +49,12 @@ export interface Access {
   retained(topic: string): Message | undefined;
   /** Opens, or resumes, the mailbox `name` of this client. */
   mailbox(name: string, options: MailboxOptions): Mailbox;
+  /**
+   * The work queue `name`. With options it is made when there is none, and one that nobody declared takes them; an existing one keeps its
+   * own. Without options 'unmatched' says that there is none. The name '' makes one that the hub names. 'not-authorized', 'quota-exceeded';
+   * 'busy': it is another client's alone.
+   */
+  queue(name: string, options?: QueueOptions): WorkQueue | Outcome;
   /** What to publish when the connection is lost without a goodbye; `undefined` takes it back. */
   will(m: Message | undefined, delayMs: number): void;
   /** The login's proof was renewed (re-authentication). */
@@ -65,6 +72,8 @@ export interface Hub {
   exchange(mechanism: string, login: Login): Exchange | undefined;
   /** ms since 1970, the world's clock: for what a delivery caused by another peer must know, as a message's remaining life. */
   now(): number;
+  /** `length` octets that nobody can guess: a tower has no random source of its own. */
+  random(length: number): Uint8Array;
   readonly limits: HubLimits;
   readonly counters: Counters;
 }
@@ -111,6 +120,8 @@ export class ProtocolCounters {
   /** Logged-in clients, now and ever. */
   clients = 0;
   clientsTotal = 0;
+  /** Sessions that ended because their client did not come back in time. */
+  expired = 0;
   connections = 0;
   connectionsTotal = 0;
   refused = 0;
@@ -135,7 +146,7 @@ export interface World {
   wake(at: number): void;
   /** Asks for one `hub.turn` when the work of this event-loop turn is done. */
   turn(): void;
-  /** `length` random octets, for assigned client ids. */
+  /** `length` octets that nobody can guess. */
   random(length: number): Uint8Array;
   /** The store failed: nothing may be acknowledged any more. The server logs it and ends the process. */
   failed(why: Error): void;
@@ -144,6 +155,7 @@ export interface World {
 
 /** What the hub holds now. Counts, octets and ms. */
 export interface HubStats {
+  /** Logged in, the hub's own apart. */
   readonly clients: number;
   readonly sessions: number;
   readonly subscriptions: number;

@@ -5,11 +5,14 @@ import type { Access, Guest } from '../contract/hub.ts';
 import type { Mailbox, MailboxOptions } from '../contract/mailbox.ts';
 import type { Message } from '../contract/message.ts';
 import type { Outcome } from '../contract/outcome.ts';
+import { QUEUE_DEFAULTS, QUEUE_PREFIX, type QueueOptions, type WorkQueue } from '../contract/queue.ts';
 import type { Route, Run } from '../contract/run.ts';
 import type { HubCore } from './hub.ts';
 import type { OwnBox } from './mailbox.ts';
+import { QueueUse, queueNameOf, type Take } from './queues.ts';
 import type { TopicRoute } from './routes.ts';
 import type { Will } from './wills.ts';
+import type { QueueBox } from './work-queue.ts';
 
 /** Cached permissions of one client; beyond it they are asked for again. */
 const MAX_PERMITS = 4096;
@@ -23,6 +26,10 @@ export class AccessCore implements Access {
   readonly guest: Guest;
   readonly since: number;
   boxes: OwnBox[] = [];
+  /** Where it consumes from queues. */
+  readonly takes = new Set<Take>();
+  /** Queues that are its alone. */
+  readonly exclusive = new Set<QueueBox>();
   identity: Identity;
   gone = false;
   private readonly hub: HubCore;
@@ -54,10 +61,16 @@ export class AccessCore implements Access {
     return journal !== undefined && this.ticket > journal.keptTicket ? this.ticket : 0;
   }
 
-  /** What this client just did is true once the open batch is kept. */
+  /** What this client just did is true once the last batch that anything was written to is kept. */
   waits(): void {
-    this.ticket = this.hub.journal!.ticket;
+    this.ticket = this.hub.journal!.last;
     this.hub.waiting.add(this);
+  }
+
+  /** As `waits`, if the journal grew beyond `before`. */
+  waitsIf(before: number | undefined): void {
+    const { journal } = this.hub;
+    if (journal !== undefined && journal.writes !== before) this.waits();
   }
 
   publish(m: Message): Outcome {
@@ -93,7 +106,9 @@ export class AccessCore implements Access {
   }
 
   open(route: Route): boolean {
-    return this.hub.lane && !this.gone && this.mayPublish(route.topic);
+    return (
+      this.hub.lane && !this.gone && this.mayPublish(route.topic) && queueNameOf(route.topic) === undefined
+    );
   }
 
   same(a: Route, b: Route): boolean {
@@ -114,8 +129,39 @@ export class AccessCore implements Access {
     return this.hub.openMailbox(this, name, options);
   }
 
+  queue(name: string, options?: QueueOptions): WorkQueue | Outcome {
+    const { hub } = this;
+    const known = hub.queues.byName.get(name);
+    const own = known?.owner === this || (name === '' && options !== undefined);
+    if (!own && !this.mayUse(name, options?.exclusive === true)) return 'not-authorized';
+    if (options === undefined) return known === undefined ? 'unmatched' : new QueueUse(hub, this, known);
+    if (known?.owner !== undefined && !own) return 'busy';
+    const before = hub.journal?.writes;
+    const queue = hub.queues.open(name === '' ? hub.newName() : name, options, options !== QUEUE_DEFAULTS);
+    this.waitsIf(before);
+    if (typeof queue === 'string') return queue;
+    if (options.exclusive && known === undefined) {
+      queue.owner = this;
+      this.exclusive.add(queue);
+    }
+    queue.used();
+    return new QueueUse(hub, this, queue);
+  }
+
+  /** Whoever may put in or take out may know a queue; to have it alone is to take out. */
+  private mayUse(name: string, alone: boolean): boolean {
+    const topic = QUEUE_PREFIX + name;
+    return this.maySubscribe(topic) || (!alone && this.mayPublish(topic));
+  }
+
   owns(box: OwnBox): void {
     if (!this.boxes.includes(box)) this.boxes.push(box);
+  }
+
+  /** The mailbox has ended. */
+  disowns(box: OwnBox): void {
+    const at = this.boxes.indexOf(box);
+    if (at >= 0) this.boxes.splice(at, 1);
   }
 
   will(m: Message | undefined, delayMs: number): void {

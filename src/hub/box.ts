@@ -60,6 +60,8 @@ export interface BoxHost {
 const RESIDENT_BYTES = 1_048_576;
 /** Message numbers in flight must be tellable apart modulo 32,767: towers derive packet ids from them. */
 const MAX_SPAN = 32_766;
+/** So many messages that no ready consumer wants are looked past. */
+const MAX_ASIDE = 1_000;
 
 /** Shared by the many boxes that have nothing in flight; never written to. */
 const NONE_SENT = new Map<number, Item>();
@@ -75,7 +77,7 @@ export abstract class Box implements Settler, Deferred, QueueOwner {
   limits: QueueLimits;
   protected readonly host: BoxHost;
   protected readonly queue: Queue;
-  /** Delivered before the connection was lost and to be delivered again, in order. */
+  /** To be delivered before what the queue holds, in order: what a lost connection had, and what a consumer let others pass by. */
   protected redo: Item[] = NONE;
   /** Delivered and not settled, by number. */
   protected sent: Map<number, Item> = NONE_SENT;
@@ -92,8 +94,8 @@ export abstract class Box implements Settler, Deferred, QueueOwner {
     this.queue = new Queue(this);
   }
 
-  /** Where a message of this QoS can go now. */
-  protected abstract seat(qos: Qos): Seat | undefined;
+  /** Where this message, delivered with this QoS, can go now. */
+  protected abstract seat(qos: Qos, m: Message, item?: Item): Seat | undefined;
   /** Whether anybody consumes it. */
   abstract readonly attended: boolean;
 
@@ -124,7 +126,7 @@ export abstract class Box implements Settler, Deferred, QueueOwner {
       if (!this.attended) return; // QoS 0 is not kept for who is away, nor anything for who does not come back
       // QoS 0 need not wait behind a closed window, only behind its like. [MQTT5-4.6.0-6]
       if (this.waiting === 0 || (qos === 0 && this.queue.unassured === 0)) {
-        const seat = this.seat(qos);
+        const seat = this.seat(qos, m);
         if (seat !== undefined) {
           if (m.expiresAt === NEVER || m.expiresAt > this.host.now())
             this.send(seat, m, qos, grant, replayed);
@@ -140,19 +142,21 @@ export abstract class Box implements Settler, Deferred, QueueOwner {
     seat.consumer.deliver(m, qos < own.qos ? qos : own.qos, own, replayed, 0, false, this);
   }
 
-  private wait(m: Message, qos: Qos, grant: Grant, replayed: boolean): void {
-    const direct = this.keeps && this.waiting === 0 && qos < 2 && qos > 0 ? this.seat(qos) : undefined;
-    if (direct === undefined && !this.makeRoom(m)) return;
-    const journal = qos === 0 ? undefined : this.journal;
+  /** Delivers at once or queues; `lasting`: it is stored, if its box is. False: there was no room. */
+  protected wait(m: Message, qos: Qos, grant: Grant, replayed: boolean, lasting = qos > 0): boolean {
+    const direct = this.keeps && this.waiting === 0 && qos < 2 && qos > 0 ? this.seat(qos, m) : undefined;
+    if (direct === undefined && !this.makeRoom(m)) return false;
+    const journal = lasting ? this.journal : undefined;
     const page = journal?.pageFor(this);
     const item = new Item(this.nextSeq++, m, qos, grant, replayed, page);
     if (page !== undefined) journal!.add(item);
     if (direct !== undefined && this.spanAllows(item.seq)) {
       this.hand(item, direct);
-      return;
+      return true;
     }
     this.queue.push(item);
     if (!this.pulling && this.attended) this.pull();
+    return true;
   }
 
   /** Makes room for one more, by the overflow policy. False: the new one is not taken. */
@@ -177,8 +181,9 @@ export abstract class Box implements Settler, Deferred, QueueOwner {
       this.queue.length > 0 &&
       (this.queue.length >= capacity || this.queue.bytes + weightOf(m) > bytes)
     ) {
-      this.discard(this.queue.shift());
-      if (overflow !== 'conflate') this.host.dropped('queue-full', 1);
+      const oldest = this.queue.shift();
+      if (overflow === 'conflate') this.discard(oldest);
+      else this.drop(oldest, 'queue-full');
     }
     return capacity > 0;
   }
@@ -190,11 +195,15 @@ export abstract class Box implements Settler, Deferred, QueueOwner {
     if (this.pulling) return;
     this.pulling = true;
     try {
-      while (this.redo.length > 0) {
-        const item = this.redo[0]!;
-        const seat = this.seat(item.qos);
-        if (seat === undefined) return;
-        this.redo.shift();
+      for (let at = 0; at < this.redo.length; ) {
+        const item = this.redo[at]!;
+        const seat = this.seat(item.qos, item.message, item);
+        if (seat === undefined) {
+          if (!this.overtakable) return;
+          at++;
+          continue;
+        }
+        this.redo.splice(at, 1);
         // A QoS 2 message that was sent must be brought to its end. [MQTT5-4.3.3-7]
         if ((item.again && item.qos === 2) || !this.expired(item)) this.hand(item, seat);
       }
@@ -207,8 +216,14 @@ export abstract class Box implements Settler, Deferred, QueueOwner {
         }
         // A QoS 2 message leaves only when its number is kept: after a crash it must come again under the same one.
         if (item.qos === 2 && item.page !== undefined && !item.page.kept) return;
-        const seat = this.seat(item.qos);
-        if (seat === undefined || !this.spanAllows(item.seq)) return;
+        const seat = this.seat(item.qos, item.message, item);
+        if (seat === undefined) {
+          if (!this.overtakable || this.redo.length >= MAX_ASIDE) return;
+          this.queue.shift();
+          this.redo = this.redo.concat(item);
+          continue;
+        }
+        if (!this.spanAllows(item.seq)) return;
         this.queue.shift();
         this.hand(item, seat);
       }
@@ -219,12 +234,22 @@ export abstract class Box implements Settler, Deferred, QueueOwner {
 
   private expired(item: Item): boolean {
     if (item.message.expiresAt === NEVER || item.message.expiresAt > this.host.now()) return false;
-    this.discard(item);
-    this.host.dropped('expired', 1);
+    this.drop(item, 'expired');
     return true;
   }
 
-  private spanAllows(seq: number): boolean {
+  /** The item is lost to its consumers. */
+  protected drop(item: Item, why: 'expired' | 'queue-full'): void {
+    this.discard(item);
+    this.host.dropped(why, 1);
+  }
+
+  /** Whether later messages may be for a consumer that is ready now, though the first one is for none. */
+  protected get overtakable(): boolean {
+    return false;
+  }
+
+  protected spanAllows(seq: number): boolean {
     if (seq - this.floor <= MAX_SPAN) return true;
     let floor = seq;
     for (const unsettled of this.sent.keys()) if (unsettled < floor) floor = unsettled;
@@ -353,17 +378,6 @@ export abstract class Box implements Settler, Deferred, QueueOwner {
       if (released) this.remember(item);
       else this.redo = [...this.redo, item];
     }
-  }
-
-  /** Discards what waits and was never sent; returns how many. */
-  purge(): number {
-    let count = 0;
-    while (this.queue.peek() !== undefined) {
-      this.discard(this.queue.shift());
-      count++;
-    }
-    if (count > 0) this.host.dropped('purged', count);
-    return count;
   }
 
   /** Empties it: nothing of it is kept or delivered any more. */

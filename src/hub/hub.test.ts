@@ -400,6 +400,7 @@ test('a session ends when its time is over, over a crash too', async () => {
   expect(bench.hub.stats.sessions).toBe(1);
   await bench.advance(5_000);
   expect(bench.hub.stats.sessions).toBe(0);
+  expect([...bench.hub.counters.protocols.values()].map((c) => c.expired)).toEqual([1]);
   await bench.crash();
   expect(bench.hub.stats).toMatchObject({ sessions: 0, subscriptions: 0 });
 });

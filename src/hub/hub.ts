@@ -12,18 +12,21 @@ import {
 import type { MailboxOptions, SubscribeResult, Subscription } from '../contract/mailbox.ts';
 import { type Message, NEVER } from '../contract/message.ts';
 import type { Outcome } from '../contract/outcome.ts';
+import { type Death, QUEUE_DEFAULTS } from '../contract/queue.ts';
 import type { Run } from '../contract/run.ts';
 import { AccessCore, clientKey } from './access.ts';
-import { type Box, Entry } from './box.ts';
+import { type Box, Entry, type QueueLimits } from './box.ts';
 import { Deadlines } from './deadlines.ts';
 import { Group } from './group.ts';
 import { HubInspection } from './inspection.ts';
 import { Journal, key } from './journal.ts';
 import { type Held, type MailboxHost, OwnBox } from './mailbox.ts';
+import { Queues, queueNameOf } from './queues.ts';
 import { restore } from './restore.ts';
 import { Retained } from './retained.ts';
 import { mergedGrant, RouteTable, type Target, type TopicRoute } from './routes.ts';
 import { Wills } from './wills.ts';
+import { QueueBox, type QueueHost } from './work-queue.ts';
 
 /** Topics whose receivers are remembered: at some 500 octets each, 64 MB at the most. */
 const MAX_ROUTES = 131_072;
@@ -33,7 +36,7 @@ export function createHub(world: World, limits: HubLimits, options: { lane?: boo
   return new HubCore(world, limits, options.lane ?? true);
 }
 
-export class HubCore implements OwnedHub, MailboxHost {
+export class HubCore implements OwnedHub, MailboxHost, QueueHost {
   readonly world: World;
   limits: HubLimits;
   readonly counters = new Counters();
@@ -44,6 +47,7 @@ export class HubCore implements OwnedHub, MailboxHost {
   readonly deadlines: Deadlines;
   readonly boxes = new Map<string, OwnBox>();
   readonly groups = new Map<string, Group>();
+  readonly queues: Queues;
   /** Clients that wait for a commit. */
   readonly waiting = new Set<AccessCore>();
   /** Whether frames may be handed on as they are. */
@@ -53,6 +57,8 @@ export class HubCore implements OwnedHub, MailboxHost {
   private readonly addresses = new Map<string, number>();
   private nextEntry = 1;
   private queuedBytes = 0;
+  /** Of every `$share` group: nobody opens one anew, so what changes while they last must reach them. */
+  private readonly groupLimits: QueueLimits;
   private stopping = false;
 
   constructor(world: World, limits: HubLimits, lane: boolean) {
@@ -60,11 +66,23 @@ export class HubCore implements OwnedHub, MailboxHost {
     this.limits = limits;
     this.lane = lane;
     this.routes = new RouteTable(MAX_ROUTES, limits.topicLevels);
+    this.queues = new Queues(this);
     this.deadlines = new Deadlines((at) => world.wake(at));
     this.journal =
       world.store === undefined
         ? undefined
         : new Journal(world.store, world, (t, boxes) => this.kept(t, boxes));
+    this.groupLimits = {
+      get capacity() {
+        return limits.queueMessages;
+      },
+      get bytes() {
+        return limits.queueBytes;
+      },
+      get overflow() {
+        return limits.overflow;
+      },
+    };
     this.retained = new Retained(this.deadlines, this.journal);
     this.wills = new Wills(this.deadlines, this.journal, (m) => this.publish(m, undefined));
   }
@@ -100,8 +118,12 @@ export class HubCore implements OwnedHub, MailboxHost {
       unsettled += box.unsettled;
     }
     for (const group of this.groups.values()) queuedMessages += group.waiting;
+    for (const queue of this.queues.byName.values()) {
+      queuedMessages += queue.waiting;
+      unsettled += queue.unsettled;
+    }
     return {
-      clients: this.clients.size,
+      clients: this.clients.size - (this.counters.protocols.get('hub')?.clients ?? 0),
       sessions: this.boxes.size,
       subscriptions: this.routes.filters.size,
       groups: this.groups.size,
@@ -171,7 +193,7 @@ export class HubCore implements OwnedHub, MailboxHost {
       guest.refuse(refusal);
       return;
     }
-    const client = login.client === '' ? this.newClientId() : login.client;
+    const client = login.client === '' ? this.newName() : login.client;
     const access = new AccessCore(this, login.protocol, client, login.remote, identity, guest);
     const earlier = this.clients.get(access.key);
     if (earlier !== undefined) {
@@ -200,7 +222,8 @@ export class HubCore implements OwnedHub, MailboxHost {
     });
   }
 
-  private newClientId(): string {
+  /** A name that nobody guesses: for a client or a queue that came without one. */
+  newName(): string {
     let id = '';
     for (const octet of this.world.random(16)) id += octet.toString(16).padStart(2, '0');
     return `wm-${id}`;
@@ -213,8 +236,11 @@ export class HubCore implements OwnedHub, MailboxHost {
     if (here > 1) this.addresses.set(address, here - 1);
     else this.addresses.delete(address);
     this.counters.of(access.protocol).clients--;
-    for (const box of access.boxes) if (box.access === access) box.leave();
+    const { boxes } = access;
     access.boxes = [];
+    for (const box of boxes) if (box.access === access) box.leave();
+    for (const take of access.takes) take.close();
+    for (const queue of access.exclusive) this.queues.end(queue);
     this.inspection.disconnected(access, graceful);
   }
 
@@ -271,8 +297,9 @@ export class HubCore implements OwnedHub, MailboxHost {
     if (box.keepMs === NEVER) return;
     const { goneAt } = box;
     this.deadlines.add(goneAt + box.keepMs, () => {
-      if (box.goneAt === goneAt && this.boxes.get(clientKey(box.protocol, box.name)) === box)
-        this.endMailbox(box);
+      if (box.goneAt !== goneAt || this.boxes.get(clientKey(box.protocol, box.name)) !== box) return;
+      this.counters.of(box.protocol).expired++;
+      this.endMailbox(box);
     });
   }
 
@@ -280,6 +307,7 @@ export class HubCore implements OwnedHub, MailboxHost {
     const boxKey = clientKey(box.protocol, box.name);
     if (this.boxes.get(boxKey) !== box) return;
     this.boxes.delete(boxKey);
+    box.access?.disowns(box);
     for (const held of box.held.values()) this.letGo(box, held);
     box.end();
     this.wills.fire(boxKey, this.now());
@@ -288,6 +316,10 @@ export class HubCore implements OwnedHub, MailboxHost {
   subscribe(box: OwnBox, s: Subscription): SubscribeResult {
     const access = box.access;
     const share = parseShare(s.filter);
+    const queueName = queueNameOf(share?.filter ?? s.filter);
+    if (queueName !== undefined && (share !== undefined || !literal(queueName))) {
+      return { outcome: 'filter-invalid', added: false }; // a queue is shared already, and taken from by its name
+    }
     if (access !== undefined && !access.maySubscribe(share?.filter ?? s.filter)) {
       return { outcome: 'not-authorized', added: false };
     }
@@ -295,33 +327,68 @@ export class HubCore implements OwnedHub, MailboxHost {
     if (old === undefined && box.held.size >= this.limits.subscriptionsPerClient) {
       return { outcome: 'quota-exceeded', added: false };
     }
-    this.hold(box, s, old?.record ?? (box.stored ? this.journal!.number() : 0), old);
+    const outcome = this.hold(box, s, old?.record ?? (box.stored ? this.journal!.number() : 0), old);
+    if (outcome !== 'ok') return { outcome, added: false };
     if (box.stored) box.writeHeld(box.held.get(s.filter)!);
     this.inspection.subscribed('subscribed', box.protocol, box.name, s.filter);
     return { outcome: 'ok', added: old === undefined };
   }
 
   /** Puts a subscription into the index, in place of `old`. */
-  hold(box: OwnBox, s: Subscription, record: number, old: Held | undefined, groupNumber = 0): void {
+  hold(box: OwnBox, s: Subscription, record: number, old: Held | undefined, groupNumber = 0): Outcome {
+    const queueName = queueNameOf(s.filter);
+    if (queueName !== undefined) return this.holdQueue(box, s, record, queueName);
     const share = parseShare(s.filter);
     if (share !== undefined) {
       const group = this.groupFor(share, box.stored, groupNumber);
       group.holders.add(box);
       box.hold({ subscription: s, entry: undefined, group, record });
       box.takePart(group, s);
-      return;
+      return 'ok';
     }
     const entry = new Entry(this.nextEntry++, box, s.filter, s.qos, s.noLocal, s.tag);
     if (old?.entry !== undefined) this.routes.remove(old.entry);
     this.routes.insert(entry);
     box.hold({ subscription: s, entry, group: undefined, record });
+    return 'ok';
+  }
+
+  private holdQueue(box: OwnBox, s: Subscription, record: number, name: string): Outcome {
+    const queue = this.queues.open(name, QUEUE_DEFAULTS, false);
+    if (typeof queue === 'string') return queue;
+    if (queue.owner !== undefined || queue.taken) return 'busy';
+    queue.holders.add(box);
+    box.hold({ subscription: s, entry: undefined, group: queue, record });
+    box.takePart(queue, s);
+    return 'ok';
+  }
+
+  /** The queue that `box` took from has ended: it takes from the next one of that name. */
+  holdAgain(box: OwnBox, filter: string): void {
+    const held = box.held.get(filter);
+    if (held !== undefined) this.hold(box, held.subscription, held.record, held);
+  }
+
+  entryNumber(): number {
+    return this.nextEntry++;
+  }
+
+  buried(queue: QueueBox, m: Message, why: Death): void {
+    this.queues.bury(queue, m, why);
+  }
+
+  rested(): void {
+    this.queues.deliverDead();
+  }
+
+  endQueue(queue: QueueBox): void {
+    this.queues.end(queue);
   }
 
   private groupFor(share: Share, stored: boolean, number: number): Group {
     let group = this.groups.get(share.name);
     if (group === undefined) {
-      const { queueMessages, queueBytes, overflow } = this.limits;
-      group = new Group(share.name, { capacity: queueMessages, bytes: queueBytes, overflow }, this);
+      group = new Group(share.name, this.groupLimits, this);
       group.entry = new Entry(this.nextEntry++, group, share.filter, 2, false, 0);
       group.number = number;
       this.groups.set(share.name, group);
@@ -347,6 +414,10 @@ export class HubCore implements OwnedHub, MailboxHost {
     if (group === undefined) return;
     group.holders.delete(box);
     group.part(box);
+    if (group instanceof QueueBox) {
+      group.settleDown();
+      return;
+    }
     if (group.holders.size > 0) return;
     this.groups.delete(group.name);
     this.routes.remove(group.entry!);
@@ -365,14 +436,20 @@ export class HubCore implements OwnedHub, MailboxHost {
   /** Retains, matches and offers. `from` is undefined for what the hub itself publishes. */
   publish(m: Message, from: AccessCore | undefined): Outcome {
     const { journal } = this;
-    const before = journal?.writes ?? 0;
+    const before = journal?.writes;
+    const queueName = queueNameOf(m.topic);
+    if (queueName !== undefined) {
+      const outcome = this.queues.publish(queueName, m); // kept until somebody takes it, so never retained
+      from?.waitsIf(before);
+      return outcome;
+    }
     if (m.retain) {
       const outcome = this.retained.set(m, this.limits.retainedMessages);
       if (outcome !== 'ok') return outcome;
     }
     const { targets } = this.routes.fanout(this.routes.byTopic(m.topic));
     for (const target of targets) this.offer(target, m);
-    if (from !== undefined && journal !== undefined && journal.writes !== before) from.waits();
+    from?.waitsIf(before);
     return targets.length === 0 ? 'unmatched' : 'ok';
   }
 
@@ -415,6 +492,10 @@ export class HubCore implements OwnedHub, MailboxHost {
     return this.world.now();
   }
 
+  random(length: number): Uint8Array {
+    return this.world.random(length);
+  }
+
   dropped(reason: string, count: number): void {
     this.counters.drop(reason, count);
   }
@@ -451,6 +532,11 @@ function parseShare(filter: string): Share | undefined {
   if (!filter.startsWith('$share/')) return undefined;
   const slash = filter.indexOf('/', 7);
   return slash < 0 ? undefined : { name: filter, filter: filter.slice(slash + 1) };
+}
+
+/** Whether a filter is a plain name. */
+function literal(filter: string): boolean {
+  return filter !== '' && !filter.includes('+') && !filter.includes('#');
 }
 
 const encoder = new TextEncoder();

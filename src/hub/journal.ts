@@ -13,13 +13,14 @@ import { readMessage, writeMessage } from './records.ts';
  * Keys: one letter, then numbers of six octets, highest first.
  *   s box            a mailbox that outlives its connection: names, how long it is kept, since when nobody consumes it
  *   u box number     one of its subscriptions
+ *   k box            a durable work queue: its name and options; its bindings are 'u' records
  *   i box            exactly-once ids that it received and that are not released yet
  *   q box page       a stretch of its queue: per item its number, QoS, tags, and the message or where it is in a block
  *   a box            what of the queue is delivered and what is settled
  *   m block          messages that several mailboxes' pages share
  *   r number         a retained message          w number   a will
  */
-export type RecordKind = 's' | 'u' | 'i' | 'q' | 'a' | 'm' | 'r' | 'w';
+export type RecordKind = 's' | 'u' | 'k' | 'i' | 'q' | 'a' | 'm' | 'r' | 'w';
 
 export function key(kind: RecordKind, ...numbers: number[]): Uint8Array {
   const bytes = new Uint8Array(1 + numbers.length * 6);
@@ -66,6 +67,7 @@ export class Journal {
   /** Grows with everything that joins a batch: whoever sees it grow has something to wait for. */
   writes = 0;
   private committing = false;
+  private broken: Error | undefined = undefined;
   private touched = false;
   private readonly store: Store;
   private readonly now: () => number;
@@ -102,6 +104,11 @@ export class Journal {
   /** `used` is taken: an earlier run wrote it. */
   reserveNumber(used: number): void {
     if (used >= this.nextNumber) this.nextNumber = used + 1;
+  }
+
+  /** The newest commit that has anything to keep: the open batch, or the one before while nothing was written to it, for then it may never close. */
+  get last(): number {
+    return this.touched ? this.ticket : this.ticket - 1;
   }
 
   put(recordKey: Uint8Array, write: (w: Writer) => void): void {
@@ -202,13 +209,18 @@ export class Journal {
         for (const resolve of this.flushing.splice(0)) resolve();
         if (this.touched) this.turn();
       },
-      (why: Error) => this.failed(why),
+      (why: Error) => {
+        // `committing` stays: nothing is committed after what failed, and so nothing is acknowledged.
+        this.broken = why;
+        this.failed(why);
+        for (const resolve of this.flushing.splice(0)) resolve();
+      },
     );
   }
 
-  /** Resolves when everything so far is kept. */
+  /** Resolves when everything so far is kept, or will never be: then `failed` was called. */
   async flush(): Promise<void> {
-    while (this.committing || this.touched) {
+    while (this.broken === undefined && (this.committing || this.touched)) {
       this.commit();
       await new Promise<void>((resolve) => this.flushing.push(resolve));
     }

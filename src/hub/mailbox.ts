@@ -16,6 +16,7 @@ import { Box, type BoxHost, type Entry, type QueueLimits, type Seat } from './bo
 import type { Group } from './group.ts';
 import { type Deferred, type Journal, key } from './journal.ts';
 import { writeSubscription } from './records.ts';
+import type { QueueBox } from './work-queue.ts';
 
 /** What a mailbox asks of the hub that owns it. */
 export interface MailboxHost extends BoxHost {
@@ -26,11 +27,11 @@ export interface MailboxHost extends BoxHost {
   abandoned(box: OwnBox): void;
 }
 
-/** A subscription of this mailbox: an entry of the index, or a place in a group. `record` is its number in the store. */
+/** A subscription of this mailbox: an entry of the index, or a place in a group or queue. `record` is its number in the store. */
 export interface Held {
   readonly subscription: Subscription;
   readonly entry: Entry | undefined;
-  readonly group: Group | undefined;
+  readonly group: Group | QueueBox | undefined;
   readonly record: number;
 }
 
@@ -117,7 +118,7 @@ export class OwnBox extends Box implements Mailbox {
     else if (this.goneAt === 0) this.hub.abandoned(this); // opened, and never attached to
   }
 
-  takePart(group: Group, s: Subscription): void {
+  takePart(group: Group | QueueBox, s: Subscription): void {
     if (this.own !== undefined) group.join(this, this.own.consumer, s);
   }
 
@@ -148,6 +149,17 @@ export class OwnBox extends Box implements Mailbox {
 
   evict(why: Outcome): void {
     this.own?.consumer.evict(why);
+  }
+
+  /** Discards what waits and was never sent; returns how many. */
+  purge(): number {
+    let count = 0;
+    while (this.queue.peek() !== undefined) {
+      this.discard(this.queue.shift());
+      count++;
+    }
+    if (count > 0) this.host.dropped('purged', count);
+    return count;
   }
 
   /** Takes over an exactly-once message from a group: only this client may get it from now on. [MQTT5-4.8.2-4,5] */

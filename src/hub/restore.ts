@@ -8,6 +8,7 @@ import { type Journal, key, numberOf, readPage } from './journal.ts';
 import { OwnBox } from './mailbox.ts';
 import { type Block, type Page, weightOf } from './queue.ts';
 import { readMessage, readSubscription } from './records.ts';
+import { QueueBox } from './work-queue.ts';
 
 const NO_PROGRESS: Progress = { nextSeq: 1, firstWaiting: 0, open: new Map() };
 
@@ -24,10 +25,16 @@ export function restore(hub: HubCore, journal: Journal): void {
     if (protocol === '') groupNumbers.set(name, number);
     else boxes.set(number, restoreBox(hub, number, protocol, name, r, now));
   }
+  for (const [recordKey, bytes] of journal.scan('k')) {
+    const number = numberOf(recordKey, 0);
+    journal.reserveNumber(number);
+    boxes.set(number, hub.queues.restore(number, new Reader(bytes)));
+  }
   restoreSubscriptions(hub, journal, boxes, groupNumbers);
   restoreInbound(journal, boxes);
   restoreQueues(journal, boxes);
   restoreRetained(hub, journal, now);
+  hub.queues.restored();
   hub.wills.restore((client) => hub.boxes.get(client)?.keepMs ?? 0, now);
   for (const box of boxes.values()) if (box instanceof OwnBox) hub.watchExpiry(box);
 }
@@ -65,6 +72,8 @@ function restoreSubscriptions(
       const s = readSubscription(new Reader(bytes));
       // A group keeps the number that its queue is stored under.
       hub.hold(box, s, record, undefined, groupNumbers.get(s.filter));
+    } else if (box instanceof QueueBox) {
+      hub.queues.insert(box, readSubscription(new Reader(bytes)).filter, record);
     } else {
       journal.remove(recordKey);
     }

@@ -1,9 +1,10 @@
 // Who may come in: an engine for each `auth` block of the configuration, behind one Auth that asks the listener's.
 
-import { FileAuth } from '../auth/file.ts';
+import { FileAuth, type FileAuthOptions } from '../auth/file.ts';
 import { openAuth } from '../auth/open.ts';
 import type { Auth, Exchange, Identity, Login } from '../contract/auth.ts';
 import type { Outcome } from '../contract/outcome.ts';
+import { aclOf } from './config/acl.ts';
 import type { PlannedListener } from './config/listeners.ts';
 
 interface Engine {
@@ -16,30 +17,41 @@ interface Engine {
 export async function openEngines(listeners: readonly PlannedListener[]): Promise<Engines> {
   const blocks = new Map<string, PlannedListener[]>();
   for (const l of listeners) {
-    // Listeners with the same files share an engine, and so its cache of proven passwords.
-    const key = JSON.stringify([l.engine, l.auth, l.tls.psk]);
+    const key = blockOf(l);
     blocks.set(key, [...(blocks.get(key) ?? []), l]);
   }
   const engines = await Promise.all([...blocks.values()].map(openEngine));
   return new Engines(engines);
 }
 
+/** Listeners with the same files share an engine, and so its cache of proven passwords. */
+function blockOf(l: PlannedListener): string {
+  return JSON.stringify([l.engine, l.auth, l.tls.psk]);
+}
+
 async function openEngine(listeners: readonly PlannedListener[]): Promise<Engine> {
-  const { engine, auth, tls } = listeners[0]!;
+  const { engine, tls } = listeners[0]!;
   const names = listeners.map((l) => l.name);
-  const anonymous = new Set(listeners.flatMap((l) => (l.anonymous ? [l.name] : [])));
-  const certified = new Set(listeners.flatMap((l) => (l.tls.certificateIsUser ? [l.name] : [])));
   // Pre-shared keys are kept by the file engine; whoever showed one comes in as that device.
   if (engine === 'open' && tls.psk === undefined)
     return { auth: openAuth(), file: undefined, listeners: names };
-  const file = await FileAuth.open({
+  const file = await FileAuth.open(optionsOf(listeners));
+  return { auth: engine === 'open' ? openAuth() : file, file, listeners: names };
+}
+
+function optionsOf(listeners: readonly PlannedListener[]): FileAuthOptions {
+  const { engine, auth, tls } = listeners[0]!;
+  const anonymous = new Set(listeners.flatMap((l) => (l.anonymous ? [l.name] : [])));
+  const certified = new Set(listeners.flatMap((l) => (l.tls.certificateIsUser ? [l.name] : [])));
+  const acl = aclOf(auth);
+  return {
     ...(auth.users === undefined ? {} : { usersFile: auth.users }),
     ...(auth.acl === undefined ? {} : { aclFile: auth.acl }),
+    ...(acl === undefined ? {} : { acl }),
     ...(tls.psk === undefined ? {} : { pskFile: tls.psk }),
     anonymous: (listener) => engine === 'open' || anonymous.has(listener),
     certificateIsUser: (listener) => certified.has(listener),
-  });
-  return { auth: engine === 'open' ? openAuth() : file, file, listeners: names };
+  };
 }
 
 /** All engines as one. Identities remember who proved them. */
@@ -85,9 +97,18 @@ export class Engines implements Auth {
     return this.byListener.get(listener)?.file?.pskKey(identity);
   }
 
-  /** Reads users, rules and keys again. When it rejects, what was read before still holds. */
-  async reload(): Promise<void> {
-    for (const { file } of this.engines) await file?.reload();
+  /** Reads users, rules and keys again, as `next` names them. What rejects still holds as it was read before. */
+  async reload(next: readonly PlannedListener[]): Promise<void> {
+    for (const { file, listeners } of this.engines) {
+      if (file === undefined) continue;
+      const planned = next.filter((l) => listeners.includes(l.name));
+      if (planned.some((l) => blockOf(l) !== blockOf(planned[0]!))) {
+        throw new Error(
+          `the listeners ${listeners.join(' and ')} shared them and now differ: that needs a restart`,
+        );
+      }
+      await file.reload(optionsOf(planned));
+    }
   }
 
   private remember<T extends Identity | Outcome>(result: T, auth: Auth): T {

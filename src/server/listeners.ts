@@ -3,13 +3,14 @@
 import { readFileSync } from 'node:fs';
 import type { OwnedHub } from '../contract/hub.ts';
 import type { Protocol } from '../contract/wire.ts';
-import { coap } from '../protocol/coap/protocol.ts';
+import { type CoapSettings, coap, coapMessages, coapStream } from '../protocol/coap/protocol.ts';
 import { mqtt } from '../protocol/mqtt/protocol.ts';
 import { waymeetJson } from '../protocol/websocket/protocol.ts';
+import type { Credentials, TlsCredentials } from '../transport/contexts.ts';
 import type { Listener, ListenerLimits, ListenerOptions } from '../transport/listener.ts';
 import type { Loop } from '../transport/loop.ts';
 import { listenTcp } from '../transport/tcp.ts';
-import { type Credentials, listenTls, type TlsCredentials, type TlsOptions } from '../transport/tls.ts';
+import { listenTls, type TlsOptions } from '../transport/tls.ts';
 import { listenUdp } from '../transport/udp.ts';
 import { listenUnix } from '../transport/unix.ts';
 import type { Engines } from './auth.ts';
@@ -21,8 +22,8 @@ import { listenWeb, type WebParts } from './web.ts';
 export interface OpenListener {
   readonly plan: PlannedListener;
   readonly listener: Listener;
-  /** Reads its certificates again; absent where there are none. */
-  readonly reload?: () => void;
+  /** Reads the certificates of `tls`, for connections made from now on; absent where there are none. */
+  readonly reload?: (tls: TlsConfig) => void;
 }
 
 export interface ListenerParts {
@@ -37,6 +38,8 @@ export class ListenError extends Error {}
 
 /** Opens one planned listener on each of its addresses. Rejects with ListenError. */
 export async function openListener(plan: PlannedListener, parts: ListenerParts): Promise<OpenListener[]> {
+  // Counted from zero: whoever watches sees a protocol before its first client.
+  for (const { name } of towers(plan)) parts.hub.counters.of(name);
   if (plan.type === 'unix') return [await openOn('', plan, parts)];
   const open: OpenListener[] = [];
   for (const host of plan.hosts) {
@@ -58,13 +61,13 @@ async function openOn(host: string, plan: PlannedListener, parts: ListenerParts)
   const options = optionsOf(plan, parts);
   switch (plan.type) {
     case 'tcp':
-      return { plan, listener: await listenTcp(streams(plan), hub, { ...options, host, port: plan.port }) };
+      return { plan, listener: await listenTcp(towers(plan), hub, { ...options, host, port: plan.port }) };
     case 'unix':
-      return { plan, listener: await listenUnix(streams(plan), hub, { ...options, path: plan.path! }) };
+      return { plan, listener: await listenUnix(towers(plan), hub, { ...options, path: plan.path! }) };
     case 'tls': {
       const tls = tlsOptions(plan, parts.engines);
-      const listener = await listenTls(streams(plan), hub, { ...options, ...tls, host, port: plan.port });
-      return { plan, listener, reload: () => listener.reload(credentialsOf(plan.tls)) };
+      const listener = await listenTls(towers(plan), hub, { ...options, ...tls, host, port: plan.port });
+      return { plan, listener, reload: (next) => listener.reload(credentialsOf(next)) };
     }
     case 'ws':
     case 'wss':
@@ -79,7 +82,7 @@ async function openOn(host: string, plan: PlannedListener, parts: ListenerParts)
   }
 }
 
-function streams(plan: PlannedListener): Protocol[] {
+function towers(plan: PlannedListener): Protocol[] {
   return plan.protocols.map((name) => tower(name, plan));
 }
 
@@ -89,9 +92,29 @@ export function tower(name: ProtocolName, plan: PlannedListener): Protocol {
     case 'mqtt':
       return mqtt(plan.mqtt as Parameters<typeof mqtt>[0]);
     case 'coap':
-      return coap();
+      return coapOn(plan);
     case 'waymeet':
       return waymeetJson();
+  }
+}
+
+/** CoAP as the carrier of the listener frames it. */
+function coapOn({ type, coap: said }: PlannedListener): Protocol {
+  const settings: CoapSettings = {
+    verifyAddresses: said.verifyAddresses,
+    maxBodyBytes: said.body,
+    requestsPerSecond: said.requestsPerSecond,
+    rpcTimeoutMs: said.rpcTimeout,
+    plugtest: said.plugtest,
+  };
+  switch (type) {
+    case 'udp':
+      return coap(settings);
+    case 'ws':
+    case 'wss':
+      return coapMessages(settings);
+    default:
+      return coapStream(settings);
   }
 }
 

@@ -14,7 +14,7 @@ const PROTOCOL = 'hub';
 export class LocalClient implements Guest {
   private access!: Access;
   private readonly hub: Hub;
-  private readonly waiting: { readonly ticket: number; readonly done: () => void }[] = [];
+  private readonly waiting: { readonly ticket: number; readonly done: (outcome: Outcome) => void }[] = [];
   private readonly boxes = new Map<string, LocalBox>();
   private opened = 0;
 
@@ -40,12 +40,13 @@ export class LocalClient implements Guest {
     throw new Error(`the hub takes no clients: ${why}`);
   }
 
-  evict(): void {
-    for (const { done } of this.waiting.splice(0)) done();
+  /** What waits is not known to be kept. */
+  evict(why: Outcome): void {
+    for (const { done } of this.waiting.splice(0)) done(why);
   }
 
   kept(ticket: number): void {
-    while (this.waiting.length > 0 && this.waiting[0]!.ticket <= ticket) this.waiting.shift()!.done();
+    while (this.waiting.length > 0 && this.waiting[0]!.ticket <= ticket) this.waiting.shift()!.done('ok');
   }
 
   get client(): string {
@@ -57,12 +58,13 @@ export class LocalClient implements Guest {
     return this.access.publish(m);
   }
 
-  /** Resolves once the message is kept as surely as its QoS and the store promise. */
+  /** Resolves once the message is kept as surely as its QoS and the store promise; with another outcome when that is not known. */
   async publish(m: Message): Promise<Outcome> {
     const outcome = this.access.publish(m);
     const ticket = m.qos === 0 ? 0 : this.access.due;
-    if (ticket > 0) await new Promise<void>((done) => this.waiting.push({ ticket, done }));
-    return outcome;
+    if (ticket === 0) return outcome;
+    const kept = await new Promise<Outcome>((done) => this.waiting.push({ ticket, done }));
+    return kept === 'ok' ? outcome : kept;
   }
 
   /** Calls `listen` for every message of `filter`, the retained ones first; returns how to stop. */

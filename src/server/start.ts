@@ -1,8 +1,6 @@
 // The composition root: the only list of parts. Starts a hub as configured, reloads it, stops it.
 
 import type { Phase } from '../admin/health.ts';
-import { Api } from '../admin/api/router.ts';
-import { Guard } from '../admin/api/guard.ts';
 import { renderMetrics } from '../admin/metrics.ts';
 import { ProcessWatch } from '../admin/process.ts';
 import { SysTree } from '../admin/sys.ts';
@@ -12,8 +10,9 @@ import type { Outcome } from '../contract/outcome.ts';
 import { now } from '../transport/clock.ts';
 import type { Loop } from '../transport/loop.ts';
 import { Timer } from '../transport/timers.ts';
+import { makeApi } from './api.ts';
 import { type Engines, openEngines } from './auth.ts';
-import { changedFields } from './config/changes.ts';
+import { changesOf } from './config/changes.ts';
 import { type PlannedListener, plan } from './config/listeners.ts';
 import type { Setting } from './config/resolve.ts';
 import type { Config } from './config/schema.ts';
@@ -21,6 +20,7 @@ import { hubLimits, makeHub, openStore } from './hub.ts';
 import { limitsOf, type OpenListener, openListener } from './listeners.ts';
 import { LocalClient } from './local.ts';
 import type { Log } from './log.ts';
+import { TimedStore } from './timed-store.ts';
 
 export interface ServerOptions {
   readonly log: Log;
@@ -51,7 +51,8 @@ export async function startServer(config: Config, options: ServerOptions): Promi
   const { log } = options;
   const listeners = plan(config);
   const engines = await openEngines(listeners);
-  const store = await openStore(config.store);
+  const opened = await openStore(config.store);
+  const store = opened === undefined ? undefined : new TimedStore(opened);
   const state = { phase: 'starting' as Phase };
   const failed = (why: Error) => {
     if (state.phase === 'failed') return;
@@ -64,16 +65,20 @@ export async function startServer(config: Config, options: ServerOptions): Promi
   const watch = new ProcessWatch();
   const startedAt = now();
   const open: OpenListener[] = [];
+  // It logs in once the hub has started.
+  let own: LocalClient | undefined;
   const admin = {
     version: options.version,
     settings: options.settings ?? [],
+    listeners,
     open,
     watch,
-    publish: (m: Message): Promise<Outcome> => own.publish(m),
+    log,
+    publish: async (m: Message): Promise<Outcome> => own?.publish(m) ?? 'unavailable',
   };
   const web = {
     config: config.web,
-    api: config.web.api ? makeApi(config, hub, listeners, log, admin) : undefined,
+    api: config.web.api ? makeApi(config, hub, admin) : undefined,
     failed: (error: Error) => log.error({ err: error }, `a web request failed: ${error.message}`),
     metrics: () =>
       renderMetrics({
@@ -81,6 +86,7 @@ export async function startServer(config: Config, options: ServerOptions): Promi
         counters: hub.counters,
         stats: hub.stats,
         process: watch.look(),
+        commits: store?.commits,
       }),
     health: () => ({
       phase: state.phase,
@@ -91,6 +97,7 @@ export async function startServer(config: Config, options: ServerOptions): Promi
   };
   try {
     await hub.start();
+    own = new LocalClient(hub, 'admin');
     for (const one of listeners) open.push(...(await openListener(one, { hub, loop, engines, web })));
   } catch (error) {
     await Promise.all(open.map((l) => l.listener.close()));
@@ -99,7 +106,7 @@ export async function startServer(config: Config, options: ServerOptions): Promi
     await store?.close();
     throw error;
   }
-  const sys = publishSys(hub, loop, config, options.version, startedAt);
+  const sys = publishSys(hub, loop, config, options.version, startedAt, store);
   state.phase = 'ready';
   log.info(`waymeet ${options.version} is ready: ${open.map((l) => l.listener.address).join('  ')}`);
   if (store === undefined) log.info('store.durability is memory: nothing is kept over a restart');
@@ -124,17 +131,14 @@ export async function startServer(config: Config, options: ServerOptions): Promi
       return found.listener.address;
     },
     async reload(next) {
-      await reload(current, next, { open, engines, log });
-      retune(open, plan(next));
-      Object.assign(limits, hubLimits(next));
-      log.level = next.log.level;
-      sys.every(next.sys.interval);
-      current = {
-        ...current,
-        limits: next.limits,
-        log: { ...current.log, level: next.log.level },
-        sys: next.sys,
-      };
+      const changes = changesOf(current, next);
+      current = changes.applied;
+      await reread(plan(current), { open, engines, log }, changes.live);
+      retune(open, plan(current));
+      Object.assign(limits, hubLimits(current));
+      log.level = current.log.level;
+      sys.every(current.sys.interval);
+      if (changes.restart.length > 0) log.warn(`these changes need a restart: ${changes.restart.join(', ')}`);
     },
     stop() {
       stopping ??= stop();
@@ -157,7 +161,12 @@ interface Reloaded {
   readonly log: Log;
 }
 
-async function reload(current: Config, next: Config, { open, engines, log }: Reloaded): Promise<void> {
+/** Reads every file again, also those that kept their names. */
+async function reread(
+  next: readonly PlannedListener[],
+  { open, engines, log }: Reloaded,
+  values: readonly string[],
+): Promise<void> {
   const done: string[] = [];
   const attempt = async (what: string, act: () => unknown) => {
     try {
@@ -167,20 +176,25 @@ async function reload(current: Config, next: Config, { open, engines, log }: Rel
       log.error(`reload: ${what} stay as they were: ${(error as Error).message}`);
     }
   };
-  await attempt('users and rules', () => engines.reload());
+  await attempt('users and rules', () => engines.reload(next));
   const certified = open.filter((l) => l.reload !== undefined);
   const readCertificates = () => {
-    for (const listener of certified) listener.reload!();
+    for (const l of certified) l.reload!(next.find((same) => same.name === l.plan.name)!.tls);
   };
   if (certified.length > 0) await attempt('certificates', readCertificates);
-  const { live, restart } = changedFields(current, next);
-  if (live.length > 0) done.push(live.join(', '));
+  if (values.length > 0) done.push(values.join(', '));
   log.info(`reloaded ${done.join('; ')}`);
-  if (restart.length > 0) log.warn(`these changes need a restart: ${restart.join(', ')}`);
 }
 
 /** Publishes the `$SYS` tree as often as configured. */
-function publishSys(hub: OwnedHub, loop: Loop, config: Config, version: string, startedAt: number) {
+function publishSys(
+  hub: OwnedHub,
+  loop: Loop,
+  config: Config,
+  version: string,
+  startedAt: number,
+  store: TimedStore | undefined,
+) {
   const client = new LocalClient(hub, '$SYS');
   const sources = {
     version,
@@ -188,6 +202,7 @@ function publishSys(hub: OwnedHub, loop: Loop, config: Config, version: string, 
     counters: hub.counters,
     stats: () => hub.stats,
     heapBytes: () => process.memoryUsage().heapUsed,
+    commits: store?.commits,
   };
   const tree = new SysTree(sources, (m) => client.tell(m));
   let intervalMs = config.sys.interval;

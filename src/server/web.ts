@@ -1,9 +1,9 @@
 // The web listeners: one HTTP server with the dashboard, topics, the admin API, metrics, health and the WebSocket paths.
 
-import { existsSync, readFileSync } from 'node:fs';
-import { createServer, type IncomingMessage, type Server } from 'node:http';
+import { existsSync } from 'node:fs';
+import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import { fileURLToPath } from 'node:url';
 import type { Api } from '../admin/api/router.ts';
@@ -13,12 +13,14 @@ import { Topics } from '../admin/topics.ts';
 import { webRoutes } from '../admin/web.ts';
 import type { OwnedHub } from '../contract/hub.ts';
 import type { Protocol } from '../contract/wire.ts';
+import { Contexts } from '../transport/contexts.ts';
+import { connectionName, readProxyHeader } from '../transport/fronted.ts';
 import { identityOf } from '../transport/identity.ts';
 import { type Listener, type ListenerOptions, plainAddress, remoteName } from '../transport/listener.ts';
-import { attachWebSocket, type WebSocketRoutes } from '../transport/websocket.ts';
+import { attachWebSocket, type Remote, type WebSocketRoutes } from '../transport/websocket.ts';
 import { isSecure, type PlannedListener } from './config/listeners.ts';
-import type { Config, TlsConfig } from './config/schema.ts';
-import { type OpenListener, tower } from './listeners.ts';
+import type { Config } from './config/schema.ts';
+import { credentialsOf, type OpenListener, tower } from './listeners.ts';
 
 export interface WebParts {
   readonly config: Config['web'];
@@ -31,6 +33,8 @@ export interface WebParts {
 
 /** Larger messages than this come by protocols that need not hold them in memory whole. */
 const MAX_BODY_BYTES = 67_108_864;
+/** Where the listener's limits say nothing. */
+const PROXY_HEADER_MS = 10_000;
 
 export async function listenWeb(
   host: string,
@@ -40,7 +44,13 @@ export async function listenWeb(
   parts: WebParts,
 ): Promise<OpenListener> {
   const { config } = parts;
-  const topics = config.topics ? topicsOf(plan, hub, parts) : undefined;
+  let remotes: ReadonlyMap<string, Remote> | undefined;
+  const remoteOf = ({ socket }: IncomingMessage): string => {
+    const told = remotes?.get(connectionName(socket));
+    if (told !== undefined) return remoteName(told.address, told.port);
+    return remoteName(plainAddress(socket.remoteAddress ?? ''), socket.remotePort ?? 0);
+  };
+  const topics = config.topics ? topicsOf(plan, hub, remoteOf, parts) : undefined;
   const routes = webRoutes({
     pages: config.page ? new Pages(dashboardFolder()) : undefined,
     metrics: config.metrics ? parts.metrics : undefined,
@@ -52,11 +62,14 @@ export async function listenWeb(
     failed: parts.failed,
   });
   const secure = isSecure(plan.type);
-  const server = secure ? createTlsServer(tlsContext(plan.tls), routes) : createServer(routes);
-  const { proxy: _, ...rest } = options;
+  const contexts = new Contexts({ minVersion: plan.tls.minVersion, honorCipherOrder: true });
+  const server = secure ? createSecureServer(plan, contexts, routes) : createServer(routes);
+  const { proxy, ...rest } = options;
+  remotes = proxy === true ? readProxyHeaders(server, options) : undefined;
   const sockets = attachWebSocket(server, webSocketRoutes(plan, config), hub, {
     ...rest,
     ...(config.origins === undefined ? {} : { origins: config.origins }),
+    ...(remotes === undefined ? {} : { remoteOf: (socket: Socket) => remotes?.get(connectionName(socket)) }),
   });
   await started(server, host, plan.port);
   const at = server.address() as AddressInfo;
@@ -82,22 +95,23 @@ export async function listenWeb(
     },
   };
   if (!secure) return { plan, listener };
-  return { plan, listener, reload: () => (server as TlsServer).setSecureContext(tlsContext(plan.tls)) };
+  return { plan, listener, reload: (tls) => contexts.load(server as TlsServer, credentialsOf(tls)) };
 }
 
-function topicsOf(plan: PlannedListener, hub: OwnedHub, parts: WebParts): Topics {
+function topicsOf(
+  plan: PlannedListener,
+  hub: OwnedHub,
+  remote: (request: IncomingMessage) => string,
+  parts: WebParts,
+): Topics {
   return new Topics({
     hub,
     listener: plan.name,
     maxBodyBytes: Math.min(plan.limits.maxPacketBytes, MAX_BODY_BYTES),
-    remote: remoteOf,
+    remote,
     identity: ({ socket }) => (socket instanceof TLSSocket ? identityOf(socket, undefined) : {}),
     failed: parts.failed,
   });
-}
-
-function remoteOf({ socket }: IncomingMessage): string {
-  return remoteName(plainAddress(socket.remoteAddress ?? ''), socket.remotePort ?? 0);
 }
 
 /** Beside this file once built; from the sources, where the build puts it. */
@@ -113,18 +127,48 @@ function webSocketRoutes(plan: PlannedListener, config: Config['web']): WebSocke
     routes[config.mqtt] = { mqtt, 'mqttv3.1': mqtt };
   }
   if (plan.protocols.includes('waymeet')) routes[config.json] = { 'waymeet.v1': tower('waymeet', plan) };
+  if (plan.protocols.includes('coap')) routes[config.coap] = { coap: tower('coap', plan) };
   return routes;
 }
 
-function tlsContext(tls: TlsConfig) {
-  return {
-    ...(tls.cert === undefined ? {} : { cert: readFileSync(tls.cert) }),
-    ...(tls.key === undefined ? {} : { key: readFileSync(tls.key) }),
-    ...(tls.ca === undefined ? {} : { ca: readFileSync(tls.ca) }),
-    requestCert: tls.ca !== undefined,
-    rejectUnauthorized: tls.requireCert,
-    minVersion: tls.minVersion,
-  };
+function createSecureServer(plan: PlannedListener, contexts: Contexts, routes: RequestListener): TlsServer {
+  const credentials = credentialsOf(plan.tls);
+  const server = createTlsServer(
+    {
+      ...contexts.options(credentials.credentials),
+      SNICallback: contexts.choose,
+      requestCert: plan.tls.ca !== undefined,
+      rejectUnauthorized: plan.tls.requireCert,
+    },
+    routes,
+  );
+  contexts.load(server, credentials);
+  return server;
+}
+
+/** Has every connection begin with the proxy's header, in front of TLS and HTTP; who it told, by `connectionName`. */
+function readProxyHeaders(server: Server | TlsServer, o: ListenerOptions): ReadonlyMap<string, Remote> {
+  const remotes = new Map<string, Remote>();
+  const serve = server.listeners('connection');
+  server.removeAllListeners('connection');
+  server.on('connection', (socket: Socket) => {
+    const name = connectionName(socket);
+    // Once it is served, HTTP or TLS listens for errors too.
+    socket.on('error', () => socket.destroy());
+    readProxyHeader(
+      socket,
+      o.firstByteMs ?? PROXY_HEADER_MS,
+      ({ source }) => {
+        if (source !== undefined) {
+          remotes.set(name, { address: plainAddress(source.address), port: source.port });
+          socket.once('close', () => remotes.delete(name));
+        }
+        for (const listener of serve) listener.call(server, socket);
+      },
+      (why) => o.loop.log('debug', `no PROXY header: ${String(why)}`, { listener: o.name }),
+    );
+  });
+  return remotes;
 }
 
 function started(server: Server | TlsServer, host: string, port: number): Promise<void> {

@@ -1,19 +1,18 @@
 // The TLS listener: certificates that can be reloaded, client certificates, SNI, ALPN and pre-shared keys.
 
-import { constants, randomBytes } from 'node:crypto';
+import { constants } from 'node:crypto';
 import { createServer, type ListenOptions, type Server, type Socket } from 'node:net';
 import {
-  createSecureContext,
   createServer as createTlsServer,
   DEFAULT_CIPHERS,
   type TlsOptions as NodeTlsOptions,
-  type SecureContext,
-  type SecureContextOptions,
   type TLSSocket,
   type Server as TlsServer,
 } from 'node:tls';
 import type { Hub } from '../contract/hub.ts';
 import type { Protocol } from '../contract/wire.ts';
+import { Contexts, type TlsCredentials } from './contexts.ts';
+import { connectionName, readProxyHeader } from './fronted.ts';
 import { identityOf } from './identity.ts';
 import {
   Gate,
@@ -24,28 +23,9 @@ import {
   remoteName,
 } from './listener.ts';
 import { chooseProtocol } from './opening.ts';
-import { decodeProxyHeader } from './proxy.ts';
+import type { ProxyHeader } from './proxy.ts';
 import { SocketWire } from './sockets.ts';
 import { hostPort, StreamListener, started, tcpOptions } from './tcp.ts';
-
-/** A certificate chain, its private key, and who may sign client certificates; PEM. */
-export interface Credentials {
-  readonly cert: string | Uint8Array;
-  readonly key: string | Uint8Array;
-  readonly passphrase?: string;
-  /** For client certificates. Default: the system's authorities, which is rarely what is wanted. */
-  readonly ca?: string | Uint8Array;
-  /** Certificate revocation list, PEM. */
-  readonly crl?: string | Uint8Array;
-}
-
-/** What `reload` can replace while connections go on. */
-export interface TlsCredentials {
-  /** May be absent only where pre-shared keys are offered. */
-  readonly credentials?: Credentials;
-  /** By the server name that the client asks for (SNI): `a.example` or `*.example` (one label). Others get `credentials`. */
-  readonly byServerName?: Readonly<Record<string, Credentials>>;
-}
 
 export interface TlsOptions extends ListenerOptions, TlsCredentials {
   readonly port: number;
@@ -75,7 +55,6 @@ export interface TlsListener extends Listener {
 }
 
 const DEFAULT_HANDSHAKE_MS = 10_000;
-const TICKET_KEY_BYTES = 48;
 /** Forward secrecy first. OpenSSL leaves PSK out of its default list, because a server without keys has no use for it. */
 const PSK_CIPHERS =
   'ECDHE-PSK-CHACHA20-POLY1305:DHE-PSK-AES256-GCM-SHA384:DHE-PSK-AES128-GCM-SHA256:ECDHE-PSK-AES256-CBC-SHA384:' +
@@ -110,11 +89,8 @@ class SecureListener extends StreamListener implements TlsListener {
 class TlsFront {
   private readonly gate: Gate;
   private readonly tls: TlsServer;
-  private contexts = new Map<string, SecureContext>();
+  private readonly contexts: Contexts;
   private readonly pskIdentities = new WeakMap<Socket, string>();
-  private readonly minVersion: 'TLSv1.2' | 'TLSv1.3';
-  private readonly ciphers: string;
-  private readonly preSharedKeys: boolean;
   /** Connections that are not secured yet, by `connectionName`: a TLS socket does not name the one that it was made from. */
   private readonly handshakes = new Map<string, Handshake>();
 
@@ -123,10 +99,15 @@ class TlsFront {
       throw new RangeError(`listener ${o.name}: neither a certificate nor pre-shared keys`);
     }
     this.gate = gate;
-    this.minVersion = o.minVersion ?? 'TLSv1.2';
     const base = o.ciphers ?? DEFAULT_CIPHERS;
-    this.ciphers = o.preSharedKey === undefined ? base : `${base.replaceAll(':!PSK', '')}:${PSK_CIPHERS}`;
-    this.preSharedKeys = o.preSharedKey !== undefined;
+    const keyed = o.preSharedKey !== undefined;
+    this.contexts = new Contexts({
+      minVersion: o.minVersion ?? 'TLSv1.2',
+      ciphers: keyed ? `${base.replaceAll(':!PSK', '')}:${PSK_CIPHERS}` : base,
+      honorCipherOrder: true,
+      // A resumed session would not say which pre-shared key began it.
+      ...(keyed ? { secureOptions: constants.SSL_OP_NO_TICKET } : {}),
+    });
     this.tls = createTlsServer(this.serverOptions(o));
     this.load(o);
     this.tls.on('secureConnection', (socket) => this.secured(socket));
@@ -146,7 +127,7 @@ class TlsFront {
       handshakeTimeout: o.handshakeMs ?? DEFAULT_HANDSHAKE_MS,
       requestCert: o.requestCertificate === true || o.requireCertificate === true,
       rejectUnauthorized: o.requireCertificate === true,
-      SNICallback: (name, done) => done(null, this.contextFor(name)),
+      SNICallback: this.contexts.choose,
       // Undefined refuses with the alert no_application_protocol.
       ALPNCallback: ({ protocols }) =>
         alpn.find((p) => protocols.includes(p)) ?? (strict ? undefined : protocols[0]),
@@ -160,46 +141,12 @@ class TlsFront {
               return key;
             },
           }),
-      ...this.contextOptions(o.credentials),
+      ...this.contexts.options(o.credentials),
     };
   }
 
-  private contextOptions(c: Credentials | undefined): SecureContextOptions {
-    const shared = {
-      minVersion: this.minVersion,
-      ciphers: this.ciphers,
-      honorCipherOrder: true,
-      // A resumed session would not say which pre-shared key began it.
-      ...(this.preSharedKeys ? { secureOptions: constants.SSL_OP_NO_TICKET } : {}),
-    };
-    if (c === undefined) return shared;
-    return {
-      ...shared,
-      cert: asBuffer(c.cert),
-      key: asBuffer(c.key),
-      ...(c.passphrase === undefined ? {} : { passphrase: c.passphrase }),
-      ...(c.ca === undefined ? {} : { ca: asBuffer(c.ca) }),
-      ...(c.crl === undefined ? {} : { crl: asBuffer(c.crl) }),
-    };
-  }
-
-  /** All of it is built before any of it is used: a broken file leaves what was there. */
   load(c: TlsCredentials): void {
-    const contexts = new Map<string, SecureContext>();
-    for (const [name, credentials] of Object.entries(c.byServerName ?? {})) {
-      contexts.set(name.toLowerCase(), createSecureContext(this.contextOptions(credentials)));
-    }
-    const options = this.contextOptions(c.credentials);
-    createSecureContext(options);
-    this.tls.setSecureContext(options);
-    // A ticket of before would carry a client past certificates and revocations that are new.
-    this.tls.setTicketKeys(randomBytes(TICKET_KEY_BYTES));
-    this.contexts = contexts;
-  }
-
-  private contextFor(serverName: string): SecureContext | undefined {
-    const name = serverName.toLowerCase();
-    return this.contexts.get(name) ?? this.contexts.get(name.replace(/^[^.]*/, '*'));
+    this.contexts.load(this.tls, c);
   }
 
   async listen(where: ListenOptions): Promise<Server> {
@@ -235,54 +182,35 @@ class TlsFront {
     else this.tls.emit('connection', socket);
   }
 
-  /** The header comes in the clear, in front of the handshake; what follows it is given back to the socket. */
+  /** The header comes in the clear, in front of the handshake. */
   private readProxyHeader(handshake: Handshake): void {
-    const socket = handshake.socket;
-    const late = setTimeout(() => socket.destroy(), this.gate.firstByteMs);
-    let seen: Uint8Array = new Uint8Array(0);
-    const onReadable = (): void => {
-      const chunk: Buffer | null = socket.read();
-      if (chunk === null) return;
-      seen = Buffer.concat([seen, chunk]);
-      let rest: Uint8Array | undefined;
-      try {
-        rest = this.proxied(handshake, seen);
-      } catch (error) {
+    const { socket } = handshake;
+    readProxyHeader(
+      socket,
+      this.gate.firstByteMs,
+      (header) => {
+        if (this.proxied(handshake, header)) this.tls.emit('connection', socket);
+      },
+      (why) => {
         this.gate.counters.broken++;
-        this.gate.loop.log('debug', `no PROXY header: ${String(error)}`, { listener: this.gate.name });
-        socket.destroy();
-      }
-      if (rest === undefined) return;
-      clearTimeout(late);
-      socket.off('readable', onReadable);
-      socket.off('end', onEnd);
-      if (rest.length > 0) socket.unshift(rest);
-      this.tls.emit('connection', socket);
-    };
-    const onEnd = (): void => {
-      socket.destroy();
-    };
-    socket.on('readable', onReadable);
-    socket.once('end', onEnd);
-    socket.once('close', () => clearTimeout(late));
+        this.gate.loop.log('debug', `no PROXY header: ${String(why)}`, { listener: this.gate.name });
+      },
+    );
   }
 
-  /** What follows the header, once it is complete and its address welcome. */
-  private proxied(handshake: Handshake, seen: Uint8Array): Uint8Array | undefined {
-    const header = decodeProxyHeader(seen, 0, seen.length);
-    if (header === undefined) return undefined;
-    if (header.source !== undefined) {
-      const address = plainAddress(header.source.address);
-      if (!this.gate.admitsAddress(address)) {
-        this.gate.counters.refused++;
-        handshake.destroy();
-        return undefined;
-      }
-      this.gate.moved(handshake.address, address);
-      handshake.address = address;
-      handshake.remote = remoteName(address, header.source.port);
+  /** Takes the address that the proxy tells. False: it is not welcome. */
+  private proxied(handshake: Handshake, { source }: ProxyHeader): boolean {
+    if (source === undefined) return true;
+    const address = plainAddress(source.address);
+    if (!this.gate.admitsAddress(address)) {
+      this.gate.counters.refused++;
+      handshake.destroy();
+      return false;
     }
-    return seen.subarray(header.end);
+    this.gate.moved(handshake.address, address);
+    handshake.address = address;
+    handshake.remote = remoteName(address, source.port);
+    return true;
   }
 
   private secured(socket: TLSSocket): void {
@@ -314,12 +242,4 @@ class Handshake implements Guarded {
   destroy(): void {
     this.socket.destroy();
   }
-}
-
-function connectionName(socket: Socket): string {
-  return `${socket.remoteAddress} ${socket.remotePort} ${socket.localAddress}`;
-}
-
-function asBuffer(pem: string | Uint8Array): string | Buffer {
-  return typeof pem === 'string' ? pem : Buffer.from(pem);
 }

@@ -2,6 +2,7 @@
 
 import type { Server as HttpServer, IncomingMessage } from 'node:http';
 import type { Server as HttpsServer } from 'node:https';
+import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { TLSSocket } from 'node:tls';
 import { type WebSocket, WebSocketServer } from 'ws';
@@ -24,6 +25,12 @@ import { StreamWire } from './stream.ts';
 /** Path (`/mqtt`) → subprotocol (`mqtt`) → protocol. The subprotocol '' serves clients that name none. */
 export type WebSocketRoutes = Readonly<Record<string, Readonly<Record<string, Protocol>>>>;
 
+/** The other end of a connection. */
+export interface Remote {
+  readonly address: string;
+  readonly port: number;
+}
+
 export interface WebSocketOptions extends Omit<ListenerOptions, 'proxy' | 'proxyTrustsCertificate'> {
   /**
    * Which web pages may connect, by origin (`https://app.example`); `*`: all. Clients that send no Origin are no web pages. Default:
@@ -36,6 +43,8 @@ export interface WebSocketOptions extends Omit<ListenerOptions, 'proxy' | 'proxy
   readonly perMessageDeflate?: boolean;
   /** The last address of X-Forwarded-For is the client's. Only behind a proxy that sets it. */
   readonly trustForwardedFor?: boolean;
+  /** Who is at the other end, where a proxy told; undefined: the socket's own address. */
+  readonly remoteOf?: (socket: Socket) => Remote | undefined;
 }
 
 const DEFAULT_PING_MS = 30_000;
@@ -66,6 +75,7 @@ class WebSocketListener implements Listener {
   private readonly routes: WebSocketRoutes;
   private readonly origins: readonly string[] | undefined;
   private readonly trustForwardedFor: boolean;
+  private readonly remoteOf: (socket: Socket) => Remote | undefined;
   private readonly framing: WebSocketServer;
   private readonly lives = new Set<Life>();
   private readonly pinging: NodeJS.Timeout | undefined;
@@ -76,6 +86,7 @@ class WebSocketListener implements Listener {
     this.routes = routes;
     this.origins = o.origins;
     this.trustForwardedFor = o.trustForwardedFor ?? false;
+    this.remoteOf = o.remoteOf ?? (() => undefined);
     this.framing = new WebSocketServer({
       noServer: true,
       clientTracking: false,
@@ -140,14 +151,14 @@ class WebSocketListener implements Listener {
       );
       return;
     }
-    const address = this.addressOf(request);
-    if (!this.gate.admits(address)) {
+    const remote = this.remote(request);
+    if (!this.gate.admits(remote.address)) {
       refuse(socket, '503 Service Unavailable', 'Too many connections.');
       return;
     }
     this.framing.handleUpgrade(request, socket, head, (web) => {
       socket.off('error', ignore);
-      this.begin(web, socket, address, request, route[chosen]!);
+      this.begin(web, socket, remote, request, route[chosen]!);
     });
   };
 
@@ -156,23 +167,28 @@ class WebSocketListener implements Listener {
     return host !== undefined && URL.canParse(origin) && new URL(origin).host === host.toLowerCase();
   }
 
-  private addressOf(request: IncomingMessage): string {
+  private remote(request: IncomingMessage): Remote {
+    const { remoteAddress = '', remotePort = 0 } = request.socket;
+    const proxied = this.remoteOf(request.socket);
     const told = this.trustForwardedFor ? request.headers['x-forwarded-for'] : undefined;
     const last = String(told ?? '')
       .split(',')
       .pop()!
       .trim();
-    return plainAddress(last || (request.socket.remoteAddress ?? ''));
+    return {
+      address: plainAddress(last || (proxied?.address ?? remoteAddress)),
+      port: proxied?.port ?? remotePort,
+    };
   }
 
   private begin(
     web: WebSocket,
     socket: Duplex,
-    address: string,
+    { address, port }: Remote,
     request: IncomingMessage,
     protocol: Protocol,
   ): void {
-    const remote = remoteName(address, request.socket.remotePort ?? 0);
+    const remote = remoteName(address, port);
     const identity = request.socket instanceof TLSSocket ? identityOf(request.socket, undefined) : {};
     const life: Life = { web, answered: true };
     this.lives.add(life);

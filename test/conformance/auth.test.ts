@@ -4,7 +4,7 @@ import { expect } from 'vitest';
 import type { Auth, Exchange, Identity } from '../../src/contract/auth.ts';
 import { NEVER } from '../../src/contract/message.ts';
 import * as mqtt from '../../src/protocol/mqtt/packet.ts';
-import { OPEN, toHex } from '../network.ts';
+import { type Broker, OPEN, toHex } from '../network.ts';
 import { clause } from './clause.ts';
 import { attempt, bytes, connect, type TestClient, text } from './client.ts';
 import { frame, publishFrame, str, subscribeFrame } from './octets.ts';
@@ -36,7 +36,7 @@ function auth(code: number, data: string | undefined, method: string | undefined
 }
 
 /** A client in the middle of the exchange: it has got the first question. */
-async function asked(broker: TestClient['broker'], properties: mqtt.Properties = {}): Promise<TestClient> {
+async function asked(broker: Broker, properties: mqtt.Properties = {}): Promise<TestClient> {
   const client = await attempt(broker, {
     properties: { authenticationMethod: METHOD, authenticationData: bytes('hello'), ...properties },
   });
@@ -48,7 +48,7 @@ async function asked(broker: TestClient['broker'], properties: mqtt.Properties =
 }
 
 /** A client that was let in. */
-async function proved(broker: TestClient['broker']): Promise<TestClient> {
+async function proved(broker: Broker): Promise<TestClient> {
   const client = await asked(broker);
   client.send(auth(0x18, 'answer 1'));
   await client.expect(mqtt.AUTH);

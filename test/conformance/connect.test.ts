@@ -4,23 +4,19 @@ import { expect } from 'vitest';
 import type { Auth, Identity } from '../../src/contract/auth.ts';
 import { NEVER } from '../../src/contract/message.ts';
 import * as mqtt from '../../src/protocol/mqtt/packet.ts';
-import { OPEN, toHex } from '../network.ts';
+import { type Broker, OPEN, toHex } from '../network.ts';
 import { clause, type TestedLevel } from './clause.ts';
 import { attempt, type ConnectFields, connect, connectPacket, keeping, TestClient, text } from './client.ts';
 import { connectFrame, frame, join, type Part, props, publishFrame, str, subscribeFrame } from './octets.ts';
 
 /** Sends octets as the first on a connection. */
-function firstly(
-  broker: ConstructorParameters<typeof TestClient>[0],
-  level: TestedLevel,
-  octets: Uint8Array,
-) {
+function firstly(broker: Broker, level: TestedLevel, octets: Uint8Array): TestClient {
   const client = new TestClient(broker, level);
   client.send(octets);
   return client;
 }
 
-/** Keeps what each login showed, and lets everybody in but `secret` users with the wrong password. */
+/** Keeps what each login showed, and lets everybody in but the user `stranger`. */
 function watching(seen: unknown[]): Auth {
   const identity: Identity = { principal: 'somebody', unrestricted: true, validUntil: NEVER };
   return {
@@ -179,25 +175,25 @@ for (const bad of BAD_FLAGS) {
   });
 }
 
-{
-  const seen: unknown[] = [];
-  clause(
-    'MQTT311-3.1.2-19 MQTT311-3.1.2-21 MQTT311-3.1.3-1 MQTT5-3.1.2-17 MQTT5-3.1.2-19 MQTT5-3.1.3-1',
-    'will, user name and password are read in their order',
-    async (broker, level) => {
-      seen.length = 0;
-      const watcher = await connect(broker, { level, clientId: 'watcher' });
-      await watcher.subscribe('w');
-      const payload = [str('me'), props(level), str('w'), str('gone'), str('user'), str('word')];
-      const client = firstly(broker, level, connectFrame(level, { flags: 0xc6, payload }));
-      await client.expect(mqtt.CONNACK);
-      expect(seen.at(-1)).toEqual({ username: 'user', password: 'word' });
-      await client.cut();
-      await watcher.expectMessage('gone');
-    },
-    { auth: watching(seen) },
-  );
-}
+/** What the logins of the test below showed. */
+const seen: unknown[] = [];
+
+clause(
+  'MQTT311-3.1.2-19 MQTT311-3.1.2-21 MQTT311-3.1.3-1 MQTT5-3.1.2-17 MQTT5-3.1.2-19 MQTT5-3.1.3-1',
+  'will, user name and password are read in their order',
+  async (broker, level) => {
+    seen.length = 0;
+    const watcher = await connect(broker, { level, clientId: 'watcher' });
+    await watcher.subscribe('w');
+    const payload = [str('me'), props(level), str('w'), str('gone'), str('user'), str('word')];
+    const client = firstly(broker, level, connectFrame(level, { flags: 0xc6, payload }));
+    await client.expect(mqtt.CONNACK);
+    expect(seen.at(-1)).toEqual({ username: 'user', password: 'word' });
+    await client.cut();
+    await watcher.expectMessage('gone');
+  },
+  { auth: watching(seen) },
+);
 
 clause('MQTT5-3.1.2-19', 'a password alone is allowed', async (broker) => {
   const client = firstly(broker, 5, connectFrame(5, { flags: 0x42, payload: [str('c'), str('token')] }));

@@ -243,3 +243,25 @@ clause('MQTT311-3.12.4-1 MQTT5-3.12.4-1', 'PINGREQ is answered by PINGRESP, each
   for (let n = 0; n < 3; n++) expect(toHex((await client.nextFrame())!)).toBe('d0 00');
   await client.expectNothing();
 });
+
+clause(
+  'MQTT311-4.8.0-1 MQTT5-4.13.1-1',
+  'an acknowledgement of another kind than the QoS of its message closes',
+  async (broker, level) => {
+    const publisher = await connect(broker, { level, clientId: 'publisher' });
+    const wrong = [
+      [1, mqtt.PUBREC],
+      [1, mqtt.PUBCOMP],
+      [2, mqtt.PUBACK],
+      [2, mqtt.PUBCOMP],
+    ] as const;
+    for (const [qos, type] of wrong) {
+      const client = await connect(broker, { level });
+      await client.subscribe('t');
+      await publisher.deliver('t', 'x', { qos });
+      const { id } = await client.expectMessage('x');
+      client.acknowledge(type, id);
+      await client.expectClosed(0x82);
+    }
+  },
+);

@@ -1,20 +1,12 @@
 // PUBLISH: topics, QoS, retained messages, and what a subscriber gets of it.
 
 import { expect } from 'vitest';
-import type { Auth } from '../../src/contract/auth.ts';
-import { NEVER } from '../../src/contract/message.ts';
 import * as mqtt from '../../src/protocol/mqtt/packet.ts';
-import { OPEN, toHex } from '../network.ts';
+import { toHex } from '../network.ts';
 import { clause } from './clause.ts';
 import { bytes, connect, text } from './client.ts';
+import { guardAgainst } from './guard.ts';
 import { binary, connectFrame, props, publishFrame, str } from './octets.ts';
-
-/** Everybody may do everything except publish below `forbidden`. */
-const GUARDED: Auth = {
-  ...OPEN,
-  identify: () => Promise.resolve({ principal: 'somebody', unrestricted: false, validUntil: NEVER }),
-  allows: (_who, _client, action, topic) => action === 'subscribe' || !topic.startsWith('forbidden'),
-};
 
 clause(
   'MQTT311-3.3.2-2 MQTT311-4.7.1-1 MQTT5-3.3.2-2 MQTT5-4.7.0-1',
@@ -258,7 +250,7 @@ clause(
     await late.subscribe('#');
     await late.expectNothing();
   },
-  { auth: GUARDED },
+  { auth: guardAgainst('publish') },
 );
 
 clause(
@@ -275,7 +267,7 @@ clause(
     await client.expectNothing();
     await watcher.expectNothing();
   },
-  { auth: GUARDED },
+  { auth: guardAgainst('publish') },
 );
 
 clause('MQTT5-3.3.1-13', 'with retain as published RETAIN goes out as it came', async (broker) => {

@@ -1,19 +1,11 @@
 // Quality of service: the exchanges of QoS 1 and 2 both ways, what is resent on reconnect, and the order of it all.
 
 import { expect } from 'vitest';
-import type { Auth } from '../../src/contract/auth.ts';
-import { NEVER } from '../../src/contract/message.ts';
 import * as mqtt from '../../src/protocol/mqtt/packet.ts';
-import { type Broker, OPEN } from '../network.ts';
+import type { Broker } from '../network.ts';
 import { clause, type TestedLevel } from './clause.ts';
-import { connect, keeping, type TestClient, text } from './client.ts';
-
-/** Everybody may do everything except publish to `forbidden`. */
-const GUARDED: Auth = {
-  ...OPEN,
-  identify: () => Promise.resolve({ principal: 'somebody', unrestricted: false, validUntil: NEVER }),
-  allows: (_who, _client, _action, topic) => topic !== 'forbidden',
-};
+import { connect, connectPacket, keeping, TestClient, text } from './client.ts';
+import { guardAgainst } from './guard.ts';
 
 /** A subscriber to `#` with a kept session, and a publisher. */
 async function pair(
@@ -287,7 +279,7 @@ clause(
     await subscriber.expectMessage('new');
     await subscriber.expectNothing();
   },
-  { auth: GUARDED },
+  { auth: guardAgainst('publish') },
 );
 
 clause(
@@ -506,7 +498,7 @@ clause(
     for (let id = 1; id <= 6; id++) client.publish('t', 'x', { qos: 1, id, retain: true });
     await client.expectClosed(0x93);
   },
-  { auth: GUARDED, limits: { receiveMaximum: 5 }, commitMs: 50 },
+  { auth: guardAgainst('publish'), limits: { receiveMaximum: 5 }, commitMs: 50 },
 );
 
 clause(
@@ -539,4 +531,50 @@ clause(
       await publisher.settle();
     }
   },
+);
+
+clause(
+  'MQTT311-4.3.2-2 MQTT311-4.3.3-2 MQTT311-3.1.2-4 MQTT5-4.3.2-4 MQTT5-4.3.3-8 MQTT5-3.1.2-23',
+  'ownership is acknowledged when it is kept, and not before',
+  async (broker, level) => {
+    const client = new TestClient(broker, level);
+    /** Sends, and sees the answer come after the commit of 100 ms only. */
+    const answered = async (send: () => void, type: mqtt.Packet['type']): Promise<void> => {
+      send();
+      await broker.clock.advance(90);
+      expect(client.raw.take().length, `${type} before the commit`).toBe(0);
+      await broker.clock.advance(110);
+      await client.expect(type);
+    };
+    const retained = { retain: true, id: 7 };
+    await answered(() => client.send(connectPacket({ level, ...keeping(level) })), mqtt.CONNACK);
+    await answered(() => client.sendSubscribe(1, ['other']), mqtt.SUBACK);
+    await answered(() => client.publish('t', 'x', { ...retained, qos: 1 }), mqtt.PUBACK);
+    await answered(() => client.publish('t', 'x', { ...retained, qos: 2 }), mqtt.PUBREC);
+    await answered(() => client.acknowledge(mqtt.PUBREL, 7), mqtt.PUBCOMP);
+    await answered(() => client.sendUnsubscribe(2, ['other']), mqtt.UNSUBACK);
+  },
+  { commitMs: 100 },
+);
+
+clause(
+  'MQTT311-4.3.2-2 MQTT5-4.3.2-4',
+  'what was lost with a crash was not acknowledged',
+  async (broker, level) => {
+    const [, publisher] = await pair(broker, level);
+    publisher.publish('t', 'lost', { qos: 1, id: 1 });
+    await broker.clock.advance(20);
+    expect(publisher.raw.take().length).toBe(0);
+    await broker.crash();
+    const again = await connect(broker, { level, clientId: 'subscriber', ...keeping(level) });
+    expect(again.connack.sessionPresent).toBe(true);
+    await again.expectNothing();
+    const back = await connect(broker, { level, clientId: 'publisher', ...keeping(level) });
+    back.publish('t', 'kept', { qos: 1, id: 1, dup: true });
+    await back.expect(mqtt.PUBACK);
+    await broker.crash();
+    const later = await connect(broker, { level, clientId: 'subscriber', ...keeping(level) });
+    await later.expectMessage('kept');
+  },
+  { commitMs: 50 },
 );

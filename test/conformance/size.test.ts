@@ -1,21 +1,13 @@
 // Maximum packet size of MQTT 5, both ways, and the explanations that must fit into it.
 
 import { expect } from 'vitest';
-import type { Auth } from '../../src/contract/auth.ts';
-import { NEVER } from '../../src/contract/message.ts';
 import { decodePacket } from '../../src/protocol/mqtt/decode.ts';
 import * as mqtt from '../../src/protocol/mqtt/packet.ts';
 import { type Broker, OPEN, toHex } from '../network.ts';
 import { clause } from './clause.ts';
 import { attempt, connect, nameOf, type TestClient, text } from './client.ts';
+import { guardAgainst } from './guard.ts';
 import { publishFrame, str } from './octets.ts';
-
-/** Nobody may publish or subscribe below `forbidden`. */
-const GUARDED: Auth = {
-  ...OPEN,
-  identify: () => Promise.resolve({ principal: 'somebody', unrestricted: false, validUntil: NEVER }),
-  allows: (_who, _client, _action, topic) => !topic.startsWith('forbidden'),
-};
 
 clause(
   'MQTT5-3.1.2-24 MQTT5-3.1.2-25',
@@ -164,7 +156,7 @@ clause(
       expect(decoded(frames).map(codeOf)).toEqual(EXPLAINED);
     }
   },
-  { auth: GUARDED },
+  { auth: guardAgainst('publish', 'subscribe') },
 );
 
 clause(
@@ -181,7 +173,7 @@ clause(
     const reasons = explained.filter((p) => 'properties' in p && p.properties.reasonString !== undefined);
     expect(reasons.length).toBeGreaterThan(1); // so that the silence above is one
   },
-  { auth: GUARDED },
+  { auth: guardAgainst('publish', 'subscribe') },
 );
 
 clause(

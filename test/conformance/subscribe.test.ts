@@ -1,20 +1,12 @@
 // SUBSCRIBE and UNSUBSCRIBE: filters, granted QoS, options, replacing and removing, and the answers to them.
 
 import { expect } from 'vitest';
-import type { Auth } from '../../src/contract/auth.ts';
-import { NEVER } from '../../src/contract/message.ts';
 import * as mqtt from '../../src/protocol/mqtt/packet.ts';
-import { OPEN, toHex } from '../network.ts';
+import { toHex } from '../network.ts';
 import { clause } from './clause.ts';
 import { connect, keeping, text } from './client.ts';
+import { guardAgainst } from './guard.ts';
 import { binary, frame, props, str, subscribeFrame, u16, unsubscribeFrame } from './octets.ts';
-
-/** Everybody may do everything except subscribe below `forbidden`. */
-const GUARDED: Auth = {
-  ...OPEN,
-  identify: () => Promise.resolve({ principal: 'somebody', unrestricted: false, validUntil: NEVER }),
-  allows: (_who, _client, action, filter) => action === 'publish' || !filter.startsWith('forbidden'),
-};
 
 const BAD_FILTERS: readonly (readonly [ids: string, filters: readonly string[]])[] = [
   ['MQTT311-4.7.1-2 MQTT5-4.7.1-1', ['a#', '#a', 'a/#/b', '#/a', 'a/b#', '##', 'a/##', '/#/']],
@@ -129,7 +121,7 @@ clause(
       ['c/d', 2],
     ]);
   },
-  { auth: GUARDED },
+  { auth: guardAgainst('subscribe') },
 );
 
 clause(

@@ -277,3 +277,21 @@ clause(
     expect(Buffer.from(message.properties.correlationData!).toString()).toBe('id');
   },
 );
+
+clause(
+  'MQTT5-3.1.3-9',
+  'a takeover of the session within the will delay stops the will, one with clean start does not',
+  async (broker) => {
+    const watcher = await heir(broker, 5);
+    const will = { topic: 'w', properties: { willDelayInterval: 60 } };
+    const properties = { sessionExpiryInterval: 600 };
+    await connect(broker, { properties, will });
+    const second = await connect(broker, { clean: false, properties });
+    expect(second.connack.sessionPresent).toBe(true);
+    await broker.clock.advance(120_000);
+    await watcher.expectNothing();
+    await connect(broker, { clientId: 'other', properties, will });
+    await connect(broker, { clientId: 'other', clean: true, properties });
+    await watcher.expectMessage('will'); // its session is over
+  },
+);

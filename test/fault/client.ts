@@ -11,7 +11,9 @@ import {
   type Connect,
   DISCONNECT,
   type Level,
+  NO_PROPERTIES,
   type Packet,
+  type Properties,
   PUBACK,
   PUBCOMP,
   PUBLISH,
@@ -20,6 +22,7 @@ import {
   type Publish,
   SUBACK,
   SUBSCRIBE,
+  type SubscribeEntry,
   UNSUBACK,
   UNSUBSCRIBE,
   type Will,
@@ -185,13 +188,13 @@ export class SessionClient {
       return;
     }
     this.life++;
-    if (this.promised && !c.sessionPresent)
+    const present = this.level === 3 ? this.promised : c.sessionPresent; // MQTT 3.1 does not say
+    if (this.promised && !present)
       this.listener.complain(`${this.name}: the session is gone in life ${this.life}`);
-    if (!c.sessionPresent) this.stored.clear();
-    this.promised = this.level === 5 || (this.options.expirySeconds ?? DAY_SECONDS) > 0;
-    if ((this.options.expirySeconds ?? DAY_SECONDS) === 0) this.promised = false;
+    if (!present) this.stored.clear();
+    this.promised = (this.options.expirySeconds ?? DAY_SECONDS) > 0;
     // What is not acknowledged comes again, in its order. [MQTT5-4.4.0-1] [MQTT311-4.4.0-1]
-    for (const [id, one] of this.inFlight) this.sendOne(id, one, c.sessionPresent);
+    for (const [id, one] of this.inFlight) this.sendOne(id, one, present);
   }
 
   private sendOne(id: number, one: InFlight, known: boolean): void {
@@ -217,9 +220,15 @@ export class SessionClient {
   }
 
   /** Resolves to the granted codes. */
-  subscribe(filter: string, qos: Qos): Promise<readonly number[]> {
-    const entry = { filter, qos, noLocal: false, retainAsPublished: false, retainHandling: 0 as const };
-    return this.ask((id) => ({ type: SUBSCRIBE, id, entries: [entry], properties: {} }));
+  subscribe(
+    filter: string,
+    qos: Qos,
+    options: Partial<SubscribeEntry> = {},
+    properties: Properties = NO_PROPERTIES,
+  ): Promise<readonly number[]> {
+    const plain = { noLocal: false, retainAsPublished: false, retainHandling: 0 } as const;
+    const entry = { filter, qos, ...plain, ...options };
+    return this.ask((id) => ({ type: SUBSCRIBE, id, entries: [entry], properties }));
   }
 
   unsubscribe(filter: string): Promise<readonly number[]> {

@@ -5,7 +5,7 @@ import { existsSync, mkdirSync, readdirSync, rmdirSync, statSync } from 'node:fs
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { createInterface } from 'node:readline';
+import { createInterface, type Interface } from 'node:readline';
 import { setTimeout as later } from 'node:timers/promises';
 import { afterEach, beforeAll, beforeEach } from 'vitest';
 
@@ -42,6 +42,7 @@ export class Server {
   readonly ready: Promise<number>;
   readonly ended: Promise<Ended>;
   private readonly child: ChildProcess;
+  private readonly lines: Interface;
 
   constructor(options: ServerOptions) {
     const settings = {
@@ -67,13 +68,14 @@ export class Server {
     this.ended = new Promise((resolve) => {
       this.child.once('close', (code, signal) => resolve({ code, signal }));
     });
+    this.lines = createInterface(this.child.stderr!);
     this.ready = this.readLog();
     this.ready.catch(() => undefined); // whoever kills it during its start does not wait
   }
 
   private readLog(): Promise<number> {
     return new Promise((resolve, reject) => {
-      createInterface(this.child.stderr!).on('line', (text) => {
+      this.lines.on('line', (text) => {
         const line = parse(text);
         this.log.push(line);
         const port = /is ready:.*mqtt:\/\/127\.0\.0\.1:(\d+)/.exec(line.msg)?.[1];
@@ -95,8 +97,24 @@ export class Server {
   }
 
   stop(signal: NodeJS.Signals): Promise<Ended> {
-    this.child.kill(signal);
+    this.signal(signal);
     return this.ended;
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    this.child.kill(signal);
+  }
+
+  /** Resolves when a line with `text` is in the log. */
+  logged(text: string): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const look = () => {
+        if (this.log.some(({ msg }) => msg.includes(text))) resolve();
+      };
+      look();
+      this.lines.on('line', look);
+      this.ended.then(() => reject(new Error(`ended without saying '${text}'`)));
+    });
   }
 
   /** What it complained about. */

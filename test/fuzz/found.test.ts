@@ -1,7 +1,7 @@
 // What the fuzz and fault tests found, each as small as it gets.
 
 import { expect, test } from 'vitest';
-import { PUBLISH } from '../../src/protocol/mqtt/packet.ts';
+import { PUBLISH, UNSUBACK, UNSUBSCRIBE } from '../../src/protocol/mqtt/packet.ts';
 import { connectPacket, MqttClient, message } from '../mqtt-client.ts';
 import { type Broker, startBroker } from '../network.ts';
 
@@ -48,4 +48,21 @@ test('octets that wait are counted rightly when the queue comes back from the st
   s.send(connectPacket(4, 's', { clean: false }));
   expect((await s.settled(1_000)).filter(({ type }) => type === PUBLISH)).toHaveLength(5);
   expect(broker.hub.stats.queuedBytes).toBeGreaterThanOrEqual(0);
+});
+
+test('UNSUBACK for a filter that is not there comes, though there is nothing to keep', async () => {
+  const broker = await startBroker();
+  const c = new MqttClient(broker);
+  c.send(connectPacket(4, 'c', { clean: false }));
+  await c.settled(1_000);
+  c.send({ type: UNSUBSCRIBE, id: 7, filters: ['none'], properties: {} });
+  expect((await c.settled(1_000)).map(({ type }) => type)).toEqual([UNSUBACK]);
+});
+
+test('SUBACK of a refused subscription comes, though there is nothing to keep', async () => {
+  const broker = await startBroker({ limits: { subscriptionsPerClient: 0 } });
+  const c = new MqttClient(broker);
+  c.send(connectPacket(4, 'c', { clean: false }));
+  await c.settled(1_000);
+  expect((await c.subscribe('a')).codes).toEqual([0x80]);
 });

@@ -200,11 +200,13 @@ const FORMATS: Readonly<Record<string, number>> = {
 class CoapSpeaker implements Speaker {
   private readonly broker: Broker;
   private readonly raw: RawClient;
+  private observed: { topic: string; query: string[] } = { topic: '', query: [] };
   private nextId = 1;
 
   constructor(broker: Broker) {
     this.broker = broker;
-    this.raw = broker.connect({ protocol: 'coap' });
+    // From this machine: elsewhere an address proves itself first.
+    this.raw = broker.connect({ protocol: 'coap', remote: '127.0.0.1:50001' });
   }
 
   async publish(m: Sent): Promise<void> {
@@ -221,7 +223,8 @@ class CoapSpeaker implements Speaker {
 
   async subscribe(filter: string, qos: Qos): Promise<void> {
     const observe = [{ number: OPTION.observe, value: encodeUint(0) }];
-    this.request(CODE.get, filter, [`qos=${qos}`], observe, new Uint8Array());
+    this.observed = { topic: filter, query: [`qos=${qos}`] };
+    this.request(CODE.get, filter, this.observed.query, observe, new Uint8Array());
     await this.broker.clock.advance(0);
   }
 
@@ -261,8 +264,23 @@ class CoapSpeaker implements Speaker {
         if (m.type === 0) this.raw.send(encodeCoap(acknowledgement));
         // The answer that starts an observation carries the retained message, or nothing.
         if (m.type === 2 && m.payload.length === 0) continue;
-        heard.push(coapHeard(m));
+        heard.push(coapHeard(await this.whole(m)));
       }
+    }
+  }
+
+  /** Fetches the later blocks of a notification, without Observe [RFC7959-2.6]. */
+  private async whole(m: CoapMessage): Promise<CoapMessage> {
+    const pieces = [m.payload];
+    for (let last = m; ; ) {
+      const block = last.options.find((o) => o.number === OPTION.block2);
+      const n = block === undefined ? 0 : decodeUint(block.value);
+      if ((n & 8) === 0) return { ...m, payload: Buffer.concat(pieces) };
+      const next = { number: OPTION.block2, value: encodeUint((n & ~8) + 16) };
+      this.request(CODE.get, this.observed.topic, this.observed.query, [next], new Uint8Array());
+      await this.broker.clock.advance(0);
+      last = this.messages()[0]!;
+      pieces.push(last.payload);
     }
   }
 

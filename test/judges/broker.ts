@@ -63,17 +63,12 @@ export class Broker {
 
   /** Where MQTT.js finds a listener. */
   url(listener = 'tcp'): string {
-    switch (listener) {
-      case 'unix':
-        return `mqtt+unix://${this.file('mqtt.sock')}`;
-      case 'ws':
-      case 'wss':
-        return `${listener}://localhost:${this.port(listener)}/mqtt`;
-      case 'tls':
-        return `mqtts://localhost:${this.port(listener)}`;
-      default:
-        return `mqtt://127.0.0.1:${this.port(listener)}`;
-    }
+    const address = this.server.address(listener);
+    if (address.startsWith('mqtt+unix:')) return address;
+    if (address.startsWith('mqtts:')) return `mqtts://localhost:${this.port(listener)}`;
+    if (address.startsWith('http'))
+      return `${address.replace(/^http/, 'ws').replace('127.0.0.1', 'localhost')}/mqtt`;
+    return address;
   }
 
   file(name: string): string {

@@ -202,6 +202,7 @@ export function countingHub(limits: Partial<HubLimits> = {}): Hub {
     admit: nobody,
     exchange: nobody,
     now,
+    random: nobody,
     limits: { ...LIMITS, ...limits },
     counters: new Counters(),
   };

@@ -69,7 +69,9 @@ export class Api {
   }
 
   close(): void {
-    for (const viewer of this.viewers) viewer.response.end();
+    for (const { response } of this.viewers) response.end();
+    this.viewers.clear();
+    this.rest();
   }
 
   private async bodyOf(request: IncomingMessage, schema: z.ZodType): Promise<unknown> {
@@ -114,12 +116,16 @@ export class Api {
     response.write(encodeEvent(this.host.figures(), undefined, 'figures'));
     response.once('close', () => {
       this.viewers.delete(viewer);
-      if (this.viewers.size > 0) return;
-      clearInterval(this.ticking);
-      this.ticking = undefined;
-      this.unwatch?.();
-      this.unwatch = undefined;
+      if (this.viewers.size === 0) this.rest();
     });
+  }
+
+  /** Nobody looks: nothing is watched. */
+  private rest(): void {
+    clearInterval(this.ticking);
+    this.ticking = undefined;
+    this.unwatch?.();
+    this.unwatch = undefined;
   }
 
   private tick(): void {

@@ -92,7 +92,8 @@ export const figures = z
     memoryBytes: count.describe('resident'),
     heapBytes: count,
     cpuSeconds: z.number(),
-    lagMs: z.number().describe('how late the event loop ran, 99th percentile'),
+    lagSeconds: z.number().describe('how late the event loop ran, all samples together'),
+    lagSamples: count,
   })
   .meta({ id: 'Figures' });
 

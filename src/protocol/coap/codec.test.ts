@@ -37,6 +37,16 @@ const EXAMPLES: readonly [name: string, octets: string, message: CoapMessage][] 
     message(1, 2, 0, { token: hex('01 02 03 04 05 06 07 08') }),
   ],
   [
+    'extended token of 13 [RFC8974-2.1]',
+    `4d 01 00 01 00 ${'ab '.repeat(13)}`,
+    message(0, 1, 1, { token: new Uint8Array(13).fill(0xab) }),
+  ],
+  [
+    'extended token of 300 [RFC8974-2.1]',
+    `4e 01 00 01 00 1f ${'ab '.repeat(300)}`,
+    message(0, 1, 1, { token: new Uint8Array(300).fill(0xab) }),
+  ],
+  [
     'equal numbers',
     '40 01 00 01 b1 61 01 62',
     message(0, 1, 1, {
@@ -84,7 +94,9 @@ describe('examples', () => {
 
 describe('not to be understood', () => {
   const MALFORMED: readonly [name: string, octets: string, why: string][] = [
-    ['[RFC7252-3] token length 9', '49 01 00 07 01 02 03 04 05 06 07 08 09', 'reserved token length'],
+    ['[RFC8974-2.1] token length 15', '4f 01 00 07 01 02 03 04 05 06 07 08 09', 'reserved token length'],
+    ['[RFC8974-2.1] extended token length cut off', '4e 01 00 07 01', 'token cut off'],
+    ['a token of 1025 octets', `4e 01 00 07 02 f4 ${'00 '.repeat(1025)}`, 'a token of more than 1024 octets'],
     ['[RFC7252-3] token cut off', '44 01 00 07 01 02', 'token cut off'],
     ['[RFC7252-4.1] empty with a token', '41 00 00 07 01', 'octets after an empty message'],
     ['[RFC7252-4.1] empty with an option', '40 00 00 07 b1 61', 'octets after an empty message'],
@@ -123,7 +135,7 @@ const anyMessage: fc.Arbitrary<CoapMessage> = fc.record({
   type: fc.constantFrom<CoapType>(0, 1, 2, 3),
   code: fc.constantFrom(0x01, 0x02, 0x03, 0x04, 0x1f, 0x41, 0x45, 0x80, 0xa5),
   id: fc.nat(0xffff),
-  token: octets(8),
+  token: fc.oneof(octets(8), octets(400)),
   options: fc
     .array(fc.record({ number: fc.oneof(fc.nat(40), fc.nat(0xffff)), value: octets(300) }), { maxLength: 12 })
     .map((list) => list.toSorted((a, b) => a.number - b.number)),

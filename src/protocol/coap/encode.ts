@@ -5,9 +5,10 @@ import { type CoapMessage, type CoapOption, NOTHING } from './packet.ts';
 /** The message as one datagram. Options must be in ascending order of number. */
 export function encodeCoap(m: CoapMessage): Uint8Array {
   const rest = encodeOptions(m.options, 0, m.payload);
-  const bytes = new Uint8Array(4 + m.token.length + rest.length);
+  const head = headBytes(m.token);
+  const bytes = new Uint8Array(head + rest.length);
   writeHead(bytes, 0, m.type, m.code, m.id, m.token);
-  bytes.set(rest, 4 + m.token.length);
+  bytes.set(rest, head);
   return bytes;
 }
 
@@ -20,12 +21,23 @@ export function writeHead(
   id: number,
   token: Uint8Array,
 ): number {
-  bytes[at] = 0x40 | (type << 4) | token.length;
+  bytes[at] = 0x40 | (type << 4) | nibble(token.length);
   bytes[at + 1] = code;
   bytes[at + 2] = id >> 8;
   bytes[at + 3] = id & 0xff;
-  bytes.set(token, at + 4);
-  return at + 4 + token.length;
+  return writeToken(bytes, at + 4, token);
+}
+
+/** Octets of a datagram's header and token. */
+export function headBytes(token: Uint8Array): number {
+  return 4 + extraOctets(token.length) + token.length;
+}
+
+/** The token, with its extended length if it needs one [RFC8974-2.1]; returns the offset behind it. */
+export function writeToken(bytes: Uint8Array, start: number, token: Uint8Array): number {
+  const at = writeExtra(bytes, start, token.length);
+  bytes.set(token, at);
+  return at + token.length;
 }
 
 /** Options, payload marker and payload; `after` is the number of the option that stands before them. */
@@ -60,11 +72,13 @@ export function encodeOptions(
   return bytes;
 }
 
-function nibble(n: number): number {
+/** The four bits that tell a length or delta. */
+export function nibble(n: number): number {
   return n < 13 ? n : n < 269 ? 13 : 14;
 }
 
-function extraOctets(n: number): number {
+/** Octets that follow the nibble. */
+export function extraOctets(n: number): number {
   return n < 13 ? 0 : n < 269 ? 1 : 2;
 }
 

@@ -1,7 +1,8 @@
-// The message layer: duplicates are answered as before, confirmable messages are sent again until they are acknowledged.
+// The message layer of datagrams: duplicates are answered as before, confirmable messages are sent again until they are acknowledged.
 
 import type { Wire } from '../../contract/wire.ts';
-import { encodeCoap, encodeUint, writeHead } from './encode.ts';
+import { encodeCoap, encodeUint, headBytes, writeHead } from './encode.ts';
+import { type Exchange, type Layer, observeBytes, unwanted, writeObserve } from './layer.ts';
 import {
   ACKNOWLEDGEMENT,
   CODE,
@@ -22,18 +23,10 @@ const EXCHANGE_LIFETIME_MS = 247_000; // [RFC7252-4.8.2]
 const PROMISE_MS = 1_000;
 /** Requests of one endpoint that are remembered; a client with NSTART 1 has one at a time. */
 const MAX_REMEMBERED = 64;
-
-/** One request and what is known of its answer. */
-export interface Exchange {
-  readonly type: number;
-  readonly id: number;
-  readonly token: Uint8Array;
-  readonly at: number;
-  /** The datagram that answered it, sent again to a duplicate. */
-  answer: Uint8Array | undefined;
-  /** An empty acknowledgement went out: the answer follows as a message of its own. */
-  promised: boolean;
-}
+/** An address that may be forged gets at most so many times what came from it, IP and UDP headers included [RFC9000-8.1, RFC9175-2.4]. */
+const AMPLIFICATION = 3;
+const PACKET_OVERHEAD_BYTES = 28;
+const ECHO_BYTES = 8;
 
 interface Outstanding {
   readonly id: number;
@@ -45,21 +38,50 @@ interface Outstanding {
   due: number;
 }
 
-export class MessageLayer {
+export class MessageLayer implements Layer {
+  readonly reliable = false;
+  readonly maxSzx = 6;
+  readonly maxPayloadBytes = 1_024; // [RFC7252-4.6]
+  verified: boolean;
   private readonly wire: Wire;
+  private readonly random: (length: number) => Uint8Array;
   private readonly exchanges = new Map<number, Exchange>();
   private readonly pending = new Set<Exchange>();
   private readonly outstanding = new Map<number, Outstanding>();
   private nextId: number;
+  private echo: Uint8Array | undefined;
+  /** Octets that may still be sent to an address that is not verified. */
+  private credit = 0;
 
-  constructor(wire: Wire, firstId: number) {
+  /** `verified`: nobody can forge this address. */
+  constructor(wire: Wire, random: (length: number) => Uint8Array, verified: boolean) {
     this.wire = wire;
-    this.nextId = firstId & 0xffff;
+    this.random = random;
+    this.verified = verified;
+    const [high, low] = random(2) as unknown as [number, number];
+    this.nextId = (high << 8) | low; // [RFC7252-4.4]
   }
 
-  /** Confirmable messages that wait for an acknowledgement. */
   get unacknowledged(): number {
     return this.outstanding.size;
+  }
+
+  /** A datagram of so many octets came. */
+  heard(length: number): void {
+    if (!this.verified) this.credit += AMPLIFICATION * (length + PACKET_OVERHEAD_BYTES);
+  }
+
+  private affords(length: number): boolean {
+    return this.verified || length + PACKET_OVERHEAD_BYTES <= this.credit;
+  }
+
+  private send(datagram: Uint8Array): void {
+    if (!this.verified) this.credit -= datagram.length + PACKET_OVERHEAD_BYTES;
+    this.wire.write(datagram);
+  }
+
+  echoed(value: Uint8Array): void {
+    if (this.echo !== undefined && sameOctets(value, this.echo)) this.verified = true;
   }
 
   /** A new exchange, or undefined when the request is a duplicate, which is dealt with here. [RFC7252-4.5] */
@@ -69,7 +91,7 @@ export class MessageLayer {
     if (known !== undefined) {
       if (known.type !== CONFIRMABLE) return undefined;
       if (known.promised) this.acknowledge(known.id);
-      else if (known.answer !== undefined) this.wire.write(known.answer);
+      else if (known.answer !== undefined && this.affords(known.answer.length)) this.send(known.answer);
       return undefined;
     }
     const exchange: Exchange = {
@@ -77,6 +99,7 @@ export class MessageLayer {
       id: m.id,
       token: m.token,
       at: now,
+      silent: 0,
       answer: undefined,
       promised: false,
     };
@@ -93,7 +116,7 @@ export class MessageLayer {
     }
   }
 
-  /** Answers a request: piggybacked on the acknowledgement, or on its own when that went out before. [RFC7252-5.2] */
+  /** Piggybacked on the acknowledgement, or on its own when that went out before. [RFC7252-5.2] */
   respond(
     exchange: Exchange,
     code: number,
@@ -101,64 +124,107 @@ export class MessageLayer {
     payload: Uint8Array = NOTHING,
   ): void {
     if (!this.pending.delete(exchange)) throw new Error('answered twice');
-    const { token } = exchange;
-    if (exchange.type === CONFIRMABLE && !exchange.promised) {
-      exchange.answer = encodeCoap({ type: ACKNOWLEDGEMENT, code, id: exchange.id, token, options, payload });
-      this.wire.write(exchange.answer);
+    if (exchange.silent !== 0 && unwanted(exchange.silent, code)) {
+      this.stayQuiet(exchange);
       return;
     }
-    const id = this.newId();
-    const type = exchange.type === CONFIRMABLE ? CONFIRMABLE : NON_CONFIRMABLE;
-    const datagram = encodeCoap({ type, code, id, token, options, payload });
-    this.wire.write(datagram);
-    if (type === CONFIRMABLE) this.expectAnswer(id, datagram, () => {});
+    const { token } = exchange;
+    const piggybacked = exchange.type === CONFIRMABLE && !exchange.promised;
+    const type = piggybacked ? ACKNOWLEDGEMENT : exchange.type;
+    const id = piggybacked ? exchange.id : this.newId();
+    let datagram = encodeCoap({ type, code, id, token, options, payload });
+    if (!this.affords(datagram.length)) {
+      datagram = encodeCoap({
+        type,
+        code: CODE.unauthorized,
+        id,
+        token,
+        options: [this.newEcho()],
+        payload: NOTHING,
+      });
+    }
+    this.send(datagram);
+    if (piggybacked) exchange.answer = datagram;
+    else if (type === CONFIRMABLE) this.expectAnswer(id, datagram, () => {});
   }
 
-  /** Leaves a request without an answer, as multicast and rejected ones are. */
+  challenge(exchange: Exchange): void {
+    this.respond(exchange, CODE.unauthorized, [this.newEcho()]);
+  }
+
+  /** One value for as long as the endpoint is known here: it proves that the client reads what is sent to its address. */
+  private newEcho(): CoapOption {
+    this.echo ??= this.random(ECHO_BYTES);
+    return { number: OPTION.echo, value: this.echo };
+  }
+
+  /** The client wants no such answer; a confirmable request is acknowledged all the same [RFC7967-2]. */
+  private stayQuiet(exchange: Exchange): void {
+    if (exchange.type !== CONFIRMABLE || exchange.promised) return;
+    exchange.promised = true;
+    this.acknowledge(exchange.id);
+  }
+
   abandon(exchange: Exchange): void {
     this.pending.delete(exchange);
   }
 
-  /** Sends 2.05 with Observe; returns its message id. Confirmable: `ended` tells whether it was acknowledged. */
   notify(
     token: Uint8Array,
     sequence: number,
+    eTag: Uint8Array | undefined,
     tail: Uint8Array,
     ended: ((acknowledged: boolean) => void) | undefined,
   ): number {
     const id = this.newId();
     const value = encodeUint(sequence);
-    const length = 4 + token.length + 1 + value.length + tail.length;
+    const length = headBytes(token) + observeBytes(eTag, value) + tail.length;
     if (ended === undefined) {
       const at = this.wire.reserve(length);
-      writeNotification(this.wire.bytes, at, NON_CONFIRMABLE, id, token, value, tail);
+      writeNotification(this.wire.bytes, at, NON_CONFIRMABLE, id, token, eTag, value, tail);
       return id;
     }
     const datagram = new Uint8Array(length);
-    writeNotification(datagram, 0, CONFIRMABLE, id, token, value, tail);
-    this.wire.write(datagram);
+    writeNotification(datagram, 0, CONFIRMABLE, id, token, eTag, value, tail);
+    this.send(datagram);
     this.expectAnswer(id, datagram, ended);
     return id;
   }
 
+  /** Sends a message of the client's side; with `ended` it is confirmable. Returns its id. */
+  request(
+    code: number,
+    token: Uint8Array,
+    options: readonly CoapOption[],
+    payload: Uint8Array,
+    ended: ((acknowledged: boolean) => void) | undefined,
+  ): number {
+    const id = this.newId();
+    const type = ended === undefined ? NON_CONFIRMABLE : CONFIRMABLE;
+    const datagram = encodeCoap({ type, code, id, token, options, payload });
+    this.send(datagram);
+    if (ended !== undefined) this.expectAnswer(id, datagram, ended);
+    return id;
+  }
+
   private expectAnswer(id: number, datagram: Uint8Array, ended: Outstanding['ended']): void {
-    // No random source here: the id spreads first time-outs over ACK_TIMEOUT … ACK_TIMEOUT × ACK_RANDOM_FACTOR. [RFC7252-4.2]
-    const spread = ((Math.imul(id, 0x9e37) >>> 4) & 0xff) / 256;
-    const timeoutMs = ACK_TIMEOUT_MS * (1 + (ACK_RANDOM_FACTOR - 1) * spread);
+    // Between ACK_TIMEOUT and ACK_TIMEOUT × ACK_RANDOM_FACTOR, so that many who lose at once do not repeat at once. [RFC7252-4.2]
+    const timeoutMs = ACK_TIMEOUT_MS * (1 + ((ACK_RANDOM_FACTOR - 1) * this.random(1)[0]!) / 256);
     this.outstanding.set(id, { id, datagram, ended, tries: 0, timeoutMs, due: 0 });
     this.wire.wake(0);
   }
 
-  /** An error notification: the observation ends on this side. */
   farewell(token: Uint8Array, code: number): void {
     const id = this.newId();
-    this.wire.write(encodeCoap({ type: NON_CONFIRMABLE, code, id, token, options: [], payload: NOTHING }));
+    this.send(encodeCoap({ type: NON_CONFIRMABLE, code, id, token, options: [], payload: NOTHING }));
   }
 
   acknowledged(id: number): void {
     const sent = this.outstanding.get(id);
     if (sent === undefined) return;
     this.outstanding.delete(id);
+    // Only who gets what is sent to this address knows the id. It has 16 bits, so it proves little; a forger has few tries.
+    this.verified = true;
     sent.ended(true);
   }
 
@@ -170,14 +236,19 @@ export class MessageLayer {
     sent.ended(false);
   }
 
+  /** The message is not repeated any more, and nobody is told. */
+  forgo(id: number): void {
+    this.outstanding.delete(id);
+  }
+
   acknowledge(id: number): void {
-    this.wire.write(
+    this.send(
       encodeCoap({ type: ACKNOWLEDGEMENT, code: 0, id, token: NOTHING, options: [], payload: NOTHING }),
     );
   }
 
   reset(id: number): void {
-    this.wire.write(encodeCoap({ type: RESET, code: 0, id, token: NOTHING, options: [], payload: NOTHING }));
+    this.send(encodeCoap({ type: RESET, code: 0, id, token: NOTHING, options: [], payload: NOTHING }));
   }
 
   /** Does what is due and returns when to come again. */
@@ -201,7 +272,7 @@ export class MessageLayer {
         sent.tries++;
         sent.timeoutMs *= 2;
         sent.due = now + sent.timeoutMs;
-        this.wire.write(sent.datagram);
+        if (this.affords(sent.datagram.length)) this.send(sent.datagram);
       }
       next = Math.min(next, sent.due);
     }
@@ -221,11 +292,15 @@ function writeNotification(
   type: number,
   id: number,
   token: Uint8Array,
+  eTag: Uint8Array | undefined,
   sequence: Uint8Array,
   tail: Uint8Array,
 ): void {
-  let at = writeHead(bytes, start, type, CODE.content, id, token);
-  bytes[at++] = (OPTION.observe << 4) | sequence.length;
-  bytes.set(sequence, at);
-  bytes.set(tail, at + sequence.length);
+  const at = writeHead(bytes, start, type, CODE.content, id, token);
+  bytes.set(tail, writeObserve(bytes, at, eTag, sequence));
+}
+
+export function sameOctets(a: Uint8Array, b: Uint8Array): boolean {
+  if (a.length !== b.length) return false;
+  return a.every((octet, i) => octet === b[i]);
 }

@@ -1,44 +1,54 @@
-// One observation (RFC 7641): a mailbox that keeps the newest message only, emptied by notifications.
+// One observation (RFC 7641): a mailbox, of the newest message only unless it has wildcards, emptied by notifications.
 
-import type { Access } from '../../contract/hub.ts';
-import type { Consumer, Grant, Mailbox, Settler } from '../../contract/mailbox.ts';
+import type { Consumer, Grant, Mailbox, Settler, Subscription } from '../../contract/mailbox.ts';
 import type { Message, Qos } from '../../contract/message.ts';
 import type { Outcome } from '../../contract/outcome.ts';
 import type { Wire } from '../../contract/wire.ts';
-import type { MessageLayer } from './exchange.ts';
-import { notificationTail } from './map.ts';
+import type { Layer } from './layer.ts';
+import { type Notification, notificationOf, type Rendering, type Shape } from './rendering.ts';
 
 /** Confirmable notifications of one endpoint that may wait for acknowledgements at a time [RFC7252-4.7, RFC7641-4.5.1]. */
 const NSTART = 1;
-/** Once in so long a notification is confirmable, so that who is gone is noticed; RFC 7641 asks for 24 hours at most. */
-const PROBE_MS = 3_600_000; // [RFC7641-4.5]
-/** UDP carries no more in one datagram; block-wise transfer is another matter. */
-const MAX_DATAGRAM_BYTES = 65_507;
-const LONGEST_HEAD_BYTES = 4 + 8 + 4;
+/** Blocks of a notification to an address that is not verified: 32 octets. */
+const CAUTIOUS_SZX = 1;
+
+/** What is observed, and how it is told. */
+export interface Observation {
+  /** The token, as text. */
+  readonly key: string;
+  readonly token: Uint8Array;
+  readonly filter: string;
+  readonly shape: Shape;
+  /** What a request for the later blocks of a notification has in common with the one that registered. */
+  readonly operation: string;
+  readonly szx: number;
+  /** Once in so long a notification is confirmable, so that who is gone is noticed; RFC 7641 asks for 24 hours at most [RFC7641-4.5]. */
+  readonly probeMs: number;
+}
 
 /** What an observation needs of its endpoint. */
 export interface ObserverHost {
   readonly wire: Wire;
-  readonly layer: MessageLayer;
-  readonly access: Access;
+  readonly layer: Layer;
   readonly now: number;
   /** 24 bits that grow with every notification of the endpoint [RFC7641-3.4]. */
   nextSequence(): number;
+  /** Keeps the later blocks of a notification until they are fetched. */
+  keep(operation: string, rest: Rendering): void;
   /** The observation is over: its client is gone or does not want it. */
   ended(observer: Observer): void;
   /** An acknowledgement made room for confirmable notifications. */
   roomMade(): void;
   evicted(why: Outcome): void;
   delivered(qos: Qos): void;
-  dropped(reason: string): void;
 }
 
 export class Observer implements Consumer {
-  readonly key: string;
-  readonly token: Uint8Array;
-  readonly filter: string;
+  readonly what: Observation;
   /** The message id of the last notification: a reset of it ends the observation. */
   lastId = -1;
+  /** Called once, when the observation ends. */
+  onStop: (() => void) | undefined;
   private readonly box: Mailbox;
   private readonly host: ObserverHost;
   private unanswered = false;
@@ -46,10 +56,8 @@ export class Observer implements Consumer {
   private live = true;
   private attached = false;
 
-  constructor(key: string, token: Uint8Array, filter: string, box: Mailbox, host: ObserverHost) {
-    this.key = key;
-    this.token = token;
-    this.filter = filter;
+  constructor(what: Observation, box: Mailbox, host: ObserverHost) {
+    this.what = what;
     this.box = box;
     this.host = host;
     this.confirmedAt = host.now;
@@ -61,7 +69,10 @@ export class Observer implements Consumer {
   }
 
   private confirmable(qos: Qos): boolean {
-    return qos > 0 || this.host.now - this.confirmedAt >= PROBE_MS;
+    const { layer, now } = this.host;
+    if (layer.reliable) return false;
+    // A forged registration must not direct a stream of notifications at somebody else. [RFC7641-7]
+    return qos > 0 || !layer.verified || now - this.confirmedAt >= this.what.probeMs;
   }
 
   deliver(
@@ -74,20 +85,16 @@ export class Observer implements Consumer {
     box: Settler,
   ): void {
     const { host } = this;
-    const tail = notificationTail(m, host.now);
-    if (tail.length + LONGEST_HEAD_BYTES > MAX_DATAGRAM_BYTES) {
-      host.dropped('too-large');
-      if (id !== 0) box.settle(id, 'too-large');
-      return;
-    }
+    const n = this.notification(m);
+    if (n.rest !== undefined) host.keep(this.what.operation, n.rest);
     host.delivered(qos);
     if (!this.confirmable(qos)) {
-      this.lastId = host.layer.notify(this.token, host.nextSequence(), tail, undefined);
+      this.lastId = this.send(n, undefined);
       if (id !== 0) box.settle(id, 'ok');
       return;
     }
     this.unanswered = true;
-    this.lastId = host.layer.notify(this.token, host.nextSequence(), tail, (acknowledged) => {
+    this.lastId = this.send(n, (acknowledged) => {
       this.unanswered = false;
       if (!this.live) {
         host.roomMade();
@@ -103,6 +110,19 @@ export class Observer implements Consumer {
     });
   }
 
+  private notification(m: Message): Notification {
+    const { layer, now } = this.host;
+    const { shape, szx } = this.what;
+    if (!layer.verified) return notificationOf(m, shape, now, CAUTIOUS_SZX, 16 << CAUTIOUS_SZX);
+    const most = szx < 6 ? 16 << szx : layer.maxPayloadBytes;
+    return notificationOf(m, shape, now, Math.min(szx, layer.maxSzx), most);
+  }
+
+  private send(n: Notification, ended: ((acknowledged: boolean) => void) | undefined): number {
+    const { host, what } = this;
+    return host.layer.notify(what.token, host.nextSequence(), n.eTag, n.tail, ended);
+  }
+
   /** Runs are MQTT's. */
   take(): number {
     return 0;
@@ -116,18 +136,20 @@ export class Observer implements Consumer {
     this.host.evicted(why);
   }
 
-  /** From now on notifications follow what is published. */
-  start(): void {
+  /** From now on notifications follow what is published; with `replay`, what is retained comes first. */
+  start(replay: Subscription | undefined): void {
     this.attached = true;
     this.box.attach(this);
+    if (replay !== undefined) this.box.replay(replay);
   }
 
   /** Ends it on this side. The mailbox goes with its last consumer, so one that never had any gets one first. */
   stop(): void {
     if (!this.live) return;
     this.live = false;
-    this.box.unsubscribe(this.filter);
+    this.box.unsubscribe(this.what.filter);
     if (!this.attached) this.box.attach(this);
     this.box.detach(this);
+    this.onStop?.();
   }
 }

@@ -13,9 +13,15 @@ export const CODE = {
   post: 0x02,
   put: 0x03,
   delete: 0x04,
+  fetch: 0x05, // [RFC8132-2]
+  patch: 0x06,
+  iPatch: 0x07,
+  created: 0x41,
   deleted: 0x42,
+  valid: 0x43,
   changed: 0x44,
   content: 0x45,
+  continue: 0x5f, // [RFC7959-2.9.1]
   badRequest: 0x80,
   unauthorized: 0x81,
   badOption: 0x82,
@@ -23,13 +29,23 @@ export const CODE = {
   notFound: 0x84,
   methodNotAllowed: 0x85,
   notAcceptable: 0x86,
+  requestIncomplete: 0x88, // [RFC7959-2.9.2]
+  conflict: 0x89, // [RFC8132-5]
+  preconditionFailed: 0x8c,
   requestTooLarge: 0x8d,
-  tooManyRequests: 0x9d,
+  unsupportedFormat: 0x8f,
+  unprocessable: 0x96, // [RFC8132-5]
+  tooManyRequests: 0x9d, // [RFC8516-4]
   internalError: 0xa0,
   notImplemented: 0xa1,
+  badGateway: 0xa2,
   unavailable: 0xa3,
+  gatewayTimeout: 0xa4,
   proxyingNotSupported: 0xa5,
 } as const;
+
+/** Signalling messages of streams [RFC8323-5]. */
+export const SIGNAL = { csm: 0xe1, ping: 0xe2, pong: 0xe3, release: 0xe4, abort: 0xe5 } as const;
 
 export const OPTION = {
   ifMatch: 1,
@@ -39,13 +55,23 @@ export const OPTION = {
   observe: 6,
   uriPort: 7,
   locationPath: 8,
+  oscore: 9,
   uriPath: 11,
   contentFormat: 12,
   maxAge: 14,
   uriQuery: 15,
+  hopLimit: 16,
   accept: 17,
+  locationQuery: 20,
+  block2: 23,
+  block1: 27,
+  size2: 28,
   proxyUri: 35,
   proxyScheme: 39,
+  size1: 60,
+  echo: 252,
+  noResponse: 258,
+  requestTag: 292,
 } as const;
 
 export interface CoapOption {
@@ -57,7 +83,7 @@ export interface CoapMessage {
   readonly type: CoapType;
   readonly code: number;
   readonly id: number;
-  /** 0 to 8 octets. */
+  /** 0 to 8 octets; more where both sides know extended tokens [RFC8974]. */
   readonly token: Uint8Array;
   /** In ascending order of number; the order of equal numbers is kept. */
   readonly options: readonly CoapOption[];

@@ -26,8 +26,9 @@ class Client {
   readonly raw: RawClient;
   private nextId = 0x100;
 
-  constructor(broker: Broker, link = {}) {
-    this.raw = broker.connect({ protocol: 'coap', link });
+  /** From an address that nobody can forge, unless another is given. */
+  constructor(broker: Broker, link = {}, remote = '127.0.0.1:50001') {
+    this.raw = broker.connect({ protocol: 'coap', link, remote });
   }
 
   request(line: string, parts: RequestParts = {}): void {
@@ -71,13 +72,15 @@ class Client {
     return this.raw.takeEach().map((datagram) => decodeCoap(datagram, 0, datagram.length) as CoapMessage);
   }
 
-  /** `ACK 2.05 k observe ct=50 "text"`, what arrived since the last call. */
+  /** `ACK 2.05 k observe ct=50 "text"`, what arrived since the last call; ETags are left out. */
   heard(): string[] {
     return this.messages().map((m) => {
       const words: string[] = [['CON', 'NON', 'ACK', 'RST'][m.type]!, codeText(m.code)];
       if (m.token.length > 0) words.push(Buffer.from(m.token).toString());
       for (const o of m.options) {
+        if (o.number === OPTION.eTag) continue;
         if (o.number === OPTION.observe) words.push('observe');
+        else if (o.number === OPTION.locationPath) words.push(`/${Buffer.from(o.value)}`);
         else if (o.number === OPTION.contentFormat) words.push(`ct=${decodeUint(o.value)}`);
         else if (o.number === OPTION.maxAge) words.push(`age=${decodeUint(o.value)}`);
         else words.push(`option ${o.number}`);
@@ -116,7 +119,12 @@ describe('requests', () => {
 
   const REFUSED: readonly [name: string, request: string, parts: RequestParts, answer: string | undefined][] =
     [
-      ['outside the root', 'GET /x/a', {}, 'ACK 4.04 k "topics are under /t/"'],
+      [
+        'no such resource',
+        'GET /x/a',
+        {},
+        'ACK 4.04 k "topics are under /t/; /.well-known/core has the rest"',
+      ],
       ['no topic', 'GET /t', {}, 'ACK 4.04 k "topics are under /t/"'],
       ['[RFC7252-5.8] unknown method', 'FETCH /t/a', {}, 'ACK 4.05 k "GET, PUT, POST or DELETE"'],
       [
@@ -307,7 +315,7 @@ describe('observations', () => {
     const c = new Client(broker);
     c.request('PUT /t/room/1/heat?qos=0', { payload: '20' });
     await broker.clock.run();
-    expect(watcher.heard()).toEqual(['ACK 2.05 k observe', 'NON 2.05 k observe "20"']);
+    expect(watcher.heard()).toEqual(['ACK 2.05 k observe', 'NON 2.05 k observe /t /room /1 /heat "20"']);
   });
 
   test('[RFC7641-4.5] a confirmable notification holds back others; only the newest follows its acknowledgement', async () => {

@@ -1,7 +1,7 @@
 // One HTTP user at the hub: many requests, each answered once what it asks for is kept.
 //
 //     login → welcomed → perform* → leave          a request: asked → waiting for the commit, a value or a reply → answered
-//                 └ refused, evicted: every request gets the reason
+//                 └ refused, evicted: every request gets the reason.
 
 import type { Login } from '../../contract/auth.ts';
 import type { Access, Guest, Hub, ProtocolCounters } from '../../contract/hub.ts';

@@ -55,7 +55,6 @@ interface Refused {
 
 const REFUSED: Refused[] = [
   { name: '3.1: an empty client id', level: 3, connect: { clientId: '' }, code: 2 },
-  { name: '3.1: a client id of 24 characters', level: 3, connect: { clientId: 'x'.repeat(24) }, code: 2 },
   {
     name: '[MQTT311-3.1.3-8] an empty client id that wants a session',
     level: 4,

@@ -14,14 +14,13 @@ import { CONNACK_3, CONNACK_5, SENTENCE } from './map.ts';
 import type { MqttOptions } from './options.ts';
 import { CONNACK, type Connect, type Level, NO_PROPERTIES, type Properties } from './packet.ts';
 import { isUtf8, utf8Length } from './text.ts';
+import { MAX_VARINT } from './writer.ts';
 
 /** The longest packet that the length field can announce: 1 + 4 + 268,435,455 octets. */
-const LARGEST_PACKET = 268_435_460;
+const LARGEST_PACKET = MAX_VARINT + 5;
 /** More than any count; a small integer, because it is compared with on the hot path. */
 const UNLIMITED = 0x3fffffff;
 const FOREVER_SECONDS = 0xffffffff;
-/** MQTT 3.1 allows client ids of 1 to 23 characters; later versions leave the length to the server. */
-const CLIENT_ID_3_1 = 23;
 
 /** What was agreed with one client. */
 export interface Terms extends OutflowTerms {
@@ -66,9 +65,12 @@ export function objectionTo(c: Connect, hub: HubLimits, options: MqttOptions): O
   return text && !isUtf8(will.payload, 0, will.payload.length) ? 'payload-invalid' : 'ok';
 }
 
-/** Whether the client id is one that its version allows. */
+/**
+ * Whether the client id is one that its version allows. MQTT 3.1 also allows no more than 23 characters; bridges of mosquitto and Paho send
+ * longer ones at 3.1 too, and other brokers take them: the hub's own limit is the only one.
+ */
 function acceptableClientId(c: Connect): boolean {
-  if (c.level === 3) return c.clientId !== '' && c.clientId.length <= CLIENT_ID_3_1;
+  if (c.level === 3) return c.clientId !== '';
   if (c.level === 4) return c.clientId !== '' || c.clean; // [MQTT311-3.1.3-8]
   return true; // [MQTT5-3.1.3-6]: an empty one is assigned
 }
@@ -159,7 +161,8 @@ export function encodeWelcome(
   const kept = secondsOf(terms.keepMs);
   if (kept !== (asked.sessionExpiryInterval ?? 0)) p.sessionExpiryInterval = kept; // [MQTT5-3.2.2-21]
   if (hub.receiveMaximum < 65_535) p.receiveMaximum = hub.receiveMaximum;
-  if (wire.maxPacketBytes < LARGEST_PACKET) p.maximumPacketSize = wire.maxPacketBytes;
+  // Paho for Python takes no larger value, and nothing larger would say anything.
+  if (wire.maxPacketBytes <= MAX_VARINT) p.maximumPacketSize = wire.maxPacketBytes;
   if (terms.incomingAliasMaximum > 0) p.topicAliasMaximum = terms.incomingAliasMaximum;
   if (c.clientId === '') p.assignedClientIdentifier = client; // [MQTT5-3.1.3-7] [MQTT5-3.2.2-16]
   const keepAlive = grantedKeepAlive(c, options);

@@ -32,6 +32,7 @@ export interface Kind<T> {
     | 'duration'
     | 'word'
     | 'list'
+    | 'map'
     | 'group';
   readonly takes: string;
   read(written: unknown): T | undefined;
@@ -132,6 +133,19 @@ export function listOf<T>(kind: Kind<T>): Kind<T[]> {
     },
   };
 }
+
+/** Lists of names, each under a name. */
+export const namesByName: Kind<Record<string, string[]>> = {
+  name: 'map',
+  takes: 'names, each with a list of names: `{ops: [alice, bob]}`',
+  read(v) {
+    if (typeof v !== 'object' || v === null || Array.isArray(v)) return undefined;
+    const lists = Object.entries(v).map(([name, names]) => [name, listOf(text).read(names)] as const);
+    return lists.some(([, names]) => names === undefined)
+      ? undefined
+      : (Object.fromEntries(lists) as Record<string, string[]>);
+  },
+};
 
 interface Extra {
   readonly live?: boolean;

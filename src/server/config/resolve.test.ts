@@ -19,6 +19,7 @@ test('nothing configured: this machine alone, everything on, no TLS', () => {
     ['mqtt', 'tcp', 1883, '127.0.0.1,::1'],
     ['web', 'ws', 8080, '127.0.0.1,::1'],
     ['coap', 'udp', 5683, '127.0.0.1,::1'],
+    ['coap-tcp', 'tcp', 5683, '127.0.0.1,::1'],
   ]);
   expect(config!.limits.queueBytes).toBe(256e6);
   expect(config!.limits.sessionExpiry).toBe(Number.POSITIVE_INFINITY);
@@ -27,7 +28,15 @@ test('nothing configured: this machine alone, everything on, no TLS', () => {
 
 test('a certificate at the top brings the TLS listeners', () => {
   const { config } = yaml('tls: {cert: c.pem, key: k.pem}');
-  expect(plan(config!).map((l) => l.name)).toEqual(['mqtt', 'mqtts', 'web', 'webs', 'coap']);
+  expect(plan(config!).map((l) => l.name)).toEqual([
+    'mqtt',
+    'mqtts',
+    'web',
+    'webs',
+    'coap',
+    'coap-tcp',
+    'coaps-tcp',
+  ]);
   expect(plan(config!)[1]!.tls.cert).toBe('/etc/c.pem');
 });
 
@@ -94,8 +103,10 @@ const MISTAKES: [title: string, text: string, problems: string[]][] = [
   ],
   [
     'protocol that does not fit',
-    'listeners:\n  - {name: a, port: 1, protocols: [coap]}',
-    ['/etc/waymeet.yaml:2:35 listeners[0].protocols: coap cannot be spoken over tcp: write type: udp'],
+    'listeners:\n  - {name: a, port: 1, protocols: [waymeet]}',
+    [
+      '/etc/waymeet.yaml:2:35 listeners[0].protocols: waymeet cannot be spoken over tcp: write type: ws or wss',
+    ],
   ],
   [
     'TLS without a certificate',
@@ -122,7 +133,22 @@ const MISTAKES: [title: string, text: string, problems: string[]][] = [
   [
     'rules without users',
     'auth: {acl: x}',
-    ['/etc/waymeet.yaml:1:7 auth: has rules and no users: write users: ./waymeet-users, or leave acl out'],
+    [
+      "/etc/waymeet.yaml:1:7 auth: has rules, and everybody may do everything: write users: ./waymeet-users, or engine: file where certificates, keys or 'anonymous' let in",
+    ],
+  ],
+  [
+    'faulty rules',
+    'auth:\n  users: u\n  rules:\n    - {user: a, alow: both, filter: x}\n    - {group: ops, deny: both, filter: x}',
+    ["/etc/waymeet.yaml:4:17 auth.rules[0].alow: is no setting; did you mean 'allow'?"],
+  ],
+  [
+    'rules that no machine can follow',
+    'auth:\n  users: u\n  rules:\n    - {user: a, filter: x}\n    - {group: ops, deny: both, filter: x}',
+    [
+      "/etc/waymeet.yaml:4:7 auth.rules[0]: says either 'allow' or 'deny': publish, subscribe or both",
+      '/etc/waymeet.yaml:5:7 auth.rules[1]: group `ops` has no members: say who they are',
+    ],
   ],
   [
     'file engine without file',

@@ -1,5 +1,7 @@
 // What one field cannot know: rules between settings, and the refusal to be open to a network by accident.
 
+import { ruleFault } from '../../auth/acl.ts';
+import { aclOf } from './acl.ts';
 import { engineOf, isLoopback, isSecure, type PlannedListener, plan, SPOKEN } from './listeners.ts';
 import type { Config, ListenerConfig } from './schema.ts';
 import type { Path } from './source.ts';
@@ -19,7 +21,7 @@ export function rules(config: Config): Found[] {
       : listeners.flatMap((l, i) => ofListener(l, config.listeners![i]!, i))),
     ...ofDoors(config, listeners),
     ...twice(listeners),
-    ...ofAuth(config),
+    ...ofAuth(config, listeners),
     ...ofTls(config),
     ...ofWeb(config),
   ];
@@ -51,7 +53,8 @@ function ofListener(l: PlannedListener, written: ListenerConfig, index: number):
     const text = `${protocol} cannot be spoken over ${l.type}: write type: ${fits.join(' or ')}`;
     found.push({ at: at('protocols'), text });
   }
-  if (isSecure(l.type) && l.tls.cert === undefined && l.tls.psk === undefined) {
+  // Nothing that speaks HTTPS offers pre-shared keys.
+  if (isSecure(l.type) && l.tls.cert === undefined && (l.type === 'wss' || l.tls.psk === undefined)) {
     found.push({
       at: at(),
       text: `is ${l.type} without a certificate: write tls: {cert: ./cert.pem, key: ./key.pem}`,
@@ -66,7 +69,7 @@ const USUAL_PORTS = { tcp: 1883, tls: 8883, ws: 8080, wss: 8443, udp: 5683 };
 function ofDoors(config: Config, listeners: readonly PlannedListener[]): Found[] {
   const open = listeners.flatMap((l, index) => {
     const outside = l.hosts.filter((host) => !isLoopback(host));
-    if (outside.length === 0 || l.engine === 'file' || l.anonymous) return [];
+    if (outside.length === 0 || l.engine === 'file' || l.anonymous || provesInTls(l)) return [];
     return [{ l, index, outside: outside.join(', ') }];
   });
   const first = open[0];
@@ -77,6 +80,11 @@ function ofDoors(config: Config, listeners: readonly PlannedListener[]): Found[]
     at: ['listeners', index, ...(config.listeners![index]!.host === undefined ? [] : ['host'])],
     text: openDoor(`everybody who reaches '${l.name}' on ${outside}`),
   }));
+}
+
+/** Nobody completes a handshake without a certificate or a key. */
+function provesInTls({ type, tls }: PlannedListener): boolean {
+  return isSecure(type) && (tls.requireCert || (tls.cert === undefined && tls.psk !== undefined));
 }
 
 function openDoor(everybody: string): string {
@@ -112,18 +120,38 @@ function twice(listeners: readonly PlannedListener[]): Found[] {
   return found;
 }
 
-function ofAuth(config: Config): Found[] {
-  const blocks: [Path, Config['auth']][] = [[['auth'], config.auth]];
+function ofAuth(config: Config, listeners: readonly PlannedListener[]): Found[] {
+  const blocks: [Path, Config['auth'], readonly PlannedListener[]][] = [
+    [['auth'], config.auth, listeners.filter((l) => l.auth === config.auth)],
+  ];
   for (const [i, l] of (config.listeners ?? []).entries())
-    if (l.auth) blocks.push([['listeners', i, 'auth'], l.auth]);
-  return blocks.flatMap(([at, auth]) => {
-    if (engineOf(auth) === 'file' && auth.users === undefined) {
-      return [{ at, text: 'asks for a users file and names none: write users: ./waymeet-users' }];
+    if (l.auth) blocks.push([['listeners', i, 'auth'], l.auth, [listeners[i]!]]);
+  return blocks.flatMap(([at, auth, used]) => {
+    const found = ofRules(at, auth);
+    if (auth.users !== undefined) return found;
+    const file = engineOf(auth) === 'file';
+    // Certificates, keys and nobody in particular need no users file.
+    const others = used.some((l) => l.anonymous || l.tls.psk !== undefined || l.tls.certificateIsUser);
+    if (file && !others) {
+      found.push({ at, text: 'asks for a users file and names none: write users: ./waymeet-users' });
     }
-    if (engineOf(auth) === 'open' && auth.acl !== undefined) {
-      return [{ at, text: 'has rules and no users: write users: ./waymeet-users, or leave acl out' }];
+    if (!file && (auth.acl !== undefined || auth.rules !== undefined)) {
+      const fix =
+        "write users: ./waymeet-users, or engine: file where certificates, keys or 'anonymous' let in";
+      found.push({ at, text: `has rules, and everybody may do everything: ${fix}` });
     }
-    return [];
+    return found;
+  });
+}
+
+function ofRules(at: Path, auth: Config['auth']): Found[] {
+  return (auth.rules ?? []).flatMap((rule, i): Found[] => {
+    const here = [...at, 'rules', i];
+    if ((rule.allow === undefined) === (rule.deny === undefined)) {
+      return [{ at: here, text: "says either 'allow' or 'deny': publish, subscribe or both" }];
+    }
+    const fault = ruleFault(aclOf({ ...auth, rules: [rule] })!.rules[0]!, auth.groups);
+    return fault === undefined ? [] : [{ at: here, text: fault }];
   });
 }
 
@@ -146,11 +174,13 @@ function ofTls(config: Config): Found[] {
 
 function ofWeb(config: Config): Found[] {
   const found: Found[] = [];
-  for (const key of ['mqtt', 'json'] as const) {
+  for (const key of ['mqtt', 'json', 'coap'] as const) {
     if (!config.web[key].startsWith('/'))
       found.push({ at: ['web', key], text: `must start with '/': write /${config.web[key]}` });
   }
   if (config.web.mqtt === config.web.json)
     found.push({ at: ['web', 'json'], text: 'must differ from web.mqtt' });
+  if (config.web.coap === config.web.mqtt || config.web.coap === config.web.json)
+    found.push({ at: ['web', 'coap'], text: 'must differ from web.mqtt and web.json' });
   return found;
 }

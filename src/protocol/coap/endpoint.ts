@@ -1,0 +1,444 @@
+// One endpoint as a client of the hub: its login, and each request's way from options and blocks to the resource and back.
+
+import type { Access, Guest, Hub } from '../../contract/hub.ts';
+import { type Message, NEVER, type Qos } from '../../contract/message.ts';
+import type { Outcome } from '../../contract/outcome.ts';
+import type { Wire } from '../../contract/wire.ts';
+import { blockBytes, blockOption, cut, Downloads, eTagOf, type UploadBudget, Uploads } from './block.ts';
+import { encodeUint } from './encode.ts';
+import { sameOctets } from './exchange.ts';
+import type { Exchange, Layer } from './layer.ts';
+import { CODE_OF, maxAge } from './map.ts';
+import { Observers } from './observers.ts';
+import { operationKey, type Refusal, type RequestOptions, requestOptions } from './options.ts';
+import {
+  CODE,
+  CONFIRMABLE,
+  type CoapMessage,
+  type CoapOption,
+  NON_CONFIRMABLE,
+  NOTHING,
+  OPTION,
+} from './packet.ts';
+
+/** What all endpoints of one protocol object share. */
+export interface EndpointOptions {
+  /** Requests that may wait for the login of their endpoint. */
+  readonly maxWaiting: number;
+  /** The largest body that is put together from blocks. */
+  readonly maxBodyBytes: number;
+  /** Requests a second of one endpoint, on average; beyond it they are 4.29. */
+  readonly requestsPerSecond: number;
+  readonly uploads: UploadBudget;
+  /** Answers a request whose body is complete and whose endpoint is logged in. */
+  readonly serve: (request: Request, endpoint: Endpoint) => void;
+}
+
+/** One whole request. It is answered once, by a method of its endpoint. */
+export interface Request {
+  readonly exchange: Exchange;
+  readonly message: CoapMessage;
+  readonly options: RequestOptions;
+  /** The payload, put together if it came in blocks. */
+  readonly body: Uint8Array;
+}
+
+interface Credentials {
+  readonly client: string;
+  readonly username: string | undefined;
+  readonly password: string | undefined;
+}
+
+interface Unkept {
+  readonly request: Request;
+  readonly due: number;
+  readonly code: number;
+  readonly options: readonly CoapOption[];
+  readonly payload: Uint8Array;
+}
+
+const utf8 = new TextEncoder();
+
+/** States: stranger (no login) → knocking (login asked, requests wait) → known (access) ; refused → stranger ; lost. */
+export class Endpoint implements Guest {
+  readonly wire: Wire;
+  readonly layer: Layer;
+  readonly hub: Hub;
+  readonly observers: Observers;
+  readonly downloads = new Downloads();
+  /** Called when something was answered outside of a call of the wire. */
+  readonly schedule: () => void;
+  private readonly options: EndpointOptions;
+  private readonly leave: (why: Outcome) => void;
+  private readonly uploads: Uploads;
+  private state: 'stranger' | 'knocking' | 'known' | 'lost' = 'stranger';
+  private identified: Access | undefined;
+  /** The credentials of the login: one endpoint is one client. */
+  private login: Credentials | undefined;
+  private waiting: Request[] = [];
+  private unkept: Unkept[] = [];
+  private keptTicket = 0;
+  private readonly deadlines = new Set<{ readonly at: number; readonly act: () => void }>();
+  /** What is left of the requests that may come now, and since when. */
+  private tokens: number;
+  private tokensAt: number;
+
+  constructor(
+    wire: Wire,
+    layer: Layer,
+    hub: Hub,
+    options: EndpointOptions,
+    schedule: () => void,
+    leave: (why: Outcome) => void,
+  ) {
+    this.wire = wire;
+    this.layer = layer;
+    this.hub = hub;
+    this.options = options;
+    this.schedule = schedule;
+    this.leave = leave;
+    this.uploads = new Uploads(options.uploads, Math.min(options.maxBodyBytes, wire.limits.maxPacketBytes));
+    this.tokens = options.requestsPerSecond;
+    this.tokensAt = hub.now();
+    this.observers = new Observers(this);
+  }
+
+  get now(): number {
+    return this.hub.now();
+  }
+
+  get access(): Access {
+    if (this.identified === undefined) throw new Error('nobody is logged in');
+    return this.identified;
+  }
+
+  get lost(): boolean {
+    return this.state === 'lost';
+  }
+
+  // ---- a request comes in
+
+  receive(exchange: Exchange, message: CoapMessage): void {
+    if (!this.spend()) {
+      this.slowDown(exchange);
+      return;
+    }
+    const options = requestOptions(message);
+    if ('code' in options) {
+      // A non-confirmable request with an option that is not understood is rejected in silence. [RFC7252-5.4.1]
+      if (options.code === CODE.badOption && message.type === NON_CONFIRMABLE) this.layer.abandon(exchange);
+      else this.answer(exchange, options);
+      return;
+    }
+    exchange.silent = options.noResponse;
+    if (options.echo !== undefined) this.layer.echoed(options.echo);
+    if (message.code > CODE.iPatch) {
+      this.answer(exchange, { code: CODE.methodNotAllowed, why: 'no such method' }); // [RFC7252-5.8]
+      return;
+    }
+    const request = this.assemble(exchange, message, options);
+    if (request === undefined) return;
+    if (this.state === 'known') this.serve(request);
+    else this.knock(request);
+  }
+
+  /** A token bucket that holds one second's worth. */
+  private spend(): boolean {
+    const { requestsPerSecond } = this.options;
+    if (!Number.isFinite(requestsPerSecond)) return true;
+    const { now } = this;
+    this.tokens = Math.min(
+      requestsPerSecond,
+      this.tokens + ((now - this.tokensAt) * requestsPerSecond) / 1_000,
+    );
+    this.tokensAt = now;
+    if (this.tokens < 1) return false;
+    this.tokens--;
+    return true;
+  }
+
+  /** 4.29 with the time after which to come again [RFC8516-3]; who does not wait for answers gets none. */
+  private slowDown(exchange: Exchange): void {
+    this.hub.counters.drop('rate-exceeded');
+    if (exchange.type === CONFIRMABLE) this.layer.respond(exchange, CODE.tooManyRequests, [maxAge(1)]);
+    else this.layer.abandon(exchange);
+  }
+
+  /** The request with its whole body, or undefined while blocks of it are missing. */
+  private assemble(exchange: Exchange, message: CoapMessage, options: RequestOptions): Request | undefined {
+    const { block1, block2 } = options;
+    const bert = block1?.szx === 7 || block2?.szx === 7;
+    if (bert && !this.layer.reliable) {
+      this.answer(exchange, { code: CODE.badRequest, why: 'block size 7' }); // [RFC7959-2.2]
+      return undefined;
+    }
+    if (block1 === undefined) return { exchange, message, options, body: message.payload };
+    const step = this.uploads.add(operationKey(message), block1, message.payload, options.size1, this.now);
+    switch (step.kind) {
+      case 'whole':
+        return { exchange, message, options, body: step.body };
+      case 'continue':
+        this.layer.respond(exchange, CODE.continue, [blockOption(OPTION.block1, block1)]);
+        return undefined;
+      case 'refused': {
+        const end = [blockOption(OPTION.block1, { ...block1, more: false }), ...step.options];
+        this.layer.respond(exchange, step.code, end, utf8.encode(step.why));
+        return undefined;
+      }
+    }
+  }
+
+  // ---- who it is
+
+  private knock(request: Request): void {
+    if (this.waiting.length >= this.options.maxWaiting) {
+      this.refuseRequest(request, { code: CODE.unavailable, why: 'login under way' });
+      return;
+    }
+    this.waiting.push(request);
+    if (this.state !== 'stranger') return;
+    this.state = 'knocking';
+    this.login = credentialsOf(request.options.query);
+    const { client, username, password } = this.login;
+    this.hub.login(
+      {
+        protocol: 'coap',
+        client,
+        username,
+        password: password === undefined ? undefined : utf8.encode(password),
+        remote: this.wire.remote,
+        listener: this.wire.listener,
+        wire: this.wire.identity,
+      },
+      this,
+    );
+  }
+
+  welcome(access: Access): void {
+    if (this.state === 'lost') {
+      access.leave(true, this.now);
+      return;
+    }
+    this.state = 'known';
+    this.identified = access;
+    this.serveWaiting((request) => this.serve(request));
+  }
+
+  refuse(why: Outcome): void {
+    if (this.state === 'lost') return;
+    this.state = 'stranger';
+    this.login = undefined;
+    // Who is not known is told to say who it is: 4.03 is for those whom we know. [RFC7252-5.9.2.2]
+    const code = why === 'not-authorized' ? CODE.unauthorized : CODE_OF[why];
+    this.serveWaiting((request) => this.refuseRequest(request, { code, why }));
+  }
+
+  private serveWaiting(each: (request: Request) => void): void {
+    for (const request of this.waiting.splice(0)) each(request);
+    this.schedule();
+  }
+
+  private sameLogin(shown: Credentials): boolean {
+    const login = this.login!;
+    if (shown.client === '' && shown.username === undefined && shown.password === undefined) return true;
+    return (
+      (shown.client === login.client || shown.client === '') &&
+      shown.username === login.username &&
+      shown.password === login.password
+    );
+  }
+
+  private serve(request: Request): void {
+    const { message, options } = request;
+    if (!this.sameLogin(credentialsOf(options.query))) {
+      const why = 'this endpoint is logged in as another client';
+      this.refuseRequest(request, { code: CODE.unauthorized, why });
+      return;
+    }
+    // A later block comes from the representation that the first one came from, if that is still known. [RFC7959-2.4]
+    if (options.block2 !== undefined && options.block2.num > 0) {
+      const kept = this.downloads.find(operationKey(message), this.now);
+      if (kept !== undefined) {
+        this.respond(request, kept.code, kept.options, kept.payload);
+        return;
+      }
+      if (message.code !== CODE.get && message.code !== CODE.fetch) {
+        this.refuseRequest(request, { code: CODE.requestIncomplete, why: 'the answer is not kept any more' });
+        return;
+      }
+    }
+    this.options.serve(request, this);
+  }
+
+  // ---- answers
+
+  /** Answers, in blocks where the payload or the client asks for them. Options must be in ascending order. */
+  respond(
+    request: Request,
+    code: number,
+    options: readonly CoapOption[] = [],
+    payload: Uint8Array = NOTHING,
+  ): void {
+    const { exchange } = request;
+    const { block1, block2 } = request.options;
+    const all = [...options];
+    let octets = payload;
+    const szx = Math.min(block2?.szx ?? this.layer.maxSzx, this.layer.maxSzx);
+    const whole = block2 === undefined ? this.layer.maxPayloadBytes : blockBytes(szx);
+    if ((payload.length > whole || (block2 !== undefined && block2.num > 0)) && code >> 5 === 2) {
+      // A smaller block than asked for counts from the same octet.
+      const num = block2 === undefined ? 0 : (block2.num * blockBytes(block2.szx)) / blockBytes(szx);
+      const piece = cut(payload, { num, more: false, szx }, this.layer.maxPayloadBytes);
+      if (piece === undefined) {
+        this.refuseRequest(request, { code: CODE.badRequest, why: 'a block beyond the end' });
+        return;
+      }
+      octets = piece.octets;
+      this.keepRest(request, code, all, payload, piece.block.more);
+      all.push(blockOption(OPTION.block2, piece.block));
+      if (num === 0) all.push({ number: OPTION.size2, value: encodeUint(payload.length) });
+    } else if (block2 !== undefined && code >> 5 === 2) {
+      all.push(blockOption(OPTION.block2, { num: 0, more: false, szx }));
+    }
+    if (block1 !== undefined) all.push(blockOption(OPTION.block1, { ...block1, more: false }));
+    this.layer.respond(exchange, code, inOrder(all), octets);
+  }
+
+  /** All blocks carry one ETag, and come from one body until the last is fetched. [RFC7959-2.4] */
+  private keepRest(
+    request: Request,
+    code: number,
+    options: CoapOption[],
+    payload: Uint8Array,
+    more: boolean,
+  ): void {
+    if (!options.some((o) => o.number === OPTION.eTag))
+      options.unshift({ number: OPTION.eTag, value: eTagOf(payload, -1) });
+    const key = operationKey(request.message);
+    if (!more) this.downloads.done(key);
+    else if (request.options.block2 === undefined || request.options.block2.num === 0) {
+      const unobserved = options.filter((o) => o.number !== OPTION.observe); // [RFC7959-2.6]
+      this.downloads.keep(key, { code, options: unobserved, payload }, this.now);
+    }
+  }
+
+  /** As `respond`, once everything that this endpoint did is kept: acknowledged means kept. */
+  respondKept(
+    request: Request,
+    code: number,
+    options: readonly CoapOption[] = [],
+    payload: Uint8Array = NOTHING,
+  ): void {
+    const { due } = this.access;
+    if (due <= this.keptTicket) this.respond(request, code, options, payload);
+    else this.unkept.push({ request, due, code, options, payload });
+  }
+
+  kept(ticket: number): void {
+    this.keptTicket = Math.max(this.keptTicket, ticket);
+    if (this.unkept.length === 0) return;
+    const waiting = this.unkept;
+    this.unkept = [];
+    for (const one of waiting) {
+      if (one.due <= this.keptTicket) this.respond(one.request, one.code, one.options, one.payload);
+      else this.unkept.push(one);
+    }
+    this.schedule();
+  }
+
+  refuseOutcome(request: Request, why: Outcome): void {
+    this.refuseRequest(request, { code: CODE_OF[why], why });
+  }
+
+  refuseRequest(request: Request, refusal: Refusal): void {
+    const { block1 } = request.options;
+    const options = block1 === undefined ? [] : [blockOption(OPTION.block1, { ...block1, more: false })];
+    this.layer.respond(request.exchange, refusal.code, options, utf8.encode(refusal.why));
+  }
+
+  /** A refusal before the request is whole; with a diagnostic payload [RFC7252-5.5.2]. */
+  private answer(exchange: Exchange, refusal: Refusal): void {
+    this.layer.respond(exchange, refusal.code, [], utf8.encode(refusal.why));
+  }
+
+  /** Publishes for this endpoint and counts it. */
+  publish(m: Message): Outcome {
+    const { received } = this.hub.counters.of('coap');
+    received[m.qos] = received[m.qos]! + 1;
+    return this.access.publish(m);
+  }
+
+  delivered(qos: Qos): void {
+    const { delivered } = this.hub.counters.of('coap');
+    delivered[qos] = delivered[qos]! + 1;
+  }
+
+  // ---- what is due later
+
+  /** Calls `act` at that time, unless it is cancelled by what this returns, or the endpoint is gone. */
+  later(at: number, act: () => void): () => void {
+    const one = { at, act };
+    this.deadlines.add(one);
+    this.schedule();
+    return () => this.deadlines.delete(one);
+  }
+
+  /** Does what is due and returns when to come again. */
+  tick(now: number): number {
+    let next = NEVER;
+    for (const one of this.deadlines) {
+      if (one.at > now) {
+        next = Math.min(next, one.at);
+        continue;
+      }
+      this.deadlines.delete(one);
+      one.act();
+    }
+    return next;
+  }
+
+  // ---- the end
+
+  evict(why: Outcome): void {
+    if (this.state === 'lost') return;
+    this.observers.farewell(why);
+    this.leave(why);
+  }
+
+  forget(now: number): void {
+    const known = this.identified;
+    this.state = 'lost';
+    this.observers.clear();
+    this.uploads.clear();
+    this.waiting = [];
+    this.unkept = [];
+    this.deadlines.clear();
+    this.identified = undefined;
+    known?.leave(true, now);
+  }
+}
+
+function credentialsOf(query: ReadonlyMap<string, string>): Credentials {
+  return { client: query.get('c') ?? '', username: query.get('u'), password: query.get('p') };
+}
+
+function inOrder(options: CoapOption[]): CoapOption[] {
+  return options.length < 2 ? options : options.toSorted((a, b) => a.number - b.number);
+}
+
+/** Reliable as the request was: confirmable is at least once. */
+export function qosOf(exchange: Exchange): Qos {
+  return exchange.type === CONFIRMABLE ? 1 : 0;
+}
+
+/** A token as text. */
+export function keyOf(token: Uint8Array): string {
+  let key = '';
+  for (const octet of token) key += octet.toString(16).padStart(2, '0');
+  return key;
+}
+
+/** Whether one of `tags` is `tag`. */
+export function hasTag(tags: readonly Uint8Array[], tag: Uint8Array): boolean {
+  return tags.some((one) => sameOctets(one, tag));
+}

@@ -1,0 +1,80 @@
+// What the requests' side of the tower needs of the messages' side: the same over datagrams (RFC 7252) and streams (RFC 8323).
+
+import { type CoapOption, type CoapType, OPTION } from './packet.ts';
+
+/** One request and what is known of its answer. */
+export interface Exchange {
+  readonly type: CoapType;
+  readonly id: number;
+  readonly token: Uint8Array;
+  readonly at: number;
+  /** Classes of response that the client does not want [RFC7967-2.1]. */
+  silent: number;
+  /** The datagram that answered it, sent again to a duplicate. */
+  answer: Uint8Array | undefined;
+  /** An empty acknowledgement went out: the answer follows as a message of its own. */
+  promised: boolean;
+}
+
+export interface Layer {
+  /** A stream: nothing is lost, repeated or acknowledged one by one. */
+  readonly reliable: boolean;
+  /** The largest block: 6 is 1024 octets, 7 several times that (BERT). */
+  readonly maxSzx: number;
+  /** The largest payload that fits a message without being cut. */
+  readonly maxPayloadBytes: number;
+  /** The address is known to be the sender's own, so that answers may be large [RFC9175-2.4]. */
+  readonly verified: boolean;
+  /** Confirmable messages that wait for an acknowledgement. */
+  readonly unacknowledged: number;
+  /** The request carries this Echo value: it proves the address if it is the one that was asked for. */
+  echoed(value: Uint8Array): void;
+  /** Answers a request, once. */
+  respond(exchange: Exchange, code: number, options?: readonly CoapOption[], payload?: Uint8Array): void;
+  /** Asks for the request again, with an Echo value [RFC9175-2.3]. */
+  challenge(exchange: Exchange): void;
+  /** Leaves a request without an answer, as multicast and rejected ones are. */
+  abandon(exchange: Exchange): void;
+  /**
+   * Sends 2.05 with ETag, Observe and `tail`, the rest of it; returns its message id, or -1. With `ended` it is confirmable, which tells
+   * whether it was acknowledged; a stream needs none.
+   */
+  notify(
+    token: Uint8Array,
+    sequence: number,
+    eTag: Uint8Array | undefined,
+    tail: Uint8Array,
+    ended: ((acknowledged: boolean) => void) | undefined,
+  ): number;
+  /** An error notification: the observation ends on this side [RFC7641-4.2]. */
+  farewell(token: Uint8Array, code: number): void;
+}
+
+/** Whether an answer of this code is among those that the client does not want [RFC7967-2.1]. */
+export function unwanted(silent: number, code: number): boolean {
+  return ((1 << ((code >> 5) - 1)) & silent) !== 0;
+}
+
+/** Octets of ETag and Observe, the options in front of a notification's tail. */
+export function observeBytes(eTag: Uint8Array | undefined, sequence: Uint8Array): number {
+  return (eTag === undefined ? 0 : 1 + eTag.length) + 1 + sequence.length;
+}
+
+/** Writes them; returns the offset behind them. */
+export function writeObserve(
+  bytes: Uint8Array,
+  start: number,
+  eTag: Uint8Array | undefined,
+  sequence: Uint8Array,
+): number {
+  let at = start;
+  if (eTag !== undefined) {
+    bytes[at++] = (OPTION.eTag << 4) | eTag.length;
+    bytes.set(eTag, at);
+    at += eTag.length;
+  }
+  const delta = OPTION.observe - (eTag === undefined ? 0 : OPTION.eTag);
+  bytes[at++] = (delta << 4) | sequence.length;
+  bytes.set(sequence, at);
+  return at + sequence.length;
+}

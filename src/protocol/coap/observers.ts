@@ -1,0 +1,126 @@
+// The observations of one endpoint: registered by token, replaced, cancelled, and served in turn.
+
+import type { Mailbox } from '../../contract/mailbox.ts';
+import type { Qos } from '../../contract/message.ts';
+import type { Outcome } from '../../contract/outcome.ts';
+import type { Wire } from '../../contract/wire.ts';
+import type { Downloads } from './block.ts';
+import type { Layer } from './layer.ts';
+import { CODE_OF } from './map.ts';
+import { type Observation, Observer, type ObserverHost } from './observe.ts';
+import { CODE } from './packet.ts';
+import type { Rendering } from './rendering.ts';
+
+/** What the observations need of their endpoint. */
+export interface ObservedEndpoint {
+  readonly wire: Wire;
+  readonly layer: Layer;
+  readonly now: number;
+  readonly downloads: Downloads;
+  delivered(qos: Qos): void;
+  /** Something was done outside of a call of the wire: ask for the next wake. */
+  schedule(): void;
+  evict(why: Outcome): void;
+}
+
+export class Observers implements ObserverHost {
+  private readonly endpoint: ObservedEndpoint;
+  private readonly observers = new Map<string, Observer>();
+  private sequence = 0;
+
+  constructor(endpoint: ObservedEndpoint) {
+    this.endpoint = endpoint;
+  }
+
+  get wire(): Wire {
+    return this.endpoint.wire;
+  }
+
+  get layer(): Layer {
+    return this.endpoint.layer;
+  }
+
+  get now(): number {
+    return this.endpoint.now;
+  }
+
+  get size(): number {
+    return this.observers.size;
+  }
+
+  nextSequence(): number {
+    this.sequence = (this.sequence + 1) & 0xff_ffff;
+    return this.sequence;
+  }
+
+  make(what: Observation, box: Mailbox): Observer {
+    return new Observer(what, box, this);
+  }
+
+  add(observer: Observer): void {
+    this.observers.set(observer.what.key, observer);
+  }
+
+  /** The client does not want it any more, or asks anew with the same token [RFC7641-3.6, 4.1]. */
+  forget(key: string): void {
+    const observer = this.observers.get(key);
+    this.observers.delete(key);
+    observer?.stop();
+  }
+
+  /** The client did not know what message `id` was about [RFC7641-3.6]. */
+  reset(id: number): void {
+    for (const observer of this.observers.values()) if (observer.lastId === id) this.ended(observer);
+  }
+
+  keep(operation: string, rest: Rendering): void {
+    const { downloads, now } = this.endpoint;
+    downloads.keep(operation, { code: CODE.content, ...rest }, now);
+  }
+
+  ended(observer: Observer): void {
+    this.observers.delete(observer.what.key);
+    observer.stop();
+    this.roomMade();
+  }
+
+  /** Ends one from this side, and says so [RFC7641-4.2]. */
+  dismiss(observer: Observer, code: number): void {
+    if (this.observers.get(observer.what.key) !== observer) return;
+    this.endpoint.layer.farewell(observer.what.token, code);
+    this.ended(observer);
+  }
+
+  /** Who got the room last comes last, so that one busy topic does not starve the others. */
+  roomMade(): void {
+    for (const observer of [...this.observers.values()]) {
+      const { key } = observer.what;
+      if (this.observers.get(key) !== observer) continue;
+      const before = observer.lastId;
+      observer.pull();
+      if (observer.lastId === before || this.observers.get(key) !== observer) continue;
+      this.observers.delete(key);
+      this.observers.set(key, observer);
+    }
+    this.endpoint.schedule();
+  }
+
+  /** One observation was taken away: its endpoint goes with it. */
+  evicted(why: Outcome): void {
+    this.endpoint.evict(why);
+  }
+
+  /** Every observer is told by an error notification that nothing more will come. [RFC7641-4.2] */
+  farewell(why: Outcome): void {
+    for (const { what } of this.observers.values()) this.endpoint.layer.farewell(what.token, CODE_OF[why]);
+  }
+
+  delivered(qos: Qos): void {
+    this.endpoint.delivered(qos);
+  }
+
+  clear(): void {
+    for (const observer of this.observers.values()) observer.stop();
+    this.observers.clear();
+  }
+}

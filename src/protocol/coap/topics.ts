@@ -1,0 +1,212 @@
+// The plain surface: `/t/{topic…}` is the topic. PUT and POST publish, GET reads and observes, DELETE clears.
+
+import { Message, NEVER, type Qos } from '../../contract/message.ts';
+import { isTopicFilter, isTopicName } from '../../contract/topic.ts';
+import { encodeUint } from './encode.ts';
+import { type Endpoint, hasTag, keyOf, qosOf, type Request } from './endpoint.ts';
+import type { Envelope } from './envelope.ts';
+import { contentFormatOf, metaOf } from './map.ts';
+import type { Observer } from './observe.ts';
+import { operationKey, type Refusal } from './options.ts';
+import { CODE, type CoapOption, NOTHING, OPTION } from './packet.ts';
+import { messageTag, render, type Shape, TOPICS } from './rendering.ts';
+
+/** [RFC7641-4.5] asks for 24 hours at most. */
+const PROBE_MS = 3_600_000;
+/** Messages of a filter with wildcards that wait for their observer; of one topic, only the newest. */
+const WILD_CAPACITY = 1_024;
+
+/** What the query says. */
+interface Wish {
+  readonly topic: string;
+  readonly qos: Qos;
+  readonly retain: boolean;
+  readonly expiresAt: number;
+  readonly shape: Shape;
+}
+
+export function serveTopic(request: Request, endpoint: Endpoint): void {
+  const wish = wishOf(request, endpoint.now);
+  if ('code' in wish) {
+    endpoint.refuseRequest(request, wish);
+    return;
+  }
+  switch (request.message.code) {
+    case CODE.get:
+      if (request.options.observe === 0) observe(request, endpoint, wish);
+      else read(request, endpoint, wish);
+      return;
+    case CODE.put:
+    case CODE.post:
+      publish(request, endpoint, wish, request.body, CODE.changed);
+      return;
+    case CODE.delete:
+      // An empty retained message clears the topic.
+      publish(request, endpoint, { ...wish, retain: true }, NOTHING, CODE.deleted);
+      return;
+    default:
+      endpoint.refuseRequest(request, { code: CODE.methodNotAllowed, why: 'GET, PUT, POST or DELETE' });
+  }
+}
+
+function wishOf({ options, exchange }: Request, now: number): Wish | Refusal {
+  const { path, query } = options;
+  const bad = (why: string): Refusal => ({ code: CODE.badRequest, why });
+  if (path.length < 2) return { code: CODE.notFound, why: `topics are under /${TOPICS}/` };
+  // A slash inside a segment would become two levels, and name another topic than the path does.
+  if (path.some((level) => level.includes('/'))) return bad('slash inside a path segment');
+  const qos = query.get('qos');
+  if (qos !== undefined && !/^[012]$/.test(qos)) return bad('qos is 0, 1 or 2');
+  const retain = query.get('retain') ?? 'false';
+  if (!/^(?:true|false|0|1|)$/.test(retain)) return bad('retain is true or false');
+  const expiry = query.get('expiry');
+  if (expiry !== undefined && !/^\d{1,9}$/.test(expiry)) return bad('expiry is in whole seconds');
+  const envelope = query.get('envelope');
+  if (envelope !== undefined && envelope !== 'json' && envelope !== 'cbor')
+    return bad('envelope is json or cbor');
+  const topic = path.slice(1).join('/');
+  return {
+    topic,
+    qos: qos === undefined ? qosOf(exchange) : (Number(qos) as Qos),
+    retain: retain === 'true' || retain === '1' || retain === '',
+    expiresAt: expiry === undefined ? NEVER : now + Number(expiry) * 1_000,
+    shape: { located: isWild(topic), envelope: envelope as Envelope | undefined },
+  };
+}
+
+function isWild(filter: string): boolean {
+  return filter.includes('+') || filter.includes('#') || filter.startsWith('$share/');
+}
+
+function publish(
+  request: Request,
+  endpoint: Endpoint,
+  wish: Wish,
+  payload: Uint8Array,
+  success: number,
+): void {
+  const { access } = endpoint;
+  if (!isTopicName(wish.topic, endpoint.hub.limits)) {
+    endpoint.refuseOutcome(request, 'topic-invalid');
+    return;
+  }
+  const failed = unmet(request, wish.topic, endpoint);
+  if (failed !== undefined) {
+    endpoint.refuseRequest(request, failed);
+    return;
+  }
+  const origin = { protocol: 'coap', client: access.client, principal: access.identity.principal };
+  const meta = metaOf(request.options.contentFormat, payload);
+  const { topic, qos, retain, expiresAt } = wish;
+  const outcome = endpoint.publish(
+    new Message(topic, payload, qos, retain, origin, endpoint.now, expiresAt, meta),
+  );
+  if (outcome === 'ok' || outcome === 'unmatched') endpoint.respondKept(request, success);
+  else endpoint.refuseOutcome(request, outcome);
+}
+
+/** What the request asks of the retained value first, and is not so [RFC7252-5.10.8]. */
+function unmet({ options }: Request, topic: string, endpoint: Endpoint): Refusal | undefined {
+  const { ifMatch, ifNoneMatch } = options;
+  if (ifMatch === undefined && !ifNoneMatch) return undefined;
+  const m = endpoint.access.retained(topic);
+  const failed: Refusal = {
+    code: CODE.preconditionFailed,
+    why: m === undefined ? 'no value' : 'another value',
+  };
+  if (ifNoneMatch && m !== undefined) return failed;
+  if (ifMatch === undefined) return undefined;
+  if (m === undefined) return failed;
+  return ifMatch.length === 0 || hasTag(ifMatch, messageTag(m)) ? undefined : failed;
+}
+
+function read(request: Request, endpoint: Endpoint, wish: Wish): void {
+  if (request.options.observe === 1) endpoint.observers.forget(keyOf(request.exchange.token)); // [RFC7641-3.6]
+  const m = endpoint.access.retained(wish.topic);
+  if (m === undefined) endpoint.refuseRequest(request, { code: CODE.notFound, why: 'no retained message' });
+  else respondWith(request, endpoint, m, wish.shape, []);
+}
+
+/** Answers with the message; false: the client accepts another format only. */
+export function respondWith(
+  request: Request,
+  endpoint: Endpoint,
+  m: Message,
+  shape: Shape,
+  observe: readonly CoapOption[],
+): boolean {
+  const { accept, eTags } = request.options;
+  const format = shape.envelope === undefined ? contentFormatOf(m.meta) : undefined;
+  if (accept !== undefined && shape.envelope === undefined && accept !== format) {
+    endpoint.refuseRequest(request, { code: CODE.notAcceptable, why: 'another Content-Format' }); // [RFC7252-5.10.4]
+    return false;
+  }
+  const { options, payload } = render(m, shape, endpoint.now);
+  const tag = messageTag(m);
+  const eTag = { number: OPTION.eTag, value: tag };
+  if (hasTag(eTags, tag)) {
+    const age = options.filter((o) => o.number === OPTION.maxAge);
+    endpoint.respond(request, CODE.valid, [eTag, ...observe, ...age]); // [RFC7252-5.10.6.2]
+  } else endpoint.respond(request, CODE.content, [eTag, ...observe, ...options], payload);
+  return true;
+}
+
+function observe(request: Request, endpoint: Endpoint, wish: Wish): void {
+  if (!isTopicFilter(wish.topic, endpoint.hub.limits)) {
+    endpoint.refuseOutcome(request, 'filter-invalid');
+    return;
+  }
+  const { observers, access, hub } = endpoint;
+  observers.forget(keyOf(request.exchange.token)); // the same token again replaces the observation [RFC7641-4.1]
+  if (observers.size >= hub.limits.subscriptionsPerClient) {
+    read(request, endpoint, wish); // an answer without Observe: not observed [RFC7641-4.1]
+    return;
+  }
+  register(request, endpoint, wish.topic, wish.qos, wish.shape, PROBE_MS, (observer) => {
+    const m = access.retained(wish.topic);
+    const first = [{ number: OPTION.observe, value: encodeUint(observer.sequence) }];
+    if (m !== undefined) return respondWith(request, endpoint, m, wish.shape, first);
+    // A topic without a value yet can be observed: 2.05 without payload starts the observation.
+    endpoint.respond(request, CODE.content, first);
+    return true;
+  });
+}
+
+/** Starts an observation: subscribes, lets `answer` respond, and undoes it when that returns false. */
+export function register(
+  request: Request,
+  endpoint: Endpoint,
+  filter: string,
+  qos: Qos,
+  shape: Shape,
+  probeMs: number,
+  answer: (started: { sequence: number }) => boolean,
+): Observer | undefined {
+  const { observers, access, layer } = endpoint;
+  const { token } = request.exchange;
+  const key = keyOf(token);
+  const wild = shape.located;
+  const box = access.mailbox(`${key}@${access.client}`, {
+    fresh: true,
+    keepMs: 0,
+    capacity: wild ? WILD_CAPACITY : 1,
+    overflow: wild ? 'drop-oldest' : 'conflate',
+  });
+  const operation = operationKey(request.message);
+  const szx = request.options.block2?.szx ?? layer.maxSzx;
+  const observer = observers.make({ key, token, filter, shape, operation, szx, probeMs }, box);
+  const subscription = { filter, qos, noLocal: false, tag: 0 };
+  const { outcome } = box.subscribe(subscription);
+  if (outcome !== 'ok') {
+    observer.stop();
+    endpoint.refuseOutcome(request, outcome);
+    return undefined;
+  }
+  if (!answer({ sequence: observers.nextSequence() })) {
+    observer.stop();
+    return undefined;
+  }
+  observers.add(observer);
+  observer.start(wild ? subscription : undefined);
+  return observer;
+}
