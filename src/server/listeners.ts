@@ -3,10 +3,13 @@
 import { readFileSync } from 'node:fs';
 import type { OwnedHub } from '../contract/hub.ts';
 import type { Protocol } from '../contract/wire.ts';
+import type { OscoreContexts } from '../protocol/coap/oscore.ts';
 import { type CoapSettings, coap, coapMessages, coapStream } from '../protocol/coap/protocol.ts';
 import { mqtt } from '../protocol/mqtt/protocol.ts';
+import { stomp } from '../protocol/stomp/protocol.ts';
 import { waymeetJson } from '../protocol/websocket/protocol.ts';
 import type { Credentials, TlsCredentials } from '../transport/contexts.ts';
+import { listenDtls } from '../transport/dtls.ts';
 import type { Listener, ListenerLimits, ListenerOptions } from '../transport/listener.ts';
 import type { Loop } from '../transport/loop.ts';
 import { listenTcp } from '../transport/tcp.ts';
@@ -15,7 +18,8 @@ import { listenUdp } from '../transport/udp.ts';
 import { listenUnix } from '../transport/unix.ts';
 import type { Engines } from './auth.ts';
 import type { PlannedListener, ProtocolName } from './config/listeners.ts';
-import type { TlsConfig } from './config/schema.ts';
+import type { CoapConfig, TlsConfig } from './config/schema.ts';
+import { readOscore } from './oscore.ts';
 import { listenWeb, type WebParts } from './web.ts';
 
 /** A listener that is open. */
@@ -72,6 +76,12 @@ async function openOn(host: string, plan: PlannedListener, parts: ListenerParts)
     case 'ws':
     case 'wss':
       return listenWeb(host, plan, hub, options, parts.web);
+    case 'dtls': {
+      const { proxy: _, ...datagrams } = options;
+      const { minVersion: _version, ...dtls } = tlsOptions(plan, parts.engines);
+      const listener = await listenDtls(towers(plan), hub, { ...datagrams, ...dtls, host, port: plan.port });
+      return { plan, listener, reload: (next) => listener.reload(credentialsOf(next)) };
+    }
     case 'udp': {
       const { proxy: _, ...datagrams } = options;
       return {
@@ -95,7 +105,19 @@ export function tower(name: ProtocolName, plan: PlannedListener): Protocol {
       return coapOn(plan);
     case 'waymeet':
       return waymeetJson();
+    case 'stomp':
+      return stomp();
   }
+}
+
+const contexts = new WeakMap<CoapConfig, OscoreContexts>();
+
+/** One set of contexts for all listeners of a configuration: a sequence number is taken once, wherever it arrives. */
+function oscoreOf(config: CoapConfig): OscoreContexts | undefined {
+  if (config.oscore === undefined) return undefined;
+  const found = contexts.get(config) ?? readOscore(config.oscore);
+  contexts.set(config, found);
+  return found;
 }
 
 /** CoAP as the carrier of the listener frames it. */
@@ -106,9 +128,11 @@ function coapOn({ type, coap: said }: PlannedListener): Protocol {
     requestsPerSecond: said.requestsPerSecond,
     rpcTimeoutMs: said.rpcTimeout,
     plugtest: said.plugtest,
+    oscore: oscoreOf(said),
   };
   switch (type) {
     case 'udp':
+    case 'dtls':
       return coap(settings);
     case 'ws':
     case 'wss':

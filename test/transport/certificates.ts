@@ -25,33 +25,42 @@ export class Authority {
     this.ca = this.read('ca.pem');
   }
 
-  issue(commonName: string, names: readonly string[] = [commonName]): Issued {
+  issue(commonName: string, names: readonly string[] = [commonName], kind: 'ec' | 'rsa' = 'ec'): Issued {
     const file = `leaf${this.count++}`;
     this.openssl(
-      ...['req', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'],
+      ...['req', '-nodes', '-newkey'],
+      ...(kind === 'rsa' ? ['rsa:2048'] : ['ec', '-pkeyopt', 'ec_paramgen_curve:P-256']),
       ...['-subj', `/CN=${commonName}`, '-keyout', `${file}.key`, '-out', `${file}.csr`],
     );
-    writeFileSync(
-      join(this.folder, `${file}.ext`),
-      `subjectAltName=${names.map((n) => `DNS:${n}`).join(',')}\n`,
-    );
-    this.openssl(
-      ...[
-        'x509',
-        '-req',
-        '-in',
-        `${file}.csr`,
-        '-CA',
-        'ca.pem',
-        '-CAkey',
-        'ca.key',
-        '-CAcreateserial',
-        '-days',
-        '2',
-      ],
-      ...['-extfile', `${file}.ext`, '-out', `${file}.pem`],
-    );
+    this.sign(file, `subjectAltName=${names.map((n) => `DNS:${n}`).join(',')}`, 'ca');
     return { cert: this.read(`${file}.pem`), key: this.read(`${file}.key`), ca: this.ca };
+  }
+
+  /** A certificate whose issuer's certificate, `middle`, this authority has issued; `chain` has both. */
+  issueBelow(middle: string, commonName: string, isAuthority: boolean): { leaf: Issued; chain: string } {
+    const file = `middle${this.count++}`;
+    this.openssl(
+      ...['req', '-nodes', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256'],
+      ...['-subj', `/CN=${middle}`, '-keyout', `${file}.key`, '-out', `${file}.csr`],
+    );
+    const constraint = isAuthority ? 'critical,CA:TRUE' : 'CA:FALSE';
+    this.sign(file, `basicConstraints=${constraint}`, 'ca');
+    const leaf = `leaf${this.count++}`;
+    this.openssl(
+      ...['req', '-nodes', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256'],
+      ...['-subj', `/CN=${commonName}`, '-keyout', `${leaf}.key`, '-out', `${leaf}.csr`],
+    );
+    this.sign(leaf, `subjectAltName=DNS:${commonName}`, file);
+    const issued = { cert: this.read(`${leaf}.pem`), key: this.read(`${leaf}.key`), ca: this.ca };
+    return { leaf: issued, chain: issued.cert + this.read(`${file}.pem`) };
+  }
+
+  private sign(file: string, extensions: string, issuer: string): void {
+    writeFileSync(join(this.folder, `${file}.ext`), `${extensions}\n`);
+    this.openssl(
+      ...['x509', '-req', '-in', `${file}.csr`, '-CA', `${issuer}.pem`, '-CAkey', `${issuer}.key`],
+      ...['-CAcreateserial', '-days', '2', '-extfile', `${file}.ext`, '-out', `${file}.pem`],
+    );
   }
 
   remove(): void {

@@ -68,6 +68,7 @@ test('publish, retained by filter and page, forgotten by filter', async () => {
 
 test('live events: figures at once, then who comes and goes', async () => {
   const seen = events(await fetch(`${api}/events`));
+  expect((await seen.next()).value).toMatchObject({ type: 'recent', data: expect.any(Array) });
   expect((await seen.next()).value).toMatchObject({ type: 'figures', data: { clients: expect.any(Number) } });
   const device = await connectAsync(hub.address('mqtt'), { clientId: 'live' });
   let event = (await seen.next()).value!;

@@ -117,6 +117,7 @@ async function followOnce(): Promise<void> {
   for await (const { type, data } of readEvents(response)) {
     if (type === 'figures')
       history.value = [...history.value, JSON.parse(data) as Figures].slice(-KEPT_FIGURES);
+    else if (type === 'recent') happened.value = (JSON.parse(data) as HubEvent[]).reverse();
     else happened.value = [JSON.parse(data) as HubEvent, ...happened.value].slice(0, KEPT_EVENTS);
   }
   live.value = 'off';

@@ -2,6 +2,7 @@
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { z } from 'zod';
+import type { HubEvent } from '../../contract/inspect.ts';
 import { EVENT_HEADERS, encodeEvent, encodeJson } from '../../protocol/http/encode.ts';
 import { Refusal } from '../../protocol/http/packet.ts';
 import { readBody, sendAnswer } from '../exchange.ts';
@@ -14,6 +15,8 @@ export const API_ROOT = '/api/v1';
 
 const MAX_BODY_BYTES = 1_048_576;
 const FIGURES_MS = 1_000;
+/** What happened lately is told to whoever begins to look. */
+const MAX_RECENT = 500;
 /** Events that a slow viewer has not taken: beyond it they are left out, and the next figures say how many. */
 const MAX_UNSENT_BYTES = 1_048_576;
 
@@ -29,7 +32,8 @@ export class Api {
   private readonly document: object;
   private readonly viewers = new Set<Viewer>();
   private ticking: NodeJS.Timeout | undefined;
-  private unwatch: (() => void) | undefined;
+  private readonly recent: HubEvent[] = [];
+  private readonly unwatch: () => void;
 
   constructor(host: ApiHost, guard: Guard) {
     this.host = host;
@@ -37,6 +41,7 @@ export class Api {
     const all = operations(host);
     this.routes = all.map((operation) => ({ operation, pattern: operation.path.slice(1).split('/') }));
     this.document = openApi(all, host.version);
+    this.unwatch = host.hub.inspection.watch((event) => this.tell(event));
   }
 
   async serve(
@@ -72,6 +77,7 @@ export class Api {
     for (const { response } of this.viewers) response.end();
     this.viewers.clear();
     this.rest();
+    this.unwatch();
   }
 
   private async bodyOf(request: IncomingMessage, schema: z.ZodType): Promise<unknown> {
@@ -111,8 +117,8 @@ export class Api {
     response.writeHead(200, EVENT_HEADERS);
     const viewer: Viewer = { response, missed: 0 };
     this.viewers.add(viewer);
-    this.unwatch ??= this.host.hub.inspection.watch((event) => this.tell(event.kind, event));
     this.ticking ??= setInterval(() => this.tick(), FIGURES_MS);
+    response.write(encodeEvent(this.recent, undefined, 'recent'));
     response.write(encodeEvent(this.host.figures(), undefined, 'figures'));
     response.once('close', () => {
       this.viewers.delete(viewer);
@@ -120,12 +126,10 @@ export class Api {
     });
   }
 
-  /** Nobody looks: nothing is watched. */
+  /** Nobody looks: no figures are made. */
   private rest(): void {
     clearInterval(this.ticking);
     this.ticking = undefined;
-    this.unwatch?.();
-    this.unwatch = undefined;
   }
 
   private tick(): void {
@@ -137,8 +141,11 @@ export class Api {
     }
   }
 
-  private tell(kind: string, event: object): void {
-    const text = encodeEvent(event, undefined, kind);
+  private tell(event: HubEvent): void {
+    this.recent.push(event);
+    if (this.recent.length > MAX_RECENT) this.recent.shift();
+    if (this.viewers.size === 0) return;
+    const text = encodeEvent(event, undefined, event.kind);
     for (const viewer of this.viewers) send(viewer, text);
   }
 }

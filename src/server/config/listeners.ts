@@ -3,7 +3,7 @@
 import type { AuthConfig, CoapConfig, Config, ListenerConfig, MqttConfig, TlsConfig } from './schema.ts';
 
 export type ListenerType = ListenerConfig['type'];
-export type ProtocolName = 'mqtt' | 'waymeet' | 'coap';
+export type ProtocolName = 'mqtt' | 'waymeet' | 'coap' | 'stomp';
 
 /** One listener with everything it inherits filled in. Sizes in octets, times in ms; Infinity: no limit. */
 export interface PlannedListener {
@@ -35,12 +35,13 @@ export interface PlannedListener {
 
 /** What each kind of listener may speak. */
 export const SPOKEN: Readonly<Record<ListenerType, readonly ProtocolName[]>> = {
-  tcp: ['mqtt', 'coap'],
-  tls: ['mqtt', 'coap'],
-  unix: ['mqtt', 'coap'],
-  ws: ['mqtt', 'waymeet', 'coap'],
-  wss: ['mqtt', 'waymeet', 'coap'],
+  tcp: ['mqtt', 'coap', 'stomp'],
+  tls: ['mqtt', 'coap', 'stomp'],
+  unix: ['mqtt', 'coap', 'stomp'],
+  ws: ['mqtt', 'waymeet', 'coap', 'stomp'],
+  wss: ['mqtt', 'waymeet', 'coap', 'stomp'],
   udp: ['coap'],
+  dtls: ['coap'],
 };
 
 /** The listeners of a configuration. */
@@ -80,7 +81,12 @@ export function engineOf(auth: AuthConfig): 'open' | 'file' {
 }
 
 export function isSecure(type: ListenerType): boolean {
-  return type === 'tls' || type === 'wss';
+  return type === 'tls' || type === 'wss' || type === 'dtls';
+}
+
+/** Whether it has its ports among those of UDP. */
+export function isDatagram(type: ListenerType): boolean {
+  return type === 'udp' || type === 'dtls';
 }
 
 /** Whether only this machine can reach it. */
@@ -90,9 +96,11 @@ export function isLoopback(host: string): boolean {
 
 function usual(config: Config): ListenerConfig[] {
   const certified = config.tls.cert !== undefined;
+  // Devices have shared keys more often than certificates; browsers and MQTT clients do not.
+  const secured = (type: ListenerType) => certified || (type === 'dtls' && config.tls.psk !== undefined);
   const found: ListenerConfig[] = [];
   const add = (name: string, type: ListenerType, port: number | 'off', only?: ProtocolName) => {
-    if (port === 'off' || (isSecure(type) && !certified)) return;
+    if (port === 'off' || (isSecure(type) && !secured(type))) return;
     const protocols = only === undefined ? {} : { protocols: [only] };
     found.push({ name, type, port, proxy: false, limits: {}, mqtt: {}, ...protocols });
   };
@@ -103,6 +111,9 @@ function usual(config: Config): ListenerConfig[] {
   add('coap', 'udp', config.ports.coap);
   add('coap-tcp', 'tcp', config.ports.coapTcp, 'coap');
   add('coaps-tcp', 'tls', config.ports.coapsTcp, 'coap');
+  add('coaps', 'dtls', config.ports.coaps);
+  add('stomp', 'tcp', config.ports.stomp, 'stomp');
+  add('stomps', 'tls', config.ports.stomps, 'stomp');
   return found;
 }
 

@@ -20,6 +20,7 @@ test('nothing configured: this machine alone, everything on, no TLS', () => {
     ['web', 'ws', 8080, '127.0.0.1,::1'],
     ['coap', 'udp', 5683, '127.0.0.1,::1'],
     ['coap-tcp', 'tcp', 5683, '127.0.0.1,::1'],
+    ['stomp', 'tcp', 61613, '127.0.0.1,::1'],
   ]);
   expect(config!.limits.queueBytes).toBe(256e6);
   expect(config!.limits.sessionExpiry).toBe(Number.POSITIVE_INFINITY);
@@ -36,8 +37,17 @@ test('a certificate at the top brings the TLS listeners', () => {
     'coap',
     'coap-tcp',
     'coaps-tcp',
+    'coaps',
+    'stomp',
+    'stomps',
   ]);
   expect(plan(config!)[1]!.tls.cert).toBe('/etc/c.pem');
+});
+
+test('shared keys at the top bring CoAP over DTLS', () => {
+  const { config } = yaml('tls: {psk: keys}');
+  expect(plan(config!).map((l) => [l.name, l.type, l.port])).toContainEqual(['coaps', 'dtls', 5684]);
+  expect(plan(config!).map((l) => l.name)).not.toContain('mqtts');
 });
 
 const MISTAKES: [title: string, text: string, problems: string[]][] = [

@@ -2,7 +2,15 @@
 
 import { ruleFault } from '../../auth/acl.ts';
 import { aclOf } from './acl.ts';
-import { engineOf, isLoopback, isSecure, type PlannedListener, plan, SPOKEN } from './listeners.ts';
+import {
+  engineOf,
+  isDatagram,
+  isLoopback,
+  isSecure,
+  type PlannedListener,
+  plan,
+  SPOKEN,
+} from './listeners.ts';
 import type { Config, ListenerConfig } from './schema.ts';
 import type { Path } from './source.ts';
 
@@ -43,8 +51,8 @@ function ofListener(l: PlannedListener, written: ListenerConfig, index: number):
     const text = `belongs to type: unix, not to ${l.type}; the paths of WebSockets are web.mqtt and web.json`;
     found.push({ at: at('path'), text });
   }
-  if (l.proxy && l.type === 'udp')
-    found.push({ at: at('proxy'), text: 'is for streams, not for udp: leave it out' });
+  if (l.proxy && isDatagram(l.type))
+    found.push({ at: at('proxy'), text: `is for streams, not for ${l.type}: leave it out` });
   for (const protocol of l.protocols) {
     if (SPOKEN[l.type].includes(protocol)) continue;
     const fits = Object.entries(SPOKEN).flatMap(([type, spoken]) =>
@@ -63,7 +71,7 @@ function ofListener(l: PlannedListener, written: ListenerConfig, index: number):
   return found;
 }
 
-const USUAL_PORTS = { tcp: 1883, tls: 8883, ws: 8080, wss: 8443, udp: 5683 };
+const USUAL_PORTS = { tcp: 1883, tls: 8883, ws: 8080, wss: 8443, udp: 5683, dtls: 5684 };
 
 /** Listeners that a network can reach and that ask nobody who they are. */
 function ofDoors(config: Config, listeners: readonly PlannedListener[]): Found[] {
@@ -106,7 +114,7 @@ function twice(listeners: readonly PlannedListener[]): Found[] {
       found.push({ at: ['listeners', i, 'name'], text: `'${l.name}' is the name of an earlier listener` });
     names.add(l.name);
     for (const host of l.port === 0 ? [] : l.hosts) {
-      const place = `${l.type === 'udp' ? 'udp' : 'tcp'} ${host}:${l.port}`;
+      const place = `${isDatagram(l.type) ? 'udp' : 'tcp'} ${host}:${l.port}`;
       const other = places.get(place);
       if (other !== undefined) {
         found.push({

@@ -51,7 +51,7 @@ const serverName = z.strictObject({
   key: required('The private key of `cert`, PEM.', path, LIVE),
 });
 
-const tls = group('Certificates of every TLS listener that has none of its own.', tlsShape());
+const tls = group('Certificates of every TLS and DTLS listener that has none of its own.', tlsShape());
 
 const mqttShape = {
   maxKeepAliveSeconds: preset(
@@ -81,6 +81,10 @@ const coap = group('CoAP at every listener that speaks it.', {
   body: preset('The largest body that is put together from blocks.', size(1_024, 268_435_456), '1MiB'),
   requestsPerSecond: preset('Requests a second of one endpoint, on average.', limit(1), 'none'),
   rpcTimeout: preset('How long a call of `/rpc/{topic}` waits for its answer.', span, '10s'),
+  oscore: optional(
+    'OSCORE contexts, one line each: `user:their id:our id:secret[:salt[:context]]`, all but the user in hex.',
+    path,
+  ),
   plugtest: preset(
     'Serve the resources of the ETSI CoAP plugtests, for interoperability suites.',
     flag,
@@ -133,13 +137,13 @@ const listenerLimits = group('Limits of this listener alone.', {
 export const listener = z.strictObject({
   name: required('What logs, metrics and errors call it.', text),
   type: preset(
-    'What carries it: `tcp`, `tls`, a unix socket, HTTP with WebSocket (`ws`, `wss`), or `udp`.',
-    oneOf('tcp', 'tls', 'unix', 'ws', 'wss', 'udp'),
+    'What carries it: `tcp`, `tls`, a unix socket, HTTP with WebSocket (`ws`, `wss`), `udp`, or `dtls` over UDP.',
+    oneOf('tcp', 'tls', 'unix', 'ws', 'wss', 'udp', 'dtls'),
     'tcp',
   ),
   protocols: optional(
-    'What is spoken there: `mqtt` and `coap` on streams and WebSocket, `waymeet` (JSON) on WebSocket, `coap` on UDP. All that fit, unless said.',
-    listOf(oneOf('mqtt', 'waymeet', 'coap')),
+    'What is spoken there: `mqtt`, `coap` and `stomp` on streams and WebSocket, `waymeet` (JSON) on WebSocket, `coap` on UDP and DTLS. All that fit, unless said.',
+    listOf(oneOf('mqtt', 'waymeet', 'coap', 'stomp')),
   ),
   host: optional('Addresses to listen on; the top-level `host` unless said.', listOf(text)),
   port: optional('The port.', portNumber),
@@ -235,6 +239,9 @@ export const schema = z.strictObject({
     coap: preset('CoAP over UDP.', port, 5683),
     coapTcp: preset('CoAP over TCP.', port, 5683),
     coapsTcp: preset('CoAP over TLS, once `tls.cert` is given.', port, 5684),
+    coaps: preset('CoAP over DTLS, once `tls.cert` or `tls.psk` is given.', port, 5684),
+    stomp: preset('STOMP over TCP.', port, 61613),
+    stomps: preset('STOMP over TLS, once `tls.cert` is given.', port, 61614),
   }),
   listeners: list('Where the hub listens. Given: these instead of the usual ones of `ports`.', listener),
   tls,
@@ -281,6 +288,7 @@ export const schema = z.strictObject({
       secret: true,
     }),
     coap: preset('The path of CoAP over WebSocket; clients expect no other.', text, '/.well-known/coap'),
+    stomp: preset('The path of STOMP over WebSocket.', text, '/stomp'),
     metrics: preset('Serve `/metrics` for Prometheus.', flag, true),
     health: preset('Serve `/health`, `/health/live` and `/health/ready`.', flag, true),
     origins: optional(

@@ -171,7 +171,7 @@ export function ClientsPage() {
           )}
           {chosen.value !== undefined && (
             <>
-              <h2>History since this page was opened</h2>
+              <h2>History</h2>
               <ol class="happened">
                 {happened.value
                   .filter((e) => (e.client?.client ?? e.session) === chosen.value!.name)

@@ -83,7 +83,7 @@ export function OverviewPage() {
         </section>
         <section class="card">
           <h2>What happens</h2>
-          {happened.value.length === 0 && <p class="quiet">Nothing since this page was opened.</p>}
+          {happened.value.length === 0 && <p class="quiet">Nothing yet.</p>}
           <ol class="happened">
             {happened.value.slice(0, 60).map((e, i) => (
               <li key={happened.value.length - i}>

@@ -38,7 +38,9 @@ export function TopicsPage() {
           {count(topicCount.value)} levels, {count(root.all)} messages
           {left.value > 0 ? `, ${count(left.value)} of topics beyond the most that are shown` : ''}
         </span>
-        {state.value !== '' && <span class="fault">{state.value}</span>}
+        {state.value !== '' && (
+          <span class={state.value === 'connecting' ? 'quiet' : 'fault'}>{state.value}</span>
+        )}
       </div>
       <div class="two wide-left grow">
         <VirtualList
