@@ -22,6 +22,8 @@ import type { CoapConfig, TlsConfig } from './config/schema.ts';
 import { readOscore } from './oscore.ts';
 import { listenWeb, type WebParts } from './web.ts';
 
+const ALL_COAP_NODES = '224.0.1.187'; // [RFC7252-12.8]
+
 /** A listener that is open. */
 export interface OpenListener {
   readonly plan: PlannedListener;
@@ -86,7 +88,12 @@ async function openOn(host: string, plan: PlannedListener, parts: ListenerParts)
       const { proxy: _, ...datagrams } = options;
       return {
         plan,
-        listener: await listenUdp(tower('coap', plan), hub, { ...datagrams, host, port: plan.port }),
+        listener: await listenUdp(tower('coap', plan), hub, {
+          ...datagrams,
+          host,
+          port: plan.port,
+          groups: plan.coap.multicast ? [ALL_COAP_NODES] : [],
+        }),
       };
     }
   }

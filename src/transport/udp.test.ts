@@ -154,3 +154,16 @@ test('a datagram larger than UDP carries is lost, and counted as sent', async ()
   expect(await a.next()).toBe('after\n');
   await until(() => protocol.peers[0]!.wire.unsent === 0, 'nothing unsent');
 });
+
+test('a group is heard on the interface of the host, and answered from the own address', async () => {
+  const { client, listener, protocol } = await setUp({ groups: ['224.0.1.187'] });
+  const { socket, next } = await client();
+  const { port } = new URL(listener.address.replace('line:', 'udp:'));
+  const from = new Promise<number>((resolve) => {
+    socket.once('message', (_bytes, { port: sender }) => resolve(sender));
+  });
+  socket.setMulticastInterface('127.0.0.1');
+  socket.send('echo one\n', Number(port), '224.0.1.187');
+  expect([await next(), await from]).toEqual(['one\n', Number(port)]);
+  expect(protocol.peers.map((peer) => peer.wire.multicast)).toEqual([true]);
+});
