@@ -309,9 +309,19 @@ export const schema = z.strictObject({
   web: group('What web listeners serve.', {
     mqtt: preset('The path of MQTT over WebSocket.', text, '/mqtt'),
     json: preset('The path of JSON over WebSocket.', text, '/waymeet'),
+    page: preset('Serve the dashboard, with its test client.', flag, true),
+    topics: preset('Serve messages over HTTP: `/topics`, `/subscribe`, `/request`, `/publish`.', flag, true),
+    api: preset('Serve the admin API under `/api/v1`; the dashboard needs it.', flag, true),
+    adminPassword: optional(
+      'The password of `admin` in dashboard and API. Unless said: none is asked on loopback with `auth.engine` open, else a random one is printed at start.',
+      text,
+      { secret: true },
+    ),
+    viewerPassword: optional('The password of `viewer`, who may look and change nothing.', text, {
+      secret: true,
+    }),
     coap: preset('The path of CoAP over WebSocket; clients expect no other.', text, '/.well-known/coap'),
     stomp: preset('The path of STOMP over WebSocket.', text, '/stomp'),
-    page: preset('Serve the page to try it.', flag, true),
     metrics: preset('Serve `/metrics` for Prometheus.', flag, true),
     health: preset('Serve `/health`, `/health/live` and `/health/ready`.', flag, true),
     origins: optional(
