@@ -25,7 +25,7 @@ COPY package.json LICENSE ./
 RUN mkdir /data && chown node:node /data
 USER node
 VOLUME /data
-EXPOSE 1883 8883 8080 8443 5683/udp
+EXPOSE 1883 8883 8080 8443 5683/udp 61613 61614
 HEALTHCHECK --interval=30s --timeout=3s --start-period=10s \
   CMD ["node", "-e", "fetch('http://127.0.0.1:8080/health').then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
 # Node is process 1 and hears SIGTERM itself; SIGHUP reloads.

@@ -96,7 +96,15 @@ export function read(datagram: Uint8Array): Told {
   return told as unknown as Told;
 }
 
-export const FLAG = { dup: 0x80, minusOne: 0x60, retain: 0x10, will: 0x08, clean: 0x04, predefined: 1, short: 2 };
+export const FLAG = {
+  dup: 0x80,
+  minusOne: 0x60,
+  retain: 0x10,
+  will: 0x08,
+  clean: 0x04,
+  predefined: 1,
+  short: 2,
+};
 
 export function qosFlag(qos: number): number {
   return (qos & 3) << 5;

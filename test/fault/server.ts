@@ -51,6 +51,8 @@ export class Server {
       'ports-web': 'off',
       'ports-coap': 'off',
       'ports-coaps': 'off',
+      'ports-coap-tcp': 'off',
+      'ports-stomp': 'off',
       'log-format': 'json',
       'store-path': options.store,
       'store-durability': options.durability ?? 'full',

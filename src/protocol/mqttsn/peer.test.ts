@@ -30,7 +30,13 @@ async function listener(b: Broker, filter = '#'): Promise<() => Promise<string[]
   };
 }
 
-async function say(b: Broker, topic: string, payload: string, qos: 0 | 1 | 2 = 0, retain = false): Promise<void> {
+async function say(
+  b: Broker,
+  topic: string,
+  payload: string,
+  qos: 0 | 1 | 2 = 0,
+  retain = false,
+): Promise<void> {
   const client = new MqttClient(b, 4);
   await client.connect(`speaker ${topic}`);
   client.publish(topic, Buffer.from(payload), { qos, retain, id: qos === 0 ? 0 : 9 });
@@ -199,7 +205,9 @@ describe('publishing', () => {
     expect(await d.ask('PUBLISH', [qosFlag(1), id, 5], '21')).toEqual([
       { type: 'PUBACK', topicId: id, id: 5, code: 0 },
     ]);
-    expect(await d.ask('PUBLISH', [qosFlag(2) | FLAG.retain, id, 6], '22')).toEqual([{ type: 'PUBREC', id: 6 }]);
+    expect(await d.ask('PUBLISH', [qosFlag(2) | FLAG.retain, id, 6], '22')).toEqual([
+      { type: 'PUBREC', id: 6 },
+    ]);
     expect(await d.ask('PUBLISH', [qosFlag(2) | FLAG.retain | FLAG.dup, id, 6], '22')).toEqual([
       { type: 'PUBREC', id: 6 },
     ]);
