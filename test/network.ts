@@ -9,6 +9,7 @@ import { createHub } from '../src/hub/hub.ts';
 import { coap, coapMessages, coapStream } from '../src/protocol/coap/protocol.ts';
 import type { MqttOptions } from '../src/protocol/mqtt/options.ts';
 import { mqtt } from '../src/protocol/mqtt/protocol.ts';
+import { mqttsn } from '../src/protocol/mqttsn/protocol.ts';
 import { stomp } from '../src/protocol/stomp/protocol.ts';
 import { waymeetJson } from '../src/protocol/websocket/protocol.ts';
 import { MemoryStore } from '../src/store/memory.ts';
@@ -106,6 +107,7 @@ export class Broker {
       coapMessages(),
       waymeetJson(),
       stomp(),
+      mqttsn(),
     ];
   }
 

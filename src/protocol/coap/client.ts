@@ -107,7 +107,7 @@ export class CoapClient implements Peer {
     payload: Uint8Array,
     ended: ((acknowledged: boolean) => void) | undefined,
   ): number {
-    if (this.datagrams !== undefined) return this.datagrams.request(code, token, options, payload, ended);
+    if (this.datagrams !== undefined) return this.datagrams.push(code, token, options, payload, ended);
     this.frames!.send(code, token, options, payload);
     return -1;
   }

@@ -81,6 +81,10 @@ const coap = group('CoAP at every listener that speaks it.', {
   body: preset('The largest body that is put together from blocks.', size(1_024, 268_435_456), '1MiB'),
   requestsPerSecond: preset('Requests a second of one endpoint, on average.', limit(1), 'none'),
   rpcTimeout: preset('How long a call of `/rpc/{topic}` waits for its answer.', span, '10s'),
+  oscore: optional(
+    'OSCORE contexts, one line each: `user:their id:our id:secret[:salt[:context]]`, all but the user in hex.',
+    path,
+  ),
   plugtest: preset(
     'Serve the resources of the ETSI CoAP plugtests, for interoperability suites.',
     flag,
