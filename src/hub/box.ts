@@ -146,7 +146,7 @@ export abstract class Box implements Settler, Deferred, QueueOwner {
   /** Delivers at once or queues; `lasting`: it is stored, if its box is. False: there was no room. */
   protected wait(m: Message, qos: Qos, grant: Grant, replayed: boolean, lasting = qos > 0): boolean {
     const direct = this.keeps && this.waiting === 0 && qos < 2 && qos > 0 ? this.seat(qos, m) : undefined;
-    if (direct === undefined && !this.makeRoom(m)) return false;
+    if (direct === undefined && !this.makeRoom(m, replayed)) return false;
     const journal = lasting ? this.journal : undefined;
     const page = journal?.pageFor(this);
     const item = new Item(this.nextSeq++, m, qos, grant, replayed, page);
@@ -160,28 +160,37 @@ export abstract class Box implements Settler, Deferred, QueueOwner {
     return true;
   }
 
-  /** Makes room for one more, by the overflow policy. False: the new one is not taken. */
-  private makeRoom(m: Message): boolean {
+  /**
+   * Whether a message of `weight` octets is beyond a limit. What is retained comes all at once when a client subscribes: no limit may cut
+   * that, unless only the newest counts.
+   */
+  private full(weight: number, replayed: boolean): boolean {
+    const { queue } = this;
     const { capacity, bytes, overflow } = this.limits;
-    const full = this.queue.length >= capacity || this.queue.bytes + weightOf(m) > bytes;
-    if (!full) {
+    if (overflow === 'conflate') return queue.length >= capacity || queue.bytes + weight > bytes;
+    if (replayed) return false;
+    return queue.length - queue.replays >= capacity || queue.bytes - queue.replayBytes + weight > bytes;
+  }
+
+  /** Makes room for one more, by the overflow policy. False: the new one is not taken. */
+  private makeRoom(m: Message, replayed: boolean): boolean {
+    const weight = weightOf(m);
+    if (!this.full(weight, replayed)) {
       if (!this.host.pressed || this.stored) return true;
       this.host.dropped('memory', 1);
       return false;
     }
-    if (overflow === 'drop-newest') {
-      this.host.dropped('queue-full', 1);
-      return false;
-    }
+    const { capacity, overflow } = this.limits;
     if (overflow === 'evict' && this.attended) {
       this.host.dropped('queue-full', 1);
       this.evict('slow-consumer');
       return false;
     }
-    while (
-      this.queue.length > 0 &&
-      (this.queue.length >= capacity || this.queue.bytes + weightOf(m) > bytes)
-    ) {
+    if (overflow === 'drop-newest' || (overflow !== 'conflate' && this.queue.peek()?.replayed === true)) {
+      this.host.dropped('queue-full', 1);
+      return false;
+    }
+    while (this.queue.length > 0 && this.full(weight, replayed)) {
       const oldest = this.queue.shiftLeast();
       if (overflow === 'conflate') this.discard(oldest);
       else this.drop(oldest, 'queue-full');

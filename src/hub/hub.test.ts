@@ -488,6 +488,32 @@ test('[MQTT5-4.8.2-4] exactly once in a group stays with the member that it was 
   expect(again.got.map((d) => [d.text, d.again])).toEqual([['1', true]]);
 });
 
+test.each(['drop-newest', 'drop-oldest', 'evict'] as const)(
+  '%s: no queue limit cuts what is retained',
+  async (overflow) => {
+    const bench = await new Bench({ retainedMessages: 50, queueMessages: 5, overflow }).open();
+    const publisher = await bench.client('p');
+    const names = Array.from({ length: 50 }, (_, i) => `r${i}`);
+    for (const name of names) publisher.publish(`kept/${name}`, name, 1, { retain: true });
+    const slow = await bench.client('slow', 1_000_000);
+    slow.room = 0;
+    slow.subscribe('kept/#');
+    slow.box.replay({ filter: 'kept/#', qos: 1, noLocal: false, tag: 0 });
+    const live = ['a', 'b', 'c', 'd', 'e'];
+    for (const text of live) publisher.publish('kept/live', text); // a queue's worth beside them
+    expect(slow.evicted).toBeUndefined();
+    await bench.settle();
+    await bench.crash();
+    const back = await bench.client('slow', 1_000_000);
+    expect(back.texts().sort()).toEqual([...names, ...live].sort());
+    back.room = 0;
+    const again = await bench.client('p');
+    for (let i = 0; i < 7; i++) again.publish('kept/live', `${i}`);
+    expect(bench.hub.stats.queuedMessages).toBe(5); // what is gone counts no more
+    expect(back.evicted).toBe(overflow === 'evict' ? 'slow-consumer' : undefined);
+  },
+);
+
 test('retained: the last value, for a new subscriber, over a crash; an empty payload forgets', async () => {
   const bench = await new Bench().open();
   const p = await bench.client('p');

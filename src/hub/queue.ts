@@ -75,6 +75,9 @@ interface Chunk {
   count: number;
   firstSeq: number;
   bytes: number;
+  /** What of it comes from the retained store. */
+  replays: number;
+  replayBytes: number;
 }
 
 /** The mailbox that a queue belongs to. */
@@ -96,6 +99,9 @@ export class Queue {
   resident = 0;
   /** How many of them have QoS 0. */
   unassured = 0;
+  /** How many of them come from the retained store, and their octets. */
+  replays = 0;
+  replayBytes = 0;
   private chunks = NO_CHUNKS;
   private first = 0;
   private readonly owner: QueueOwner;
@@ -134,17 +140,36 @@ export class Queue {
         count: 1,
         firstSeq: item.seq,
         bytes: weight,
+        replays: 0,
+        replayBytes: 0,
       });
     }
     this.length++;
     this.bytes += weight;
     this.weigh(weight);
+    if (item.replayed) this.countReplays(this.chunks[this.chunks.length - 1]!, 1, weight);
     if (item.qos === 0) this.unassured++;
+  }
+
+  private countReplays(chunk: Chunk, count: number, bytes: number): void {
+    chunk.replays += count;
+    chunk.replayBytes += bytes;
+    this.replays += count;
+    this.replayBytes += bytes;
   }
 
   /** A stored page of an earlier run: its items from the first of `seqs` on wait. */
   pushStored(page: Page, seqs: readonly number[], bytes: number): void {
-    this.append({ page, items: undefined, head: 0, count: seqs.length, firstSeq: seqs[0]!, bytes });
+    this.append({
+      page,
+      items: undefined,
+      head: 0,
+      count: seqs.length,
+      firstSeq: seqs[0]!,
+      bytes,
+      replays: 0,
+      replayBytes: 0,
+    });
     this.length += seqs.length;
     this.bytes += bytes;
   }
@@ -168,6 +193,7 @@ export class Queue {
     this.bytes -= weight;
     this.weigh(-weight);
     if (item.qos === 0) this.unassured--;
+    if (item.replayed) this.countReplays(chunk, -1, -weight);
     if (chunk.count === 0) this.dropFirstChunk();
     else chunk.firstSeq = items[chunk.head]!.seq;
     return item;
@@ -194,9 +220,18 @@ export class Queue {
       const from = chunk.firstSeq;
       chunk.items = this.owner.load(chunk.page!).filter((item) => item.seq >= from);
       chunk.head = 0;
-      // What came back from an earlier run was weighed without the bodies that it shares with other queues.
+      // What came back from an earlier run was weighed without the bodies that it shares with other queues, and without a look at where it is from.
       let bytes = 0;
-      for (const item of chunk.items) bytes += weightOf(item.message);
+      let replays = 0;
+      let replayBytes = 0;
+      for (const item of chunk.items) {
+        const weight = weightOf(item.message);
+        bytes += weight;
+        if (!item.replayed) continue;
+        replays++;
+        replayBytes += weight;
+      }
+      this.countReplays(chunk, replays - chunk.replays, replayBytes - chunk.replayBytes);
       this.bytes += bytes - chunk.bytes;
       chunk.bytes = bytes;
       this.weigh(bytes);
@@ -238,5 +273,7 @@ export class Queue {
     this.bytes = 0;
     this.weigh(-this.resident);
     this.unassured = 0;
+    this.replays = 0;
+    this.replayBytes = 0;
   }
 }

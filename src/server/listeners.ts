@@ -24,6 +24,8 @@ import type { CoapConfig, MqttSnConfig, TlsConfig } from './config/schema.ts';
 import { readOscore } from './oscore.ts';
 import { listenWeb, type WebParts } from './web.ts';
 
+const ALL_COAP_NODES = '224.0.1.187'; // [RFC7252-12.8]
+
 /** A listener that is open. */
 export interface OpenListener {
   readonly plan: PlannedListener;
@@ -87,7 +89,10 @@ async function openOn(host: string, plan: PlannedListener, parts: ListenerParts)
     case 'udp': {
       const { proxy: _, ...datagrams } = options;
       const name = plan.protocols[0]!;
-      const special = name === 'mqttsn' ? snSocket(host, plan.mqttsn) : {};
+      const special =
+        name === 'mqttsn'
+          ? snSocket(host, plan.mqttsn)
+          : { groups: plan.coap.multicast ? [ALL_COAP_NODES] : [] };
       const socket = { ...datagrams, ...special, host, port: plan.port };
       return { plan, listener: await listenUdp(tower(name, plan), hub, socket) };
     }

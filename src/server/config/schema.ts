@@ -82,6 +82,11 @@ const coap = group('CoAP at every listener that speaks it.', {
   body: preset('The largest body that is put together from blocks.', size(1_024, 268_435_456), '1MiB'),
   requestsPerSecond: preset('Requests a second of one endpoint, on average.', limit(1), 'none'),
   rpcTimeout: preset('How long a call of `/rpc/{topic}` waits for its answer.', span, '10s'),
+  multicast: preset(
+    'Answer discovery that is sent to 224.0.1.187, on UDP listeners with an IPv4 address of their own (not `0.0.0.0`).',
+    flag,
+    true,
+  ),
   oscore: optional(
     'OSCORE contexts, one line each: `user:their id:our id:secret[:salt[:context]]`, all but the user in hex.',
     path,
@@ -304,9 +309,19 @@ export const schema = z.strictObject({
   web: group('What web listeners serve.', {
     mqtt: preset('The path of MQTT over WebSocket.', text, '/mqtt'),
     json: preset('The path of JSON over WebSocket.', text, '/waymeet'),
+    page: preset('Serve the dashboard, with its test client.', flag, true),
+    topics: preset('Serve messages over HTTP: `/topics`, `/subscribe`, `/request`, `/publish`.', flag, true),
+    api: preset('Serve the admin API under `/api/v1`; the dashboard needs it.', flag, true),
+    adminPassword: optional(
+      'The password of `admin` in dashboard and API. Unless said: none is asked on loopback with `auth.engine` open, else a random one is printed at start.',
+      text,
+      { secret: true },
+    ),
+    viewerPassword: optional('The password of `viewer`, who may look and change nothing.', text, {
+      secret: true,
+    }),
     coap: preset('The path of CoAP over WebSocket; clients expect no other.', text, '/.well-known/coap'),
     stomp: preset('The path of STOMP over WebSocket.', text, '/stomp'),
-    page: preset('Serve the page to try it.', flag, true),
     metrics: preset('Serve `/metrics` for Prometheus.', flag, true),
     health: preset('Serve `/health`, `/health/live` and `/health/ready`.', flag, true),
     origins: optional(
