@@ -27,6 +27,14 @@ export interface UdpOptions extends Omit<ListenerOptions, 'proxy' | 'proxyTrusts
    * a group from one to us. A group that cannot be joined is passed over, and said in the log.
    */
   readonly groups?: readonly string[];
+  readonly beacon?: Beacon;
+}
+
+/** Being found: the listener joins a multicast group, and tells it something again and again. */
+export interface Beacon {
+  readonly group: string;
+  readonly bytes: Uint8Array;
+  readonly everyMs: number;
 }
 
 const DEFAULT_IDLE_MS = 3_600_000;
@@ -52,7 +60,15 @@ export async function listenUdp(protocol: Protocol, hub: Hub, o: UdpOptions): Pr
   } catch {
     // A smaller buffer loses datagrams earlier, and every datagram protocol lives with that.
   }
-  const listener = new UdpListener(gate, socket, protocol, o.idleMs ?? DEFAULT_IDLE_MS);
+  if (o.beacon !== undefined) {
+    try {
+      socket.addMembership(o.beacon.group);
+    } catch (error) {
+      socket.close();
+      throw error;
+    }
+  }
+  const listener = new UdpListener(gate, socket, protocol, o.idleMs ?? DEFAULT_IDLE_MS, o.beacon);
   if (isIPv4(host) && host !== '0.0.0.0')
     for (const group of o.groups ?? []) await listener.join(group, host);
   return listener;
@@ -69,8 +85,9 @@ class UdpListener implements Listener, TimerOwner {
   private readonly wires = new Map<string, DatagramWire>();
   private readonly groups: Socket[] = [];
   private closing = false;
+  private stopBeacon = (): void => {};
 
-  constructor(gate: Gate, socket: Socket, protocol: Protocol, idleMs: number) {
+  constructor(gate: Gate, socket: Socket, protocol: Protocol, idleMs: number, beacon: Beacon | undefined) {
     this.gate = gate;
     this.socket = socket;
     this.protocol = protocol;
@@ -81,6 +98,18 @@ class UdpListener implements Listener, TimerOwner {
     // ICMP's complaints about datagrams of ours; each send tells its own wire.
     socket.on('error', (error) => gate.loop.log('debug', `udp: ${error.message}`, { listener: gate.name }));
     gate.loop.timers.schedule(this.timer, now() + idleMs);
+    if (beacon !== undefined) this.shine(beacon, at.port);
+  }
+
+  private shine({ group, bytes, everyMs }: Beacon, port: number): void {
+    const tell = (): void => {
+      if (this.closing) return;
+      this.socket.send(bytes, port, group, () => {});
+      this.gate.loop.timers.schedule(timer, now() + everyMs);
+    };
+    const timer = new Timer({ due: tell });
+    this.stopBeacon = () => this.gate.loop.timers.cancel(timer);
+    tell();
   }
 
   get name(): string {
@@ -165,6 +194,7 @@ class UdpListener implements Listener, TimerOwner {
     if (this.closing) return;
     this.closing = true;
     for (const socket of this.groups) socket.close();
+    this.stopBeacon();
     this.gate.loop.timers.cancel(this.timer);
     if (this.wires.size === 0) this.socket.close();
   }

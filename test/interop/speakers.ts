@@ -16,6 +16,7 @@ import {
 } from '../../src/protocol/mqtt/packet.ts';
 import { MqttClient } from '../mqtt-client.ts';
 import { type Broker, type RawClient, toHex } from '../network.ts';
+import { MqttSnSpeaker } from './mqttsn-speaker.ts';
 import { StompSpeaker } from './stomp-speaker.ts';
 
 /** What can be said of a message besides its payload. */
@@ -118,6 +119,14 @@ export const PROTOCOLS: Readonly<Record<string, Ability>> = {
     // Text or octets: both come as text where they can.
     hears: ALL.filter((word) => word !== 'text'),
     open: (broker, name) => JsonSpeaker.open(broker, name),
+  },
+  mqttsn: {
+    maxQos: 2,
+    tellsTopic: true,
+    tellsRetained: true,
+    says: [],
+    hears: [],
+    open: (broker, name) => MqttSnSpeaker.open(broker, name),
   },
   stomp: {
     maxQos: 1,

@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { CoapTestClient as Client } from '../../../test/coap-client.ts';
 import { type Broker, startBroker } from '../../../test/network.ts';
 
-const asker = (broker: Broker) => new Client(broker, {}, '192.0.2.1:5683', 'coap', true);
+const asker = (broker: Broker) => new Client(broker, {}, '192.0.2.1:5683', 'coap', { multicast: true });
 
 test('[RFC7252-8.2] answered within the leisure, a first block where it is large', async () => {
   const broker = await startBroker();

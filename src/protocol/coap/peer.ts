@@ -42,7 +42,8 @@ export class CoapPeer implements Peer {
   constructor(wire: Wire, hub: Hub, options: CoapOptions, now: number) {
     this.wire = wire;
     this.hub = hub;
-    this.idleMs = options.idleMs;
+    // A device keeps its DTLS association while it sleeps; how long, the transport knows.
+    this.idleMs = wire.secure ? NEVER : options.idleMs;
     this.heardAt = now;
     const verified = !options.verifyAddresses || wire.secure || isLoopback(wire.remote);
     this.layer = new MessageLayer(wire, (length) => hub.random(length), verified);
