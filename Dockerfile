@@ -12,6 +12,7 @@ COPY package.json package-lock.json ./
 RUN npm ci --no-audit --no-fund
 COPY tsconfig.json tsconfig.build.json ./
 COPY src ./src
+COPY web ./web
 RUN npm run build && npm prune --omit=dev --no-audit --no-fund
 
 FROM node:22-slim
@@ -25,7 +26,7 @@ COPY package.json LICENSE ./
 RUN mkdir /data && chown node:node /data
 USER node
 VOLUME /data
-EXPOSE 1883 8883 8080 8443 5683/udp
+EXPOSE 1883 8883 8080 8443 5683/udp 61613 61614
 HEALTHCHECK --interval=30s --timeout=3s --start-period=10s \
   CMD ["node", "-e", "fetch('http://127.0.0.1:8080/health').then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
 # Node is process 1 and hears SIGTERM itself; SIGHUP reloads.

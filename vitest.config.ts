@@ -4,7 +4,7 @@ export default defineConfig({
   // Examples import the package by its name; tests run them on the source.
   resolve: { alias: { waymeet: new URL('src/index.ts', import.meta.url).pathname } },
   test: {
-    include: ['src/**/*.test.ts', 'test/**/*.test.ts', 'bench/**/*.test.ts'],
+    include: ['src/**/*.test.ts', 'web/**/*.test.ts', 'test/**/*.test.ts', 'bench/**/*.test.ts'],
     testTimeout: 20_000,
     hookTimeout: 20_000,
   },

@@ -43,8 +43,14 @@ export class CoapTestClient {
   private nextId = 0x100;
 
   /** From an address that nobody can forge, unless another is given. */
-  constructor(broker: Broker, link = {}, remote = '127.0.0.1:50001', protocol = 'coap') {
-    this.raw = broker.connect({ protocol, link, remote });
+  constructor(
+    broker: Broker,
+    link = {},
+    remote = '127.0.0.1:50001',
+    protocol = 'coap',
+    more: { readonly multicast?: boolean; readonly secure?: boolean } = {},
+  ) {
+    this.raw = broker.connect({ protocol, link, remote, ...more });
     this.stream = protocol === 'coap+tcp';
   }
 

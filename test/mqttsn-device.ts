@@ -11,8 +11,9 @@ export interface Told {
   readonly code?: number;
   readonly duration?: number;
   readonly gateway?: number;
-  /** Whatever stands at the end. */
+  /** Whatever stands at the end, as text; `octets`, which comparisons do not see, is the same as it came. */
   readonly rest?: string;
+  readonly octets?: Uint8Array;
 }
 
 /** Message types and the fields behind them: one letter a field, `*` for the rest. */
@@ -84,7 +85,10 @@ export function read(datagram: Uint8Array): Told {
   let at = header + 1;
   for (const letter of letters) {
     if (letter === '*') {
-      if (at < octets.length) told.rest = octets.subarray(at).toString();
+      if (at < octets.length) {
+        told.rest = octets.subarray(at).toString();
+        Object.defineProperty(told, 'octets', { value: octets.subarray(at) });
+      }
       at = octets.length;
       continue;
     }
@@ -96,7 +100,15 @@ export function read(datagram: Uint8Array): Told {
   return told as unknown as Told;
 }
 
-export const FLAG = { dup: 0x80, minusOne: 0x60, retain: 0x10, will: 0x08, clean: 0x04, predefined: 1, short: 2 };
+export const FLAG = {
+  dup: 0x80,
+  minusOne: 0x60,
+  retain: 0x10,
+  will: 0x08,
+  clean: 0x04,
+  predefined: 1,
+  short: 2,
+};
 
 export function qosFlag(qos: number): number {
   return (qos & 3) << 5;

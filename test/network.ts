@@ -65,6 +65,7 @@ export interface ConnectOptions {
   readonly protocol?: string;
   readonly remote?: string;
   readonly secure?: boolean;
+  readonly multicast?: boolean;
   readonly identity?: WireIdentity;
   readonly limits?: Partial<WireLimits>;
   readonly link?: Partial<LinkOptions>;
@@ -177,6 +178,7 @@ export class Broker {
       remote: options.remote ?? `192.0.2.1:${this.port++}`,
       listener: name,
       secure: options.secure ?? false,
+      multicast: options.multicast ?? false,
       identity: options.identity ?? {},
       limits: options.limits ?? {},
     };

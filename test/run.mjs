@@ -34,7 +34,7 @@ const UNIT = [
 
 /** Name, title, command, and whether it is vitest: then each of its tests counts. */
 const STEPS = [
-  ['types', 'TypeScript', [bin('tsc'), '--noEmit']],
+  ['types', 'TypeScript', ['npm', 'run', '--silent', 'types']],
   ['lint', 'lint and format', [bin('biome'), 'check', '.']],
   ['build', 'build', ['npm', 'run', '--silent', 'build']],
   ['unit', 'tests', UNIT, true],

@@ -1,92 +1,92 @@
-// What the web port answers to plain HTTP requests: the page, metrics and health.
+// What the web port answers to plain HTTP requests: the dashboard, topics, the admin API, metrics and health.
 
-import { createHash } from 'node:crypto';
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
+import { ROOTS } from '../protocol/http/decode.ts';
+import { type Answer, Refusal } from '../protocol/http/packet.ts';
+import { API_ROOT, type Api } from './api/router.ts';
+import { admitOrigin, sendAnswer } from './exchange.ts';
 import { answerHealth, type Health } from './health.ts';
 import { METRICS_TYPE } from './metrics.ts';
+import type { Pages } from './pages.ts';
+import { answerError, type Topics } from './topics.ts';
 
 /** What is served; undefined parts answer 404. */
 export interface WebOptions {
-  /** The page to try the hub, HTML with its script and style inside. */
-  readonly page: string | undefined;
+  readonly pages: Pages | undefined;
   readonly metrics: (() => string) | undefined;
   readonly health: (() => Health) | undefined;
+  readonly topics: Topics | undefined;
+  readonly api: Api | undefined;
+  /** Pages of other origins that may use topics and API; undefined: none. */
+  readonly origins: readonly string[] | undefined;
+  readonly remote: (request: IncomingMessage) => string;
+  /** A defect of ours. */
+  readonly failed: (error: Error) => void;
 }
 
-interface Answer {
-  readonly status: number;
-  readonly type: string;
-  readonly body: string;
-  readonly headers?: Readonly<Record<string, string>>;
+/** Answers requests; WebSocket upgrades are the transport's. */
+export function webRoutes(o: WebOptions): RequestListener {
+  const fixed = fixedRoutes(o);
+  return (request, response) => {
+    serve(o, fixed, request, response).catch((error) => answerError(request, response, error, o.failed));
+  };
 }
 
-/** Answers GET and HEAD; WebSocket upgrades are the transport's. */
-export function webRoutes(options: WebOptions): RequestListener {
-  const page = options.page === undefined ? undefined : pageAnswer(options.page);
+async function serve(
+  o: WebOptions,
+  fixed: ReadonlyMap<string, () => Answer>,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  // Not URL: it would fold `//` and `..`, which are levels of topics.
+  const [path = '/', search = ''] = split(request.url ?? '/');
+  const root = path.slice(1).split('/', 1)[0]!;
+  const own = o.topics !== undefined && ROOTS.has(root);
+  const api = o.api !== undefined && path.startsWith(`${API_ROOT}/`);
+  if (own || api) {
+    if (!admitOrigin(request, response, o.origins)) return;
+    const query = new URLSearchParams(search);
+    if (own) await o.topics!.serve(request, response, path, query);
+    else await o.api!.serve(request, response, path, query, o.remote(request));
+    return;
+  }
+  const answer = fixed.get(path);
+  if (answer === undefined && o.pages?.has(path) !== true) throw nothingAt(o, fixed);
+  if (request.method !== 'GET' && request.method !== 'HEAD')
+    throw new Refusal(405, 'method-not-allowed', 'only GET is answered here', { Allow: 'GET, HEAD' });
+  if (answer === undefined) o.pages!.send(request, response, path);
+  else sendAnswer(request, response, answer());
+}
+
+function fixedRoutes(o: WebOptions): Map<string, () => Answer> {
   const routes = new Map<string, () => Answer>();
-  if (page !== undefined) routes.set('/', () => page);
-  if (options.metrics !== undefined) {
-    const render = options.metrics;
-    routes.set('/metrics', () => ({ status: 200, type: METRICS_TYPE, body: render() }));
+  const { metrics, health } = o;
+  if (metrics !== undefined) {
+    const headers = { 'Content-Type': METRICS_TYPE, 'Cache-Control': 'no-store' };
+    routes.set('/metrics', () => ({ status: 200, headers, body: metrics() }));
   }
-  if (options.health !== undefined) {
-    const look = options.health;
-    const probe = (kind: 'live' | 'ready') => (): Answer => ({
-      ...answerHealth(kind, look()),
-      type: 'application/json',
-    });
-    routes.set('/health', probe('ready'));
-    routes.set('/health/ready', probe('ready'));
-    routes.set('/health/live', probe('live'));
-  }
-  return (request, response) => send(request, response, answer(routes, request));
-}
-
-function answer(routes: ReadonlyMap<string, () => Answer>, request: IncomingMessage): Answer {
-  const route = routes.get((request.url ?? '/').split('?', 1)[0]!);
-  if (route === undefined) {
-    const known = [...routes.keys()].join(', ');
-    return { status: 404, type: 'text/plain', body: `Nothing is served here. There is ${known}.\n` };
-  }
-  if (request.method !== 'GET' && request.method !== 'HEAD') {
-    return {
-      status: 405,
-      type: 'text/plain',
-      body: 'Only GET is answered here.\n',
-      headers: { Allow: 'GET, HEAD' },
-    };
-  }
-  return route();
-}
-
-function send(request: IncomingMessage, response: ServerResponse, a: Answer): void {
-  response.writeHead(a.status, {
-    'Content-Type':
-      a.type.startsWith('text/') && !a.type.includes('charset') ? `${a.type}; charset=utf-8` : a.type,
-    'Content-Length': Buffer.byteLength(a.body),
-    'Cache-Control': 'no-store',
-    'X-Content-Type-Options': 'nosniff',
-    ...a.headers,
+  if (health === undefined) return routes;
+  const probe = (kind: 'live' | 'ready') => (): Answer => ({
+    ...answerHealth(kind, health()),
+    headers: { 'Content-Type': 'application/json', 'Cache-Control': 'no-store' },
   });
-  response.end(request.method === 'HEAD' ? undefined : a.body);
+  routes.set('/health', probe('ready'));
+  routes.set('/health/ready', probe('ready'));
+  routes.set('/health/live', probe('live'));
+  return routes;
 }
 
-/** Only the page's own script and style may run, and it may talk to nobody but this hub. */
-function pageAnswer(page: string): Answer {
-  const hashes = (tag: string) =>
-    [...page.matchAll(new RegExp(`<${tag}>(.*?)</${tag}>`, 'gs'))]
-      .map((found) => `'sha256-${createHash('sha256').update(found[1]!).digest('base64')}'`)
-      .join(' ');
-  const policy = [
-    "default-src 'none'",
-    `script-src ${hashes('script')}`,
-    `style-src ${hashes('style')}`,
-    "connect-src 'self'",
-    'img-src data:',
-    "base-uri 'none'",
-    "form-action 'none'",
-    "frame-ancestors 'none'",
-  ].join('; ');
-  const headers = { 'Content-Security-Policy': policy, 'Referrer-Policy': 'no-referrer' };
-  return { status: 200, type: 'text/html', body: page, headers };
+function nothingAt(o: WebOptions, fixed: ReadonlyMap<string, unknown>): Refusal {
+  const known = [
+    ...(o.pages?.has('/') ? ['/'] : []),
+    ...fixed.keys(),
+    ...(o.topics === undefined ? [] : [...ROOTS].map((root) => `/${root}`)),
+    ...(o.api === undefined ? [] : [`${API_ROOT}/openapi.json`]),
+  ];
+  return new Refusal(404, 'not-found', `nothing is served here; there is ${known.join(', ')}`);
+}
+
+function split(url: string): [path: string, search: string] {
+  const mark = url.indexOf('?');
+  return mark < 0 ? [url, ''] : [url.slice(0, mark), url.slice(mark + 1)];
 }

@@ -13,11 +13,15 @@ export function load(io: Io, file: string | undefined, flags: SettingFlags = new
   return loadConfig({ file, folder: io.folder, environment: io.environment, flags });
 }
 
-/** The configuration, or a Failure that lists every problem. */
-export function loadOrFail(io: Io, file: string | undefined, flags: SettingFlags = new Map()): Config {
-  const { config, problems } = load(io, file, flags);
+/** The configuration with where its values come from, or a Failure that lists every problem. */
+export function loadOrFail(
+  io: Io,
+  file: string | undefined,
+  flags: SettingFlags = new Map(),
+): { readonly config: Config; readonly settings: Loaded['settings'] } {
+  const { config, problems, settings } = load(io, file, flags);
   if (config === undefined) throw new Failure(problems.map(formatProblem).join('\n'));
-  return config;
+  return { config, settings };
 }
 
 export function check(io: Io, file: string | undefined): number {

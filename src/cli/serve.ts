@@ -12,11 +12,11 @@ export async function serve(
   file: string | undefined,
   flags: SettingFlags,
 ): Promise<number> {
-  const config = loadOrFail(io, file, flags);
+  const { config, settings } = loadOrFail(io, file, flags);
   const log = createLog(config.log, io.errors);
   // Heard from the beginning: whoever reads that the hub is ready may send a signal at once.
   const signals = listen(io, log);
-  const server = await startServer(config, { log, version });
+  const server = await startServer(config, { log, version, settings });
   signals.reload = () => {
     const next = load(io, file, flags);
     if (next.config === undefined) {

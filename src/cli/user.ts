@@ -61,7 +61,7 @@ export async function checkAcl(
 ): Promise<number> {
   if (action !== 'publish' && action !== 'subscribe')
     throw new Failure(`'${action}' is no action: write publish or subscribe`, EXIT.usage);
-  const configured = flags.acl === undefined ? loadOrFail(io, flags.config).auth : undefined;
+  const configured = flags.acl === undefined ? loadOrFail(io, flags.config).config.auth : undefined;
   const file = flags.acl === undefined ? configured?.acl : resolve(io.folder, flags.acl);
   const rules = configured === undefined ? undefined : aclOf(configured);
   if (file === undefined && rules === undefined)

@@ -1,6 +1,7 @@
 // The Hub port: how a tower logs a client in, publishes for it and opens mailboxes.
 
 import type { Auth, Exchange, Identity, Login } from './auth.ts';
+import type { Inspection } from './inspect.ts';
 import type { Mailbox, MailboxOptions } from './mailbox.ts';
 import type { Message } from './message.ts';
 import type { Outcome } from './outcome.ts';
@@ -177,6 +178,7 @@ export interface OwnedHub extends Hub {
   turn(): void;
   wake(now: number): void;
   readonly stats: HubStats;
+  readonly inspection: Inspection;
   /** Sends a client away with 'disconnected-by-admin'. False: nobody of that name is here. */
   disconnect(protocol: string, client: string): boolean;
   /** The rules changed: who holds a subscription that it may not have any more loses it, and is sent away with 'not-authorized'. */

@@ -47,6 +47,8 @@ export interface Wire {
   /** The listener's name in the configuration, `mqtt` or `mqtt-tls`. */
   readonly listener: string;
   readonly secure: boolean;
+  /** Datagrams: what arrives was sent to a group; what is written goes to the sender alone. */
+  readonly multicast?: boolean;
   readonly identity: WireIdentity;
   readonly limits: WireLimits;
   readonly slabs: Slabs;

@@ -183,7 +183,7 @@ export class AccessCore implements Access {
     for (const box of this.boxes) if (box.keepMs > keepMs) keepMs = box.keepMs;
     const will = this.last;
     this.last = undefined;
-    this.hub.left(this);
+    this.hub.left(this, graceful);
     if (will === undefined) return;
     if (graceful)
       this.hub.wills.drop(will); // [MQTT5-3.14.4-3]

@@ -18,6 +18,7 @@ import { AccessCore, clientKey } from './access.ts';
 import { type Box, Entry, type QueueLimits } from './box.ts';
 import { Deadlines } from './deadlines.ts';
 import { Group } from './group.ts';
+import { HubInspection } from './inspection.ts';
 import { Journal, key } from './journal.ts';
 import { type Held, type MailboxHost, OwnBox } from './mailbox.ts';
 import { Queues, queueNameOf } from './queues.ts';
@@ -51,7 +52,8 @@ export class HubCore implements OwnedHub, MailboxHost, QueueHost {
   readonly waiting = new Set<AccessCore>();
   /** Whether frames may be handed on as they are. */
   readonly lane: boolean;
-  private readonly clients = new Map<string, AccessCore>();
+  readonly clients = new Map<string, AccessCore>();
+  readonly inspection = new HubInspection(this);
   private readonly addresses = new Map<string, number>();
   private nextEntry = 1;
   private queuedBytes = 0;
@@ -205,6 +207,7 @@ export class HubCore implements OwnedHub, MailboxHost, QueueHost {
     counters.clients++;
     counters.clientsTotal++;
     this.watchValidity(access);
+    this.inspection.connected(access);
     guest.welcome(access);
   }
 
@@ -226,7 +229,7 @@ export class HubCore implements OwnedHub, MailboxHost, QueueHost {
     return `wm-${id}`;
   }
 
-  left(access: AccessCore): void {
+  left(access: AccessCore, graceful: boolean): void {
     if (this.clients.get(access.key) === access) this.clients.delete(access.key);
     const address = addressOf(access.remote);
     const here = this.addresses.get(address) ?? 1;
@@ -238,6 +241,7 @@ export class HubCore implements OwnedHub, MailboxHost, QueueHost {
     for (const box of boxes) if (box.access === access) box.leave();
     for (const take of access.takes) take.close();
     for (const queue of access.exclusive) this.queues.end(queue);
+    this.inspection.disconnected(access, graceful);
   }
 
   /** Sends a client away. False: nobody of that name is here. */
@@ -355,6 +359,7 @@ export class HubCore implements OwnedHub, MailboxHost, QueueHost {
     const outcome = this.hold(box, s, old?.record ?? (box.stored ? this.journal!.number() : 0), old);
     if (outcome !== 'ok') return { outcome, added: false };
     if (box.stored) box.writeHeld(box.held.get(s.filter)!);
+    this.inspection.subscribed('subscribed', box.protocol, box.name, s.filter);
     return { outcome: 'ok', added: old === undefined };
   }
 
@@ -427,6 +432,7 @@ export class HubCore implements OwnedHub, MailboxHost, QueueHost {
     if (held === undefined) return 'no-subscription';
     box.held.delete(filter);
     this.letGo(box, held);
+    this.inspection.subscribed('unsubscribed', box.protocol, box.name, filter);
     if (box.stored) this.journal!.remove(key('u', box.number, held.record));
     return 'ok';
   }

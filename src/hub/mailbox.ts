@@ -151,6 +151,17 @@ export class OwnBox extends Box implements Mailbox {
     this.own?.consumer.evict(why);
   }
 
+  /** Discards what waits and was never sent; returns how many. */
+  purge(): number {
+    let count = 0;
+    while (this.queue.peek() !== undefined) {
+      this.discard(this.queue.shift());
+      count++;
+    }
+    if (count > 0) this.host.dropped('purged', count);
+    return count;
+  }
+
   /** Takes over an exactly-once message from a group: only this client may get it from now on. [MQTT5-4.8.2-4,5] */
   adopt(m: Message, grant: Grant, replayed: boolean): void {
     this.offer(m, grant, replayed);

@@ -160,18 +160,17 @@ export class Queue {
 
   /** A stored page of an earlier run: its items from the first of `seqs` on wait. */
   pushStored(page: Page, seqs: readonly number[], bytes: number): void {
-    const { length } = seqs;
     this.append({
       page,
       items: undefined,
       head: 0,
-      count: length,
+      count: seqs.length,
       firstSeq: seqs[0]!,
       bytes,
       replays: 0,
       replayBytes: 0,
     });
-    this.length += length;
+    this.length += seqs.length;
     this.bytes += bytes;
   }
 

@@ -307,9 +307,8 @@ export class Take implements Consumption {
     this.letGo();
   }
 
-  /** A queue hands over once; what is released is taken. */
   release(id: number): void {
-    this.queue.release(id);
+    this.settle(id, 'ok');
   }
 
   putBack(id: number, failed: boolean, elsewhere: boolean): void {

@@ -167,6 +167,22 @@ test('a cancelled consumer still answers for what it has', async () => {
   expect([sink.got, queue.waiting, queue.unsettled]).toEqual([['1'], 1, 0]);
 });
 
+test('what a consumer releases is taken, and given back only once', async () => {
+  const broker = await start();
+  const a = new Client(broker, 'a');
+  const queue = a.queue('jobs');
+  const sink = new Sink().at(queue);
+  a.publish('$queue/jobs', '1');
+  a.publish('$queue/jobs', '2');
+  sink.take_.release(sink.ids[0]!);
+  sink.take_.settle(sink.ids[0]!, 'ok');
+  sink.take_.putBack(sink.ids[0]!, true, false);
+  expect([sink.got, queue.waiting, queue.unsettled]).toEqual([['1', '2'], 0, 1]);
+  sink.take_.close();
+  sink.take_.close();
+  expect([queue.waiting, queue.unsettled]).toEqual([1, 0]);
+});
+
 test('given back: again to anybody, or to anybody else', async () => {
   const broker = await start();
   const a = new Client(broker, 'a');

@@ -18,7 +18,7 @@ export interface Member extends Seat {
   readonly box: OwnBox | undefined;
   readonly accepts: ((m: Message) => boolean) | undefined;
   readonly exclusive: boolean;
-  /** Deliveries that it has not answered. */
+  /** Deliveries that it has not answered; counted for a tower's consumer only. */
   unsettled: number;
 }
 
@@ -267,15 +267,20 @@ export class QueueBox extends Box {
   override settle(id: number, outcome: Outcome): void {
     const item = this.sent.get(id);
     if (item === undefined) return;
-    if (item.seat !== undefined) (item.seat as Member).unsettled--;
+    (item.seat as Member).unsettled--;
     if (outcome !== 'ok') this.bury(item, 'rejected');
     super.settle(id, outcome);
     this.settleDown();
   }
 
+  /** A queue hands over once: what a client has stored is taken. */
+  override release(id: number): void {
+    this.settle(id, 'ok');
+  }
+
   putBack(id: number, failed: boolean, elsewhere: boolean): void {
     const item = this.sent.get(id);
-    if (item === undefined || item.released) return;
+    if (item === undefined) return;
     (item.seat as Member).unsettled--;
     if (elsewhere) {
       const mark = this.markOf(item);

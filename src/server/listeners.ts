@@ -1,11 +1,13 @@
 // Opens what the plan says: which transport and which towers make each listener.
 
 import { readFileSync } from 'node:fs';
+import { isIPv6 } from 'node:net';
 import type { OwnedHub } from '../contract/hub.ts';
 import type { Protocol } from '../contract/wire.ts';
 import type { OscoreContexts } from '../protocol/coap/oscore.ts';
 import { type CoapSettings, coap, coapMessages, coapStream } from '../protocol/coap/protocol.ts';
 import { mqtt } from '../protocol/mqtt/protocol.ts';
+import { advertisement, mqttsn } from '../protocol/mqttsn/protocol.ts';
 import { stomp } from '../protocol/stomp/protocol.ts';
 import { waymeetJson } from '../protocol/websocket/protocol.ts';
 import type { Credentials, TlsCredentials } from '../transport/contexts.ts';
@@ -14,13 +16,15 @@ import type { Listener, ListenerLimits, ListenerOptions } from '../transport/lis
 import type { Loop } from '../transport/loop.ts';
 import { listenTcp } from '../transport/tcp.ts';
 import { listenTls, type TlsOptions } from '../transport/tls.ts';
-import { listenUdp } from '../transport/udp.ts';
+import { listenUdp, type UdpOptions } from '../transport/udp.ts';
 import { listenUnix } from '../transport/unix.ts';
 import type { Engines } from './auth.ts';
 import type { PlannedListener, ProtocolName } from './config/listeners.ts';
-import type { CoapConfig, TlsConfig } from './config/schema.ts';
+import type { CoapConfig, MqttSnConfig, TlsConfig } from './config/schema.ts';
 import { readOscore } from './oscore.ts';
 import { listenWeb, type WebParts } from './web.ts';
+
+const ALL_COAP_NODES = '224.0.1.187'; // [RFC7252-12.8]
 
 /** A listener that is open. */
 export interface OpenListener {
@@ -84,10 +88,13 @@ async function openOn(host: string, plan: PlannedListener, parts: ListenerParts)
     }
     case 'udp': {
       const { proxy: _, ...datagrams } = options;
-      return {
-        plan,
-        listener: await listenUdp(tower('coap', plan), hub, { ...datagrams, host, port: plan.port }),
-      };
+      const name = plan.protocols[0]!;
+      const special =
+        name === 'mqttsn'
+          ? snSocket(host, plan.mqttsn)
+          : { groups: plan.coap.multicast ? [ALL_COAP_NODES] : [] };
+      const socket = { ...datagrams, ...special, host, port: plan.port };
+      return { plan, listener: await listenUdp(tower(name, plan), hub, socket) };
     }
   }
 }
@@ -103,6 +110,8 @@ export function tower(name: ProtocolName, plan: PlannedListener): Protocol {
       return mqtt(plan.mqtt as Parameters<typeof mqtt>[0]);
     case 'coap':
       return coapOn(plan);
+    case 'mqttsn':
+      return mqttsnOn(plan.mqttsn);
     case 'waymeet':
       return waymeetJson();
     case 'stomp':
@@ -118,6 +127,36 @@ function oscoreOf(config: CoapConfig): OscoreContexts | undefined {
   const found = contexts.get(config) ?? readOscore(config.oscore);
   contexts.set(config, found);
   return found;
+}
+
+function mqttsnOn(said: MqttSnConfig): Protocol {
+  return mqttsn({
+    version: said.version,
+    gatewayId: said.gatewayId,
+    predefined: said.predefined ?? new Map(),
+    qosMinusOne: said.qosMinusOne,
+    roaming: said.roaming,
+    retryMs: said.retry,
+    retries: said.retries,
+    waitMs: said.wait,
+    window: said.inflight,
+    registrations: said.registrations,
+    nodesPerForwarder: said.nodesPerForwarder,
+    messagesPerSecond: said.messagesPerSecond,
+  });
+}
+
+/** A device may sleep for 18 hours, and is to be known when it wakes up. */
+const SLEEPER_MS = 86_400_000;
+
+/** What is special about the sockets of MQTT-SN: long silence, and being found. */
+function snSocket(host: string, { multicast, advertise, gatewayId }: MqttSnConfig): Partial<UdpOptions> {
+  const everywhere = host === '0.0.0.0' || host === '::';
+  if (multicast === undefined || !everywhere || isIPv6(multicast) !== isIPv6(host))
+    return { idleMs: SLEEPER_MS };
+  const seconds = Math.min(0xffff, Math.ceil(advertise / 1_000));
+  const beacon = { group: multicast, bytes: advertisement(gatewayId, seconds), everyMs: advertise };
+  return { idleMs: SLEEPER_MS, beacon };
 }
 
 /** CoAP as the carrier of the listener frames it. */

@@ -5,13 +5,16 @@ import { renderMetrics } from '../admin/metrics.ts';
 import { ProcessWatch } from '../admin/process.ts';
 import { SysTree } from '../admin/sys.ts';
 import type { OwnedHub } from '../contract/hub.ts';
-import { NEVER } from '../contract/message.ts';
+import { type Message, NEVER } from '../contract/message.ts';
+import type { Outcome } from '../contract/outcome.ts';
 import { now } from '../transport/clock.ts';
 import type { Loop } from '../transport/loop.ts';
 import { Timer } from '../transport/timers.ts';
+import { makeApi } from './api.ts';
 import { type Engines, openEngines } from './auth.ts';
 import { changesOf } from './config/changes.ts';
 import { type PlannedListener, plan } from './config/listeners.ts';
+import type { Setting } from './config/resolve.ts';
 import type { Config } from './config/schema.ts';
 import { hubLimits, makeHub, openStore } from './hub.ts';
 import { limitsOf, type OpenListener, openListener } from './listeners.ts';
@@ -22,6 +25,8 @@ import { TimedStore } from './timed-store.ts';
 export interface ServerOptions {
   readonly log: Log;
   readonly version: string;
+  /** Every setting with who said so, for the admin API. */
+  readonly settings?: readonly Setting[];
   /** The store failed, and with it every promise. Default: ends the process with exit code 1. */
   readonly failed?: (why: Error) => void;
 }
@@ -60,8 +65,21 @@ export async function startServer(config: Config, options: ServerOptions): Promi
   const watch = new ProcessWatch();
   const startedAt = now();
   const open: OpenListener[] = [];
+  // It logs in once the hub has started.
+  let own: LocalClient | undefined;
+  const admin = {
+    version: options.version,
+    settings: options.settings ?? [],
+    listeners,
+    open,
+    watch,
+    log,
+    publish: async (m: Message): Promise<Outcome> => own?.publish(m) ?? 'unavailable',
+  };
   const web = {
     config: config.web,
+    api: config.web.api ? makeApi(config, hub, admin) : undefined,
+    failed: (error: Error) => log.error({ err: error }, `a web request failed: ${error.message}`),
     metrics: () =>
       renderMetrics({
         version: options.version,
@@ -79,6 +97,7 @@ export async function startServer(config: Config, options: ServerOptions): Promi
   };
   try {
     await hub.start();
+    own = new LocalClient(hub, 'admin');
     for (const one of listeners) open.push(...(await openListener(one, { hub, loop, engines, web })));
   } catch (error) {
     await Promise.all(open.map((l) => l.listener.close()));

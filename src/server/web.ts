@@ -1,15 +1,21 @@
-// The web listeners: one HTTP server with the page, metrics, health and the WebSocket paths.
+// The web listeners: one HTTP server with the dashboard, topics, the admin API, metrics, health and the WebSocket paths.
 
-import { readFileSync } from 'node:fs';
-import { createServer, type RequestListener, type Server } from 'node:http';
+import { existsSync } from 'node:fs';
+import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
+import { TLSSocket } from 'node:tls';
+import { fileURLToPath } from 'node:url';
+import type { Api } from '../admin/api/router.ts';
 import type { Health } from '../admin/health.ts';
+import { Pages } from '../admin/pages.ts';
+import { Topics } from '../admin/topics.ts';
 import { webRoutes } from '../admin/web.ts';
 import type { OwnedHub } from '../contract/hub.ts';
 import type { Protocol } from '../contract/wire.ts';
 import { Contexts } from '../transport/contexts.ts';
 import { connectionName, readProxyHeader } from '../transport/fronted.ts';
+import { identityOf } from '../transport/identity.ts';
 import { type Listener, type ListenerOptions, plainAddress, remoteName } from '../transport/listener.ts';
 import { attachWebSocket, type Remote, type WebSocketRoutes } from '../transport/websocket.ts';
 import { isSecure, type PlannedListener } from './config/listeners.ts';
@@ -20,11 +26,15 @@ export interface WebParts {
   readonly config: Config['web'];
   readonly metrics: () => string;
   readonly health: () => Health;
+  readonly api: Api | undefined;
+  /** A defect of ours. */
+  readonly failed: (error: Error) => void;
 }
 
+/** Larger messages than this come by protocols that need not hold them in memory whole. */
+const MAX_BODY_BYTES = 67_108_864;
 /** Where the listener's limits say nothing. */
 const PROXY_HEADER_MS = 10_000;
-const PAGE = new URL('../admin/page.html', import.meta.url);
 
 export async function listenWeb(
   host: string,
@@ -34,20 +44,32 @@ export async function listenWeb(
   parts: WebParts,
 ): Promise<OpenListener> {
   const { config } = parts;
+  let remotes: ReadonlyMap<string, Remote> | undefined;
+  const remoteOf = ({ socket }: IncomingMessage): string => {
+    const told = remotes?.get(connectionName(socket));
+    if (told !== undefined) return remoteName(told.address, told.port);
+    return remoteName(plainAddress(socket.remoteAddress ?? ''), socket.remotePort ?? 0);
+  };
+  const topics = config.topics ? topicsOf(plan, hub, remoteOf, parts) : undefined;
   const routes = webRoutes({
-    page: config.page ? readFileSync(PAGE, 'utf8').replace('__JSON_PATH__', config.json) : undefined,
+    pages: config.page ? new Pages(dashboardFolder()) : undefined,
     metrics: config.metrics ? parts.metrics : undefined,
     health: config.health ? parts.health : undefined,
+    topics,
+    api: parts.api,
+    origins: config.origins,
+    remote: remoteOf,
+    failed: parts.failed,
   });
   const secure = isSecure(plan.type);
   const contexts = new Contexts({ minVersion: plan.tls.minVersion, honorCipherOrder: true });
   const server = secure ? createSecureServer(plan, contexts, routes) : createServer(routes);
   const { proxy, ...rest } = options;
-  const remotes = proxy === true ? readProxyHeaders(server, options) : undefined;
+  remotes = proxy === true ? readProxyHeaders(server, options) : undefined;
   const sockets = attachWebSocket(server, webSocketRoutes(plan, config), hub, {
     ...rest,
     ...(config.origins === undefined ? {} : { origins: config.origins }),
-    ...(remotes === undefined ? {} : { remoteOf: (socket: Socket) => remotes.get(connectionName(socket)) }),
+    ...(remotes === undefined ? {} : { remoteOf: (socket: Socket) => remotes?.get(connectionName(socket)) }),
   });
   await started(server, host, plan.port);
   const at = server.address() as AddressInfo;
@@ -61,6 +83,8 @@ export async function listenWeb(
     // Scrapers keep their connections: those that are idle are closed, the WebSockets are the hub's to end.
     close: async () => {
       const closed = sockets.close();
+      topics?.close();
+      parts.api?.close();
       server.close();
       server.closeIdleConnections();
       await closed;
@@ -72,6 +96,28 @@ export async function listenWeb(
   };
   if (!secure) return { plan, listener };
   return { plan, listener, reload: (tls) => contexts.load(server as TlsServer, credentialsOf(tls)) };
+}
+
+function topicsOf(
+  plan: PlannedListener,
+  hub: OwnedHub,
+  remote: (request: IncomingMessage) => string,
+  parts: WebParts,
+): Topics {
+  return new Topics({
+    hub,
+    listener: plan.name,
+    maxBodyBytes: Math.min(plan.limits.maxPacketBytes, MAX_BODY_BYTES),
+    remote,
+    identity: ({ socket }) => (socket instanceof TLSSocket ? identityOf(socket, undefined) : {}),
+    failed: parts.failed,
+  });
+}
+
+/** Beside this file once built; from the sources, where the build puts it. */
+function dashboardFolder(): string {
+  const built = fileURLToPath(new URL('../web/', import.meta.url));
+  return existsSync(built) ? built : fileURLToPath(new URL('../../dist/web/', import.meta.url));
 }
 
 function webSocketRoutes(plan: PlannedListener, config: Config['web']): WebSocketRoutes {

@@ -189,6 +189,15 @@ test('several protocols: the first octets tell which', async () => {
   expect(hub.counters.of('letters').broken).toBe(1);
 });
 
+test('several protocols: one that cannot be told by its first octets gets what no other knows', async () => {
+  const other = Object.assign(new LineProtocol('other', 'datagram'), { matches: () => false });
+  const unmarked = Object.assign(new LineProtocol('line', 'datagram'), { matches: undefined });
+  const { dial } = await setUp({}, [other, unmarked]);
+  const a = await dial();
+  expect(await a.ask('echo a')).toBe('a\n');
+  expect(other.peers).toEqual([]);
+});
+
 test('a defect ends that peer alone, and a broken protocol with its goodbye', async () => {
   const { dial, counters } = await setUp();
   const [a, b, c] = [await dial(), await dial(), await dial()];

@@ -394,7 +394,10 @@ class SecureWire extends PacketWire {
   heard(content: Uint8Array): void {
     this.heardAt = now();
     if (!this.begun) {
-      const protocol = this.gate.protocols.find((p) => p.matches?.(content) === true);
+      const { protocols } = this.gate;
+      const protocol =
+        protocols.find((p) => p.matches?.(content) === true) ??
+        protocols.find((p) => p.matches === undefined);
       if (protocol === undefined) {
         this.counters.broken++;
         this.destroy();

@@ -41,6 +41,7 @@ export interface EndOptions {
   readonly remote: string;
   readonly listener: string;
   readonly secure?: boolean;
+  readonly multicast?: boolean;
   readonly identity?: WireIdentity;
   readonly limits?: Partial<WireLimits>;
 }
@@ -102,6 +103,7 @@ export class MemoryWire implements Wire {
   readonly remote: string;
   readonly listener: string;
   readonly secure: boolean;
+  readonly multicast: boolean;
   readonly identity: WireIdentity;
   readonly limits: WireLimits;
   readonly slabs: Slabs;
@@ -146,6 +148,7 @@ export class MemoryWire implements Wire {
     this.remote = options.remote;
     this.listener = options.listener;
     this.secure = options.secure ?? false;
+    this.multicast = options.multicast ?? false;
     this.identity = options.identity ?? {};
     this.limits = { ...DEFAULT_WIRE_LIMITS, ...options.limits };
     this.slabs = network.pool;

@@ -1,7 +1,7 @@
 // The UDP listener: one peer for each remote address and port, in a bounded table.
 
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
-import { isIPv6 } from 'node:net';
+import { isIPv4, isIPv6 } from 'node:net';
 import type { Hub } from '../contract/hub.ts';
 import type { Protocol } from '../contract/wire.ts';
 import { now } from './clock.ts';
@@ -22,6 +22,19 @@ export interface UdpOptions extends Omit<ListenerOptions, 'proxy' | 'proxyTrusts
   readonly host?: string;
   /** A remote that was silent for so long is forgotten, whatever its protocol thinks. Default: an hour. */
   readonly idleMs?: number;
+  /**
+   * IPv4 groups to hear too, on the interface that has `host`. Not with a host that stands for all addresses: there nobody can tell a datagram to
+   * a group from one to us. A group that cannot be joined is passed over, and said in the log.
+   */
+  readonly groups?: readonly string[];
+  readonly beacon?: Beacon;
+}
+
+/** Being found: the listener joins a multicast group, and tells it something again and again. */
+export interface Beacon {
+  readonly group: string;
+  readonly bytes: Uint8Array;
+  readonly everyMs: number;
 }
 
 const DEFAULT_IDLE_MS = 3_600_000;
@@ -47,7 +60,18 @@ export async function listenUdp(protocol: Protocol, hub: Hub, o: UdpOptions): Pr
   } catch {
     // A smaller buffer loses datagrams earlier, and every datagram protocol lives with that.
   }
-  return new UdpListener(gate, socket, protocol, o.idleMs ?? DEFAULT_IDLE_MS);
+  if (o.beacon !== undefined) {
+    try {
+      socket.addMembership(o.beacon.group);
+    } catch (error) {
+      socket.close();
+      throw error;
+    }
+  }
+  const listener = new UdpListener(gate, socket, protocol, o.idleMs ?? DEFAULT_IDLE_MS, o.beacon);
+  if (isIPv4(host) && host !== '0.0.0.0')
+    for (const group of o.groups ?? []) await listener.join(group, host);
+  return listener;
 }
 
 class UdpListener implements Listener, TimerOwner {
@@ -59,19 +83,33 @@ class UdpListener implements Listener, TimerOwner {
   private readonly timer = new Timer(this);
   /** Least recently heard first. */
   private readonly wires = new Map<string, DatagramWire>();
+  private readonly groups: Socket[] = [];
   private closing = false;
+  private stopBeacon = (): void => {};
 
-  constructor(gate: Gate, socket: Socket, protocol: Protocol, idleMs: number) {
+  constructor(gate: Gate, socket: Socket, protocol: Protocol, idleMs: number, beacon: Beacon | undefined) {
     this.gate = gate;
     this.socket = socket;
     this.protocol = protocol;
     this.idleMs = idleMs;
     const at = socket.address();
     this.address = `${protocol.name}://${remoteName(at.address, at.port)}`;
-    socket.on('message', (bytes, from) => this.arrived(bytes, from));
+    socket.on('message', (bytes, from) => this.arrived(bytes, from, false));
     // ICMP's complaints about datagrams of ours; each send tells its own wire.
     socket.on('error', (error) => gate.loop.log('debug', `udp: ${error.message}`, { listener: gate.name }));
     gate.loop.timers.schedule(this.timer, now() + idleMs);
+    if (beacon !== undefined) this.shine(beacon, at.port);
+  }
+
+  private shine({ group, bytes, everyMs }: Beacon, port: number): void {
+    const tell = (): void => {
+      if (this.closing) return;
+      this.socket.send(bytes, port, group, () => {});
+      this.gate.loop.timers.schedule(timer, now() + everyMs);
+    };
+    const timer = new Timer({ due: tell });
+    this.stopBeacon = () => this.gate.loop.timers.cancel(timer);
+    tell();
   }
 
   get name(): string {
@@ -86,15 +124,36 @@ class UdpListener implements Listener, TimerOwner {
     this.gate.tune(limits);
   }
 
-  private arrived(bytes: Uint8Array, from: RemoteInfo): void {
-    const key = `${from.address} ${from.port}`;
+  /** Hears what is sent to a group; answers go out from the listener's own address. */
+  async join(group: string, host: string): Promise<void> {
+    const { gate } = this;
+    const socket = createSocket({ type: 'udp4', reuseAddr: true });
+    try {
+      await new Promise<void>((resolve, reject) => {
+        socket.once('error', reject);
+        socket.bind({ port: this.socket.address().port, address: group }, () => resolve());
+      });
+      socket.addMembership(group, host);
+    } catch (error) {
+      socket.close();
+      const why = (error as Error).message;
+      gate.loop.log('info', `listener ${gate.name} cannot hear the group ${group}: ${why}`, { host });
+      return;
+    }
+    socket.on('error', (error) => gate.loop.log('debug', `udp: ${error.message}`, { listener: gate.name }));
+    socket.on('message', (bytes, from) => this.arrived(bytes, from, true));
+    this.groups.push(socket);
+  }
+
+  private arrived(bytes: Uint8Array, from: RemoteInfo, multicast: boolean): void {
+    const key = `${multicast ? 'group ' : ''}${from.address} ${from.port}`;
     let wire = this.wires.get(key);
     if (wire === undefined) {
       if (this.closing) return;
       const address = plainAddress(from.address);
       this.makeRoom();
       if (!this.gate.admits(address)) return;
-      wire = new DatagramWire(this.gate, this.socket, from, () => this.gone(key));
+      wire = new DatagramWire(this.gate, this.socket, from, multicast, () => this.gone(key));
       this.wires.set(key, wire);
       wire.begin(this.protocol);
     } else {
@@ -134,25 +193,31 @@ class UdpListener implements Listener, TimerOwner {
   async close(): Promise<void> {
     if (this.closing) return;
     this.closing = true;
+    for (const socket of this.groups) socket.close();
+    this.stopBeacon();
     this.gate.loop.timers.cancel(this.timer);
     if (this.wires.size === 0) this.socket.close();
   }
 
+  /** Nobody at the other end closes anything: who has not ended by now has no reason to. */
   ended(withinMs: number): Promise<void> {
+    for (const wire of this.wires.values()) wire.end();
     return this.gate.ended(withinMs);
   }
 }
 
 class DatagramWire extends PacketWire {
   heardAt = now();
+  readonly multicast: boolean;
   private readonly socket: Socket;
   private readonly to: RemoteInfo;
   private readonly gone: () => void;
   private deaf = false;
 
-  constructor(gate: Gate, socket: Socket, to: RemoteInfo, gone: () => void) {
+  constructor(gate: Gate, socket: Socket, to: RemoteInfo, multicast: boolean, gone: () => void) {
     const address = plainAddress(to.address);
     super(gate, address, remoteName(address, to.port), {});
+    this.multicast = multicast;
     this.socket = socket;
     this.to = to;
     this.gone = gone;

@@ -2,8 +2,9 @@
 
 import type { Qos } from '../../src/contract/message.ts';
 import { decodeCoap, decodeUint } from '../../src/protocol/coap/decode.ts';
-import { encodeCoap, encodeUint } from '../../src/protocol/coap/encode.ts';
-import { CODE, type CoapMessage, type CoapOption, OPTION } from '../../src/protocol/coap/packet.ts';
+import { encodeCoap, encodeOptions, encodeUint } from '../../src/protocol/coap/encode.ts';
+import { decodeFrame, encodeFrame } from '../../src/protocol/coap/frame.ts';
+import { CODE, type CoapMessage, type CoapOption, OPTION, SIGNAL } from '../../src/protocol/coap/packet.ts';
 import {
   type Packet,
   type Properties,
@@ -15,6 +16,7 @@ import {
 } from '../../src/protocol/mqtt/packet.ts';
 import { MqttClient } from '../mqtt-client.ts';
 import { type Broker, type RawClient, toHex } from '../network.ts';
+import { MqttSnSpeaker } from './mqttsn-speaker.ts';
 import { StompSpeaker } from './stomp-speaker.ts';
 
 /** What can be said of a message besides its payload. */
@@ -59,6 +61,8 @@ export interface Ability {
   readonly maxQos: Qos;
   readonly tellsTopic: boolean;
   readonly tellsRetained: boolean;
+  /** Default: true. */
+  readonly tellsQos?: boolean;
   readonly says: readonly (keyof Said)[];
   readonly hears: readonly (keyof Said)[];
   open(broker: Broker, name: string): Promise<Speaker>;
@@ -96,7 +100,16 @@ export const PROTOCOLS: Readonly<Record<string, Ability>> = {
     tellsRetained: false,
     says: ['contentType'],
     hears: ['contentType', 'expiryMs'],
-    open: (broker) => Promise.resolve(new CoapSpeaker(broker)),
+    open: (broker) => Promise.resolve(new CoapSpeaker(broker, false)),
+  },
+  'coap+tcp': {
+    maxQos: 1,
+    tellsTopic: false,
+    tellsRetained: false,
+    tellsQos: false,
+    says: ['contentType'],
+    hears: ['contentType', 'expiryMs'],
+    open: (broker) => Promise.resolve(new CoapSpeaker(broker, true)),
   },
   'waymeet.v1': {
     maxQos: 1,
@@ -106,6 +119,14 @@ export const PROTOCOLS: Readonly<Record<string, Ability>> = {
     // Text or octets: both come as text where they can.
     hears: ALL.filter((word) => word !== 'text'),
     open: (broker, name) => JsonSpeaker.open(broker, name),
+  },
+  mqttsn: {
+    maxQos: 2,
+    tellsTopic: true,
+    tellsRetained: true,
+    says: [],
+    hears: [],
+    open: (broker, name) => MqttSnSpeaker.open(broker, name),
   },
   stomp: {
     maxQos: 1,
@@ -213,10 +234,14 @@ class CoapSpeaker implements Speaker {
   private observed: { topic: string; query: string[] } = { topic: '', query: [] };
   private nextId = 1;
 
-  constructor(broker: Broker) {
+  private readonly stream: boolean;
+
+  constructor(broker: Broker, stream: boolean) {
     this.broker = broker;
+    this.stream = stream;
     // From this machine: elsewhere an address proves itself first.
-    this.raw = broker.connect({ protocol: 'coap', remote: '127.0.0.1:50001' });
+    this.raw = broker.connect({ protocol: stream ? 'coap+tcp' : 'coap', remote: '127.0.0.1:50001' });
+    if (stream) this.raw.send('00 e1');
   }
 
   async publish(m: Sent): Promise<void> {
@@ -251,8 +276,11 @@ class CoapSpeaker implements Speaker {
       ...`t/${topic}`.split('/').map((level) => text(OPTION.uriPath, level)),
       ...query.map((term) => text(OPTION.uriQuery, term)),
     ].toSorted((a, b) => a.number - b.number);
+    const token = Uint8Array.of(7);
     this.raw.send(
-      encodeCoap({ type: 0, code, id: this.nextId++, token: Uint8Array.of(7), options, payload }),
+      this.stream
+        ? encodeFrame(code, token, encodeOptions(options, 0, payload), false)
+        : encodeCoap({ type: 0, code, id: this.nextId++, token, options, payload }),
     );
   }
 
@@ -271,10 +299,11 @@ class CoapSpeaker implements Speaker {
           options: [],
           payload: new Uint8Array(),
         } as const;
-        if (m.type === 0) this.raw.send(encodeCoap(acknowledgement));
+        if (m.type === 0 && !this.stream) this.raw.send(encodeCoap(acknowledgement));
         // The answer that starts an observation carries the retained message, or nothing.
-        if (m.type === 2 && m.payload.length === 0) continue;
-        heard.push(coapHeard(await this.whole(m)));
+        if ((m.type === 2 || this.stream) && m.payload.length === 0) continue;
+        const said = coapHeard(await this.whole(m));
+        heard.push(this.stream ? { ...said, qos: undefined } : said);
       }
     }
   }
@@ -295,7 +324,16 @@ class CoapSpeaker implements Speaker {
   }
 
   private messages(): CoapMessage[] {
-    return this.raw.takeEach().map((datagram) => decodeCoap(datagram, 0, datagram.length) as CoapMessage);
+    if (!this.stream)
+      return this.raw.takeEach().map((datagram) => decodeCoap(datagram, 0, datagram.length) as CoapMessage);
+    const octets = this.raw.take();
+    const messages: CoapMessage[] = [];
+    for (let at = 0; at < octets.length; ) {
+      const frame = decodeFrame(octets, at, octets.length, octets.length)!;
+      at = frame.end;
+      if (frame.message.code !== SIGNAL.csm) messages.push(frame.message);
+    }
+    return messages;
   }
 }
 

@@ -68,3 +68,27 @@ judgedBy(
   },
   missingPaho(),
 );
+
+test('a work queue keeps what was acknowledged to its publisher, and forgets what its consumers acknowledged', async () => {
+  const broken = servers.launch();
+  const port = await broken.ready;
+  const url = `mqtt://127.0.0.1:${port}`;
+  const queue = `$queue/${unique('jobs')}`;
+  const giver = await new JsClient(url, { reconnectPeriod: 20 }).online();
+  const sent = Array.from({ length: 600 }, (_, i) => `${i}`);
+  await Promise.all(sent.slice(0, 300).map((text) => giver.publish(queue, text, { qos: 1 })));
+  const taker = await new JsClient(url, {}).online();
+  await taker.subscribe(queue, { qos: 1 });
+  const first = texts(await taker.take(300));
+  await taker.leave();
+  await Promise.all(sent.slice(300).map((text) => giver.publish(queue, text, { qos: 1 })));
+  await broken.kill();
+  await servers.launch({ flags: ['--ports-mqtt', `${port}`] }).ready;
+  const [one, two] = [await new JsClient(url, {}).online(), await new JsClient(url, {}).online()];
+  await one.subscribe(queue, { qos: 1 });
+  await two.subscribe(queue, { qos: 1 });
+  await giver.publish(queue, 'end', { qos: 1 });
+  const rest = [...texts(await one.received()), ...texts(await two.received())];
+  expect(first).toEqual(sent.slice(0, 300));
+  expect(rest.sort()).toEqual([...sent.slice(300), 'end'].sort());
+});

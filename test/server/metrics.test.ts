@@ -3,10 +3,10 @@
 import { connectAsync } from 'mqtt';
 import { expect, test } from 'vitest';
 import { parseExposition } from '../../src/admin/exposition.fixture.ts';
-import { ending, folder, start } from './running.ts';
+import { ending, folder, OFF, start } from './running.ts';
 
 const SETTINGS = () => ({
-  ports: { mqtt: 0, web: 0, mqtts: 'off', webs: 'off', coap: 0 },
+  ports: { ...OFF, mqtt: 0, web: 0, coap: 0 },
   store: { path: folder().path, durability: 'relaxed' },
   limits: { queueMessages: 1 },
 });

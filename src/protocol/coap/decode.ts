@@ -66,11 +66,14 @@ export function decodeToken(
 
 /** Options and payload, copied; text says what is wrong. */
 export function decodeRest(
-  bytes: Uint8Array,
+  lent: Uint8Array,
   start: number,
-  end: number,
+  until: number,
 ): { options: CoapOption[]; payload: Uint8Array } | string {
-  let at = start;
+  // One copy, of which all values are views.
+  const bytes = copyOf(lent, start, until);
+  const end = bytes.length;
+  let at = 0;
   const options: CoapOption[] = [];
   let number = 0;
   while (at < end && bytes[at] !== PAYLOAD_MARKER) {
@@ -94,11 +97,11 @@ export function decodeRest(
     if (number > 0xffff) return 'option number beyond 65535';
     if (end - at < length) return 'option value cut off';
     if (options.length === MAX_OPTIONS) return `more than ${MAX_OPTIONS} options`;
-    options.push({ number, value: copyOf(bytes, at, at + length) });
+    options.push({ number, value: bytes.subarray(at, at + length) });
     at += length;
   }
   if (at < end && at + 1 === end) return 'payload marker without payload'; // [RFC7252-3]
-  return { options, payload: copyOf(bytes, at + 1, end) };
+  return { options, payload: at < end ? bytes.subarray(at + 1, end) : NOTHING };
 }
 
 /** A copy of octets, also where the transport lends a Buffer, whose `slice` is a view. */

@@ -68,6 +68,8 @@ interface Unkept {
   readonly payload: Uint8Array;
 }
 
+/** Blocks of 64 octets. */
+const MULTICAST_SZX = 2;
 const utf8 = new TextEncoder();
 
 /** States: stranger (no login) → knocking (login asked, requests wait) → known (access) ; refused → stranger ; lost. */
@@ -328,8 +330,10 @@ export class Endpoint implements Guest {
     const { block1, block2 } = request.options;
     const all = [...options];
     let octets = payload;
-    const szx = Math.min(block2?.szx ?? this.layer.maxSzx, this.layer.maxSzx);
-    const whole = block2 === undefined ? this.layer.maxPayloadBytes : blockBytes(szx);
+    // Many answer a group: a little of each, and the rest is fetched from whom it is wanted [RFC7252-8.2].
+    const most = exchange.multicast ? MULTICAST_SZX : this.layer.maxSzx;
+    const szx = Math.min(block2?.szx ?? most, most);
+    const whole = block2 === undefined && !exchange.multicast ? this.layer.maxPayloadBytes : blockBytes(szx);
     if ((payload.length > whole || (block2 !== undefined && block2.num > 0)) && code >> 5 === 2) {
       // A smaller block than asked for counts from the same octet.
       const num = block2 === undefined ? 0 : (block2.num * blockBytes(block2.szx)) / blockBytes(szx);

@@ -99,6 +99,7 @@ export class MessageLayer implements Layer {
       id: m.id,
       token: m.token,
       at: now,
+      multicast: this.wire.multicast === true,
       silent: 0,
       answer: undefined,
       promised: false,
@@ -125,6 +126,7 @@ export class MessageLayer implements Layer {
     payload: Uint8Array = NOTHING,
   ): void {
     if (!this.pending.delete(exchange)) throw new Error('answered twice');
+    if (exchange.multicast && (code >> 5 !== 2 || payload.length === 0)) return; // [RFC7252-8.2]
     if (exchange.silent !== 0 && unwanted(exchange.silent, code)) {
       this.stayQuiet(exchange);
       return;
@@ -136,6 +138,7 @@ export class MessageLayer implements Layer {
     const id = piggybacked ? exchange.id : this.newId();
     let datagram = encodeCoap({ type, id, token, ...m });
     if (!this.affords(datagram.length)) {
+      if (exchange.multicast) return;
       datagram = encodeCoap({
         type,
         code: CODE.unauthorized,

@@ -9,6 +9,8 @@ export interface Exchange {
   readonly id: number;
   readonly token: Uint8Array;
   readonly at: number;
+  /** The request was sent to a group: errors and empty answers are not wanted [RFC7252-8.2]. */
+  readonly multicast: boolean;
   /** Classes of response that the client does not want [RFC7967-2.1]. */
   silent: number;
   /** The datagram that answered it, sent again to a duplicate. */

@@ -71,6 +71,7 @@ export interface Refusal {
   readonly why: string;
 }
 
+const SHORT_BYTES = 40;
 const strictUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /** The request's options, all checked. */
@@ -169,6 +170,13 @@ function take(o: RequestOptions, number: number, value: Uint8Array): Refusal | u
 }
 
 export function decodeText(value: Uint8Array): string | undefined {
+  if (value.length < SHORT_BYTES) {
+    // Short ASCII, as path segments are, without a decoder.
+    let text = '';
+    let at = 0;
+    for (; at < value.length && value[at]! < 0x80; at++) text += String.fromCharCode(value[at]!);
+    if (at === value.length) return text;
+  }
   try {
     return strictUtf8.decode(value);
   } catch {

@@ -411,6 +411,15 @@ describe('clients', () => {
     expect(c.heard()).toEqual(['ACK 2.04 k', 'ACK 2.04 k']);
   });
 
+  test('a device over DTLS may sleep: its association does not end with its silence', async () => {
+    const broker = await start();
+    const c = new Client(broker, {}, '192.0.2.1:5684', 'coap', { secure: true });
+    c.request('PUT /t/a');
+    await broker.clock.run();
+    await broker.clock.advance(80_000_000);
+    expect(broker.hub.stats.clients).toBe(1);
+  });
+
   test('[RFC7641-4.2] when the hub stops, observers are told', async () => {
     const broker = await start();
     const watcher = new Client(broker);

@@ -7,7 +7,19 @@ import type { Peer, Wire } from '../../contract/wire.ts';
 import { decodeCoap } from './decode.ts';
 import { Endpoint, type EndpointOptions } from './endpoint.ts';
 import { MessageLayer } from './exchange.ts';
-import { ACKNOWLEDGEMENT, CODE, CONFIRMABLE, RESET } from './packet.ts';
+import { decodeText } from './options.ts';
+import {
+  ACKNOWLEDGEMENT,
+  CODE,
+  CONFIRMABLE,
+  type CoapMessage,
+  NON_CONFIRMABLE,
+  OPTION,
+  RESET,
+} from './packet.ts';
+
+const LEISURE_MS = 5_000; // DEFAULT_LEISURE [RFC7252-4.8]
+const MAX_LEISURELY = 4;
 
 export interface CoapOptions extends EndpointOptions {
   /** An endpoint without observations that is silent for so long is forgotten. */
@@ -24,11 +36,14 @@ export class CoapPeer implements Peer {
   private readonly idleMs: number;
   private readonly endpoint: Endpoint;
   private heardAt: number;
+  /** Requests to a group that are not answered yet. */
+  private leisurely = 0;
 
   constructor(wire: Wire, hub: Hub, options: CoapOptions, now: number) {
     this.wire = wire;
     this.hub = hub;
-    this.idleMs = options.idleMs;
+    // A device keeps its DTLS association while it sleeps; how long, the transport knows.
+    this.idleMs = wire.secure ? NEVER : options.idleMs;
     this.heardAt = now;
     const verified = !options.verifyAddresses || wire.secure || isLoopback(wire.remote);
     this.layer = new MessageLayer(wire, (length) => hub.random(length), verified);
@@ -53,7 +68,8 @@ export class CoapPeer implements Peer {
       return end;
     }
     this.heardAt = now;
-    if (m.type === ACKNOWLEDGEMENT) this.layer.acknowledged(m.id);
+    if (this.wire.multicast === true) this.takeMulticast(m, now);
+    else if (m.type === ACKNOWLEDGEMENT) this.layer.acknowledged(m.id);
     else if (m.type === RESET) {
       this.layer.wasReset(m.id);
       this.endpoint.observers.reset(m.id);
@@ -66,6 +82,24 @@ export class CoapPeer implements Peer {
     }
     this.schedule();
     return end;
+  }
+
+  /**
+   * Only discovery is asked of a group here, and only non-confirmably [RFC7252-8.1]. It is answered within the leisure, so that not all members of
+   * the group answer at once [RFC7252-8.2].
+   */
+  private takeMulticast(m: CoapMessage, now: number): void {
+    const first = m.options.find((o) => o.number === OPTION.uriPath);
+    const discovers = first !== undefined && decodeText(first.value) === '.well-known';
+    if (m.type !== NON_CONFIRMABLE || m.code !== CODE.get || !discovers) return;
+    if (this.leisurely >= MAX_LEISURELY) return;
+    const exchange = this.layer.begin(m, now);
+    if (exchange === undefined) return;
+    this.leisurely++;
+    this.endpoint.later(now + (LEISURE_MS * this.hub.random(1)[0]!) / 256, () => {
+      this.leisurely--;
+      this.endpoint.receive(exchange, m);
+    });
   }
 
   drained(): void {

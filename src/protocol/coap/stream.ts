@@ -62,6 +62,7 @@ export class StreamLayer implements Layer {
       id: 0,
       token: m.token,
       at: now,
+      multicast: false,
       silent: 0,
       answer: undefined,
       promised: false,

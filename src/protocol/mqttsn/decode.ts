@@ -218,7 +218,7 @@ class Body {
   }
 
   private willTopic(type: typeof WILLTOPIC | typeof WILLTOPICUPD): SnPacket {
-    if (this.length === 0) return { type, qos: 0, retain: false, topic: '' };
+    if (this.length <= 1) return { type, qos: 0, retain: false, topic: '' }; // flags of nothing
     const flags = this.u8(0);
     return { type, qos: plainQos(flags), retain: (flags & FLAG_RETAIN) !== 0, topic: this.text(1) };
   }

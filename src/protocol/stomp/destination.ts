@@ -11,9 +11,7 @@ export type Destination =
 
 /** What a destination may start with, for people. */
 export const FORMS =
-  '/topic/{topic}, /queue/{name}, /amq/queue/{name}, /exchange/amq.topic/{key}, /temp-queue/{name}, /reply-queue/{name}';
-
-const TOPIC_EXCHANGE = '/exchange/amq.topic/';
+  '/topic/{topic}, /queue/{name}, /amq/queue/{name}, /exchange/{exchange}/{key}, /temp-queue/{name}, /reply-queue/{name}';
 
 /** Undefined: it has none of the FORMS. Whether the topic or filter is a good one is for others to say. */
 export function parseDestination(text: string): Destination | undefined {
@@ -25,8 +23,8 @@ export function parseDestination(text: string): Destination | undefined {
     const name = text.slice(12);
     return name === '' ? undefined : { kind: 'temporary', name };
   }
-  if (text.startsWith(TOPIC_EXCHANGE)) {
-    const topic = topicOfKey(text.slice(TOPIC_EXCHANGE.length));
+  if (text.startsWith('/exchange/')) {
+    const topic = topicOfExchange(text.slice(10));
     return topic === undefined ? undefined : { kind: 'topic', topic };
   }
   return undefined;
@@ -36,16 +34,22 @@ function queue(name: string, existing: boolean): Destination | undefined {
   return name === '' ? undefined : { kind: 'queue', name, existing };
 }
 
-/** A routing key of `amq.topic`: levels are parted by `.`, `*` is one level; `%2E`, `%2F` and `%25` are `.`, `/` and `%` inside one. */
-function topicOfKey(key: string): string | undefined {
-  if (key === '') return undefined;
+/** `amq.topic/{key}` is the topic space itself; any other `{exchange}/{key}` has its own topics below `$exchange/`. */
+function topicOfExchange(address: string): string | undefined {
+  const slash = address.indexOf('/');
+  const exchange = slash < 0 ? address : address.slice(0, slash);
+  const levels = slash < 0 ? '' : levelsOfKey(address.slice(slash + 1));
+  if (exchange === 'amq.topic') return levels === '' ? undefined : levels;
+  return exchange === '' ? undefined : `$exchange/${exchange}/${levels}`;
+}
+
+const LEVEL: Readonly<Record<string, string>> = { '%2E': '.', '%25': '%', '/': '%2F', '+': '%2B' };
+
+/** The words of a routing key or pattern are levels, `*` is any one; `%2E` is a `.` inside a word, `%25` a `%`. */
+function levelsOfKey(key: string): string {
   return key
     .split('.')
-    .map((level) =>
-      level === '*'
-        ? '+'
-        : level.replace(/%(2E|2F|25)/gi, (_, code) => String.fromCharCode(Number.parseInt(code, 16))),
-    )
+    .map((word) => (word === '*' ? '+' : word.replace(/%2E|%25|[/+]/g, (found) => LEVEL[found]!)))
     .join('/');
 }
 

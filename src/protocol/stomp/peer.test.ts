@@ -282,6 +282,23 @@ describe('acknowledgements', () => {
     expect(bodies(await c.heard())).toEqual(['3']);
   });
 
+  test('who does not read its receipts is read no further, and loses nothing', async () => {
+    const broker = await start({ commitMs: 1_000 });
+    const c = await StompClient.connect(broker, { 'heart-beat': '1000,0' });
+    const sends = 3_000;
+    for (let n = 0; n < sends; n++) c.say('SEND', { destination: '/queue/q', receipt: `${n}` }, 'x');
+    await broker.clock.advance(500);
+    expect(broker.hub.counters.of('stomp').received[1]).toBeLessThan(sends);
+    for (let second = 0; second < 10; second++) {
+      await broker.clock.advance(1_000);
+      c.raw.send(Buffer.from('\n'));
+    }
+    expect(c.taken().map((f) => f.headers['receipt-id'])).toEqual(
+      Array.from({ length: sends }, (_, n) => `${n}`),
+    );
+    expect(c.raw.closed).toBe(false);
+  });
+
   test('UNSUBSCRIBE gives back what was not answered, and a late ACK does no harm', async () => {
     const [broker, c, messages] = await withThree('client');
     c.say('UNSUBSCRIBE', { id: 's' });
@@ -411,6 +428,24 @@ describe('heart-beats', () => {
     expect(c.raw.closed).toBe(false);
   });
 
+  test("a login that takes long is not the client's silence", async () => {
+    const broker = await start({
+      auth: {
+        ...OPEN,
+        identify: async (login) => {
+          const identity = await OPEN.identify(login);
+          return new Promise((resolve) => broker.clock.at(broker.clock.now + 5_000, () => resolve(identity)));
+        },
+      },
+    });
+    const c = new StompClient(broker);
+    c.say('CONNECT', { 'accept-version': '1.2', 'heart-beat': '1000,0' });
+    await broker.clock.advance(6_500);
+    expect([c.taken().map((f) => f.command), c.raw.closed]).toEqual([['CONNECTED'], false]);
+    await broker.clock.advance(1_000);
+    expect(c.raw.closed).toBe(true);
+  });
+
   test('0,0: silence is no fault', async () => {
     const broker = await start();
     const c = await StompClient.connect(broker, { 'heart-beat': '0,0' });
@@ -487,6 +522,11 @@ describe('refusals', () => {
     ['ACK in a transaction of nothing', [['ACK', { id: '1-1', transaction: 't' }]], 'never delivered'],
     ['COMMIT of nothing', [['COMMIT', { transaction: 't' }]], 'has not begun'],
     ['SEND in no transaction', [['SEND', { destination: '/topic/a', transaction: 't' }]], 'has not begun'],
+    [
+      'transactions without end',
+      Array.from({ length: 101 }, (_, n) => ['BEGIN', { transaction: `${n}` }]),
+      'More than 100',
+    ],
     [
       'BEGIN twice',
       [

@@ -130,6 +130,7 @@ export class StompPeer implements Peer, Guest {
     const lines = ['version', this.version, 'session', access.client, 'server', 'Waymeet'];
     if (this.version !== '1.0') lines.push('heart-beat', `${BEAT_MS},${BEAT_MS}`);
     this.answers.answer(encodeFrame(hubFrame('CONNECTED', lines), this.version), 0);
+    this.heartbeat!.heard(this.hub.now()); // the proof took its time
     this.schedule();
     this.wire.resume();
   }
@@ -177,6 +178,7 @@ export class StompPeer implements Peer, Guest {
       this.wire.pause();
     } else if (waiting <= MAX_WAITING / 2 && unsent <= MAX_UNREAD / 2) {
       this.choked = false;
+      this.heartbeat?.heard(this.hub.now()); // what it said meanwhile was not read
       this.wire.resume();
     }
   }

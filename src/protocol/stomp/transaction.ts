@@ -10,6 +10,7 @@ export type Step =
 /** Of one connection. Counts, and octets of all steps together. */
 const MAX_OPEN = 100;
 const MAX_STEPS = 10_000;
+const MAX_BYTES = 67_108_864;
 
 export class Transactions {
   private readonly open = new Map<string, Step[]>();
@@ -18,7 +19,7 @@ export class Transactions {
   private bytes = 0;
 
   constructor(maxBytes: number) {
-    this.maxBytes = maxBytes;
+    this.maxBytes = Math.min(maxBytes, MAX_BYTES);
   }
 
   begin(name: string): void {
@@ -53,5 +54,9 @@ export class Transactions {
 }
 
 function weightOf(step: Step): number {
-  return step.kind === 'send' ? step.message.payload.length + 256 : 64;
+  if (step.kind !== 'send') return 64;
+  const { payload, meta } = step.message;
+  let weight = payload.length + 256;
+  for (const { name, value } of meta?.user ?? []) weight += name.length + String(value).length;
+  return weight;
 }

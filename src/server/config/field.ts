@@ -147,6 +147,22 @@ export const namesByName: Kind<Record<string, string[]>> = {
   },
 };
 
+/** Topics, each under its number. */
+export const topicsById: Kind<Map<number, string>> = {
+  name: 'map',
+  takes: 'topics, each under its id from 1 to 65534: `{1: room/1/heat}`',
+  read(v) {
+    if (typeof v !== 'object' || v === null || Array.isArray(v)) return undefined;
+    const topics = new Map<number, string>();
+    for (const [id, topic] of Object.entries(v)) {
+      if (!isWhole(Number(id), 1, 65_534) || typeof topic !== 'string' || !/^[^+#\0]+$/.test(topic))
+        return undefined;
+      topics.set(Number(id), topic);
+    }
+    return topics;
+  },
+};
+
 interface Extra {
   readonly live?: boolean;
   readonly secret?: boolean;

@@ -1,9 +1,17 @@
 // From the configuration to the list of listeners: the usual ones, or those that were written, with what they inherit.
 
-import type { AuthConfig, CoapConfig, Config, ListenerConfig, MqttConfig, TlsConfig } from './schema.ts';
+import type {
+  AuthConfig,
+  CoapConfig,
+  Config,
+  ListenerConfig,
+  MqttConfig,
+  MqttSnConfig,
+  TlsConfig,
+} from './schema.ts';
 
 export type ListenerType = ListenerConfig['type'];
-export type ProtocolName = 'mqtt' | 'waymeet' | 'coap' | 'stomp';
+export type ProtocolName = 'mqtt' | 'waymeet' | 'coap' | 'stomp' | 'mqttsn';
 
 /** One listener with everything it inherits filled in. Sizes in octets, times in ms; Infinity: no limit. */
 export interface PlannedListener {
@@ -23,6 +31,7 @@ export interface PlannedListener {
   readonly engine: 'open' | 'file';
   readonly mqtt: MqttConfig;
   readonly coap: CoapConfig;
+  readonly mqttsn: MqttSnConfig;
   readonly limits: {
     readonly maxPacketBytes: number;
     readonly connections: number;
@@ -40,8 +49,8 @@ export const SPOKEN: Readonly<Record<ListenerType, readonly ProtocolName[]>> = {
   unix: ['mqtt', 'coap', 'stomp'],
   ws: ['mqtt', 'waymeet', 'coap', 'stomp'],
   wss: ['mqtt', 'waymeet', 'coap', 'stomp'],
-  udp: ['coap'],
-  dtls: ['coap'],
+  udp: ['coap', 'mqttsn'],
+  dtls: ['coap', 'mqttsn'],
 };
 
 /** The listeners of a configuration. */
@@ -52,7 +61,7 @@ export function plan(config: Config): PlannedListener[] {
     return {
       name: l.name,
       type: l.type,
-      protocols: l.protocols ?? SPOKEN[l.type],
+      protocols: l.protocols ?? spokenUnlessSaid(l.type),
       hosts: l.type === 'unix' ? [] : hosts,
       usual: hosts.join() === '127.0.0.1,::1',
       port: l.port ?? 0,
@@ -64,6 +73,7 @@ export function plan(config: Config): PlannedListener[] {
       engine: engineOf(auth),
       mqtt: over(config.mqtt, l.mqtt),
       coap: config.coap,
+      mqttsn: config.mqttsn,
       limits: {
         maxPacketBytes: l.limits.packet ?? config.limits.packet,
         connections: l.limits.connections ?? Number.POSITIVE_INFINITY,
@@ -89,6 +99,11 @@ export function isDatagram(type: ListenerType): boolean {
   return type === 'udp' || type === 'dtls';
 }
 
+/** Datagrams do not tell which protocol they are: one listener speaks one. */
+function spokenUnlessSaid(type: ListenerType): readonly ProtocolName[] {
+  return isDatagram(type) ? ['coap'] : SPOKEN[type];
+}
+
 /** Whether only this machine can reach it. */
 export function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || /^127\.\d+\.\d+\.\d+$/.test(host);
@@ -112,6 +127,8 @@ function usual(config: Config): ListenerConfig[] {
   add('coap-tcp', 'tcp', config.ports.coapTcp, 'coap');
   add('coaps-tcp', 'tls', config.ports.coapsTcp, 'coap');
   add('coaps', 'dtls', config.ports.coaps);
+  add('mqttsn', 'udp', config.ports.mqttsn, 'mqttsn');
+  add('mqttsns', 'dtls', config.ports.mqttsns, 'mqttsn');
   add('stomp', 'tcp', config.ports.stomp, 'stomp');
   add('stomps', 'tls', config.ports.stomps, 'stomp');
   return found;

@@ -53,6 +53,10 @@ function ofListener(l: PlannedListener, written: ListenerConfig, index: number):
   }
   if (l.proxy && isDatagram(l.type))
     found.push({ at: at('proxy'), text: `is for streams, not for ${l.type}: leave it out` });
+  if (isDatagram(l.type) && l.protocols.length > 1) {
+    const text = `a ${l.type} listener speaks one protocol: make another listener for ${l.protocols.slice(1).join(', ')}`;
+    found.push({ at: at('protocols'), text });
+  }
   for (const protocol of l.protocols) {
     if (SPOKEN[l.type].includes(protocol)) continue;
     const fits = Object.entries(SPOKEN).flatMap(([type, spoken]) =>

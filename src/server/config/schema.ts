@@ -20,6 +20,7 @@ import {
   size,
   span,
   text,
+  topicsById,
   whole,
 } from './field.ts';
 
@@ -81,6 +82,11 @@ const coap = group('CoAP at every listener that speaks it.', {
   body: preset('The largest body that is put together from blocks.', size(1_024, 268_435_456), '1MiB'),
   requestsPerSecond: preset('Requests a second of one endpoint, on average.', limit(1), 'none'),
   rpcTimeout: preset('How long a call of `/rpc/{topic}` waits for its answer.', span, '10s'),
+  multicast: preset(
+    'Answer discovery that is sent to 224.0.1.187, on UDP listeners with an IPv4 address of their own (not `0.0.0.0`).',
+    flag,
+    true,
+  ),
   oscore: optional(
     'OSCORE contexts, one line each: `user:their id:our id:secret[:salt[:context]]`, all but the user in hex.',
     path,
@@ -90,6 +96,30 @@ const coap = group('CoAP at every listener that speaks it.', {
     flag,
     false,
   ),
+});
+
+const mqttsn = group('MQTT-SN at every listener that speaks it.', {
+  version: preset('The version spoken.', oneOf('1.2'), '1.2'),
+  gatewayId: preset('The id of this gateway, as GWINFO and ADVERTISE tell it.', whole(0, 255), 1),
+  predefined: optional('Topic ids that devices know without registering them.', topicsById),
+  qosMinusOne: preset('Take QoS -1: messages of devices that never connect.', flag, true),
+  roaming: preset('Let a sleeping device wake up at another address.', flag, true),
+  retry: preset('How long an answer is waited for before a message is sent again.', span, '10s'),
+  retries: preset('How often it is; then the device is lost.', whole(0, 100), 3),
+  wait: preset('How long a device that says that it is congested is left alone.', span, '5min'),
+  inflight: preset(
+    'Messages of QoS 1 and 2 on their way to one device; few can keep more than one apart.',
+    whole(1, 1_024),
+    1,
+  ),
+  registrations: preset('Topics that one device may register.', whole(1, 65_533), 1_024),
+  nodesPerForwarder: preset('Devices behind one forwarder.', whole(0, 65_535), 1_024),
+  messagesPerSecond: preset('Messages a second from one address, on average.', limit(1), 'none'),
+  multicast: optional(
+    'The group that the hub joins to be found (SEARCHGW), and advertises itself to, such as `225.1.1.1`; the host must be `0.0.0.0` or `::`.',
+    text,
+  ),
+  advertise: preset('How often it advertises itself there.', span, '15min'),
 });
 
 /** What one `auth` block says: at the top for all, in a listener for that one. */
@@ -142,8 +172,8 @@ export const listener = z.strictObject({
     'tcp',
   ),
   protocols: optional(
-    'What is spoken there: `mqtt`, `coap` and `stomp` on streams and WebSocket, `waymeet` (JSON) on WebSocket, `coap` on UDP and DTLS. All that fit, unless said.',
-    listOf(oneOf('mqtt', 'waymeet', 'coap', 'stomp')),
+    'What is spoken there: `mqtt`, `coap` and `stomp` on streams and WebSocket, `waymeet` (JSON) on WebSocket, all that fit unless said; on UDP and DTLS either `coap`, which it is unless said, or `mqttsn`.',
+    listOf(oneOf('mqtt', 'waymeet', 'coap', 'stomp', 'mqttsn')),
   ),
   host: optional('Addresses to listen on; the top-level `host` unless said.', listOf(text)),
   port: optional('The port.', portNumber),
@@ -240,6 +270,8 @@ export const schema = z.strictObject({
     coapTcp: preset('CoAP over TCP.', port, 5683),
     coapsTcp: preset('CoAP over TLS, once `tls.cert` is given.', port, 5684),
     coaps: preset('CoAP over DTLS, once `tls.cert` or `tls.psk` is given.', port, 5684),
+    mqttsn: preset('MQTT-SN over UDP.', port, 1884),
+    mqttsns: preset('MQTT-SN over DTLS, once `tls.cert` or `tls.psk` is given.', port, 8885),
     stomp: preset('STOMP over TCP.', port, 61613),
     stomps: preset('STOMP over TLS, once `tls.cert` is given.', port, 61614),
   }),
@@ -247,6 +279,7 @@ export const schema = z.strictObject({
   tls,
   mqtt,
   coap,
+  mqttsn,
   store: group('Where sessions, queues and retained messages are kept.', {
     path: preset('The folder.', path, './waymeet-data'),
     durability: preset(
@@ -276,9 +309,19 @@ export const schema = z.strictObject({
   web: group('What web listeners serve.', {
     mqtt: preset('The path of MQTT over WebSocket.', text, '/mqtt'),
     json: preset('The path of JSON over WebSocket.', text, '/waymeet'),
+    page: preset('Serve the dashboard, with its test client.', flag, true),
+    topics: preset('Serve messages over HTTP: `/topics`, `/subscribe`, `/request`, `/publish`.', flag, true),
+    api: preset('Serve the admin API under `/api/v1`; the dashboard needs it.', flag, true),
+    adminPassword: optional(
+      'The password of `admin` in dashboard and API. Unless said: none is asked on loopback with `auth.engine` open, else a random one is printed at start.',
+      text,
+      { secret: true },
+    ),
+    viewerPassword: optional('The password of `viewer`, who may look and change nothing.', text, {
+      secret: true,
+    }),
     coap: preset('The path of CoAP over WebSocket; clients expect no other.', text, '/.well-known/coap'),
     stomp: preset('The path of STOMP over WebSocket.', text, '/stomp'),
-    page: preset('Serve the page to try it.', flag, true),
     metrics: preset('Serve `/metrics` for Prometheus.', flag, true),
     health: preset('Serve `/health`, `/health/live` and `/health/ready`.', flag, true),
     origins: optional(
@@ -295,6 +338,7 @@ export type AuthConfig = z.output<typeof auth>;
 export type RuleConfig = z.output<typeof rule>;
 export type MqttConfig = z.output<typeof mqtt>;
 export type CoapConfig = z.output<typeof coap>;
+export type MqttSnConfig = z.output<typeof mqttsn>;
 
 function list<S extends z.ZodObject>(saying: string, of: S, { live } = { live: false }) {
   return z.array(of).optional().register(fieldNotes, {

@@ -87,17 +87,31 @@ function parse(der: Uint8Array): X509Certificate {
 }
 
 function vouches(authority: X509Certificate, for_: X509Certificate, now: number): boolean {
-  return (
-    authority.ca &&
-    for_.checkIssued(authority) &&
-    Date.parse(authority.validTo) >= now &&
-    Date.parse(authority.validFrom) <= now &&
-    for_.verify(authority.publicKey)
-  );
+  if (!authority.ca || !isCurrent(authority, now) || !for_.checkIssued(authority)) return false;
+  try {
+    return for_.verify(authority.publicKey);
+  } catch {
+    // A stranger's certificate may have a key that OpenSSL does not know: it vouches for nobody.
+    return false;
+  }
+}
+
+/** The key that a certificate speaks of. Throws ProtocolError for one that OpenSSL does not know. */
+export function publicKeyOf(c: X509Certificate): KeyObject {
+  try {
+    return c.publicKey;
+  } catch {
+    throw refused('a certificate with a key of an unknown kind', ALERT.unsupportedCertificate);
+  }
+}
+
+/** Dates that cannot be read are never current. */
+function isCurrent(c: X509Certificate, now: number): boolean {
+  return Date.parse(c.validFrom) <= now && Date.parse(c.validTo) >= now;
 }
 
 function checkDates(c: X509Certificate, now: number): void {
-  if (Date.parse(c.validTo) < now || Date.parse(c.validFrom) > now) {
+  if (!isCurrent(c, now)) {
     throw refused('a certificate whose time is over or has not come', ALERT.certificateExpired);
   }
 }

@@ -5,7 +5,7 @@ import { isIP } from 'node:net';
 import { ProtocolError } from '../../contract/outcome.ts';
 import type { WireIdentity } from '../../contract/wire.ts';
 import { Association, type AssociationSettings, helloRandom, type Port } from './association.ts';
-import { type Certified, certificateIdentity, leafOf, verifyChain } from './certificates.ts';
+import { type Certified, certificateIdentity, leafOf, publicKeyOf, verifyChain } from './certificates.ts';
 import { ALERT, DTLS_1_2, EXTENSION, HANDSHAKE, RENEGOTIATION_SCSV } from './codes.ts';
 import type { HandshakeMessage } from './fragments.ts';
 import { ephemeralKey, GROUPS, UNCOMPRESSED } from './groups.ts';
@@ -236,14 +236,15 @@ export class ClientAssociation extends Association {
         throw new ProtocolError('RFC6125-6', `a certificate that is not for ${name}`, ALERT.badCertificate);
       }
     }
-    if ((leaf.publicKey.asymmetricKeyType === 'rsa') !== (this.suite.exchange === 'ecdhe-rsa')) {
+    const key = publicKeyOf(leaf);
+    if ((key.asymmetricKeyType === 'rsa') !== (this.suite.exchange === 'ecdhe-rsa')) {
       throw new ProtocolError(
         'RFC8422-5.3',
         'a key that the suite has no use for',
         ALERT.unsupportedCertificate,
       );
     }
-    this.serverKey = leaf.publicKey;
+    this.serverKey = key;
     this.note(m);
     this.expected = AFTER_CERTIFICATE;
   }

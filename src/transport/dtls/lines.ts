@@ -70,7 +70,7 @@ export class Lines<R extends Remote> {
     this.settings = this.cidBytes === 0 ? settings : { ...settings, connectionId: () => this.freeId() };
   }
 
-  /** Lines that are open. */
+  /** Lines that are open, but for those that have moved to where another one is. */
   get size(): number {
     return this.open.size;
   }
@@ -158,12 +158,14 @@ export class Lines<R extends Remote> {
     this.open.set(line.remote.key, line);
   }
 
-  /** @internal */
-  lineMoved(line: Line<R>, to: R, now: number): void {
-    this.open.delete(line.remote.key);
-    this.open.get(to.key)?.abandon(now);
+  /**
+   * @internal A line that moves is found by its connection id, so it takes nobody's place: who forges an address with its own valid
+   * records ends no other association there.
+   */
+  lineMoved(line: Line<R>, to: R): void {
+    if (this.open.get(line.remote.key) === line) this.open.delete(line.remote.key);
     line.remote = to;
-    this.open.set(to.key, line);
+    if (!this.open.has(to.key)) this.open.set(to.key, line);
   }
 
   /** @internal */
@@ -278,7 +280,7 @@ export class Line<R extends Remote> implements Port {
     if (this.association.state !== 'open') return;
     // A strategy against forged addresses is required [RFC9146-6]: one copied record wins little, and two must win the race.
     this.allowance = UNPROVEN_FACTOR * this.length;
-    this.lines.lineMoved(this, this.from, now);
+    this.lines.lineMoved(this, this.from);
     this.port.moved(this, now);
   }
 

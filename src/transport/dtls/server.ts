@@ -5,7 +5,7 @@ import { NEVER } from '../../contract/message.ts';
 import { ProtocolError } from '../../contract/outcome.ts';
 import type { WireIdentity } from '../../contract/wire.ts';
 import { Association, type AssociationSettings, helloRandom, type Port } from './association.ts';
-import { type Certified, certificateIdentity, verifyChain } from './certificates.ts';
+import { type Certified, certificateIdentity, publicKeyOf, verifyChain } from './certificates.ts';
 import { ALERT, DTLS_1_2, HANDSHAKE } from './codes.ts';
 import { type HandshakeMessage, Reassembly } from './fragments.ts';
 import { type EphemeralKey, ephemeralKey, GROUPS, UNCOMPRESSED } from './groups.ts';
@@ -306,7 +306,7 @@ export class ServerAssociation extends Association {
 
   private takeVerify(m: HandshakeMessage, now: number): void {
     const { algorithm, signature } = decodeCertificateVerify(m.body);
-    const key = this.clientCertificate!.publicKey;
+    const key = publicKeyOf(this.clientCertificate!);
     if (!verifies(key, algorithm, join(...this.transcript), signature)) {
       throw new ProtocolError(
         'RFC5246-7.4.8',

@@ -1,0 +1,88 @@
+// The OpenAPI 3.1 document, made from the schemas that check requests.
+
+import { z } from 'zod';
+import type { Operation } from './operation.ts';
+import { problem } from './views.ts';
+
+export function openApi(operations: readonly Operation[], version: string): object {
+  const paths: Record<string, Record<string, object>> = {};
+  for (const o of operations) {
+    paths[o.path] ??= {};
+    paths[o.path]![o.method.toLowerCase()] = {
+      summary: o.about,
+      operationId: operationId(o),
+      ...(o.role === 'open' ? { security: [] } : {}),
+      parameters: [...pathParameters(o), ...queryParameters(o)],
+      ...(o.body === undefined
+        ? {}
+        : {
+            requestBody: {
+              required: true,
+              content: { 'application/json': { schema: schemaOf(o.body, 'input') } },
+            },
+          }),
+      responses: {
+        200: {
+          description: 'Done.',
+          content: { 'application/json': { schema: schemaOf(o.answer, 'output') } },
+        },
+        default: {
+          description: 'Refused; the reason in words.',
+          content: { 'application/problem+json': { schema: schemaOf(problem, 'output') } },
+        },
+      },
+    };
+  }
+  return {
+    openapi: '3.1.1',
+    info: { title: 'Waymeet admin API', version },
+    servers: [{ url: '/api/v1' }],
+    security: [{ basic: [] }, {}],
+    paths,
+    components: { securitySchemes: { basic: { type: 'http', scheme: 'basic' } } },
+  };
+}
+
+function operationId({ method, path }: Operation): string {
+  const words = path.split('/').filter((word) => word !== '' && !word.startsWith('{'));
+  const one = path.endsWith('}') ? 'One' : '';
+  return `${method.toLowerCase()}${words.map((w) => w[0]!.toUpperCase() + w.slice(1)).join('')}${one}`;
+}
+
+function pathParameters({ path }: Operation): object[] {
+  return [...path.matchAll(/\{(\w+)\}/g)].map((found) => ({
+    name: found[1],
+    in: 'path',
+    required: true,
+    schema: { type: 'string' },
+  }));
+}
+
+function queryParameters({ query }: Operation): object[] {
+  if (query === undefined) return [];
+  const { properties, required } = schemaOf(query, 'input') as {
+    properties?: Record<string, { description?: string }>;
+    required?: string[];
+  };
+  return Object.entries(properties ?? {}).map(([name, { description, ...schema }]) => ({
+    name,
+    in: 'query',
+    required: required?.includes(name) ?? false,
+    ...(description === undefined ? {} : { description }),
+    schema,
+  }));
+}
+
+function schemaOf(schema: z.ZodType, io: 'input' | 'output'): object {
+  const { $schema: _, ...rest } = z.toJSONSchema(schema, { io, reused: 'inline' }) as Record<string, unknown>;
+  return inlined(rest, (rest.$defs ?? {}) as Record<string, object>) as object;
+}
+
+/** Named schemas are written where they are used: references would have to point into the whole document. */
+function inlined(value: unknown, defs: Readonly<Record<string, object>>): unknown {
+  if (Array.isArray(value)) return value.map((one) => inlined(one, defs));
+  if (typeof value !== 'object' || value === null) return value;
+  const { $ref: ref, $defs: _defs, id: _id, ...rest } = value as Record<string, unknown>;
+  if (typeof ref === 'string') return inlined(defs[ref.slice(ref.lastIndexOf('/') + 1)], defs);
+  return Object.fromEntries(Object.entries(rest).map(([key, one]) => [key, inlined(one, defs)]));
+}

@@ -1,0 +1,42 @@
+// What one operation of the admin API is: a method, a path, the schemas that check it and describe it, and what it does.
+
+import type { z } from 'zod';
+
+/** `open`: anybody may ask; `viewer` may look; `admin` may change. */
+export type Role = 'open' | 'viewer' | 'admin';
+
+export interface Operation {
+  readonly method: 'GET' | 'POST' | 'DELETE';
+  /** Under `/api/v1`, with `{names}`. */
+  readonly path: string;
+  readonly about: string;
+  readonly role: Role;
+  readonly query?: z.ZodObject;
+  readonly body?: z.ZodType;
+  readonly answer: z.ZodType;
+  run(asked: Asked): unknown;
+}
+
+export interface Asked {
+  readonly params: Readonly<Record<string, string>>;
+  readonly query: never;
+  readonly body: never;
+}
+
+/** Gives `run` the types that its schemas promise. */
+export function operation<Q extends z.ZodObject, B extends z.ZodType, A extends z.ZodType>(o: {
+  readonly method: Operation['method'];
+  readonly path: string;
+  readonly about: string;
+  readonly role: Role;
+  readonly query?: Q;
+  readonly body?: B;
+  readonly answer: A;
+  run(asked: {
+    readonly params: Readonly<Record<string, string>>;
+    readonly query: z.output<Q>;
+    readonly body: z.output<B>;
+  }): z.input<A> | Promise<z.input<A>>;
+}): Operation {
+  return o as unknown as Operation;
+}

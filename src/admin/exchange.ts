@@ -1,0 +1,96 @@
+// What node:http requests and responses have in common for every part of the web port: bodies, answers, origins.
+
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { type Answer, Refusal } from '../protocol/http/packet.ts';
+
+/** All bodies that are being received may take so much together. */
+const MAX_RECEIVING_BYTES = 268_435_456;
+let receiving = 0;
+
+/** Reads a body of at most `maxBytes`. Rejects with Refusal, or when the client hangs up. */
+export function readBody(request: IncomingMessage, maxBytes: number): Promise<Uint8Array> {
+  const announced = Number(request.headers['content-length'] ?? 0);
+  if (announced > maxBytes) return Promise.reject(tooLarge(maxBytes));
+  if (announced === 0 && request.headers['transfer-encoding'] === undefined) return Promise.resolve(NO_BODY);
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let length = 0;
+    const end = (act: () => void) => {
+      receiving -= length;
+      length = 0;
+      request.off('data', take).off('end', done).off('close', lost);
+      act();
+    };
+    const take = (chunk: Buffer) => {
+      length += chunk.length;
+      receiving += chunk.length;
+      chunks.push(chunk);
+      if (length > maxBytes) end(() => reject(tooLarge(maxBytes)));
+      else if (receiving > MAX_RECEIVING_BYTES)
+        end(() => reject(new Refusal(503, 'busy', 'too much is being received; try again later')));
+    };
+    const done = () => end(() => resolve(Buffer.concat(chunks)));
+    const lost = () => end(() => reject(new Error('the client hung up')));
+    request.on('data', take).on('end', done).on('close', lost);
+  });
+}
+
+const NO_BODY = new Uint8Array(0);
+
+function tooLarge(maxBytes: number): Refusal {
+  // What is still to come of the body is not read: the connection cannot serve another request.
+  return new Refusal(413, 'too-large', `a body has at most ${maxBytes} octets`, { Connection: 'close' });
+}
+
+export function sendAnswer(request: IncomingMessage, response: ServerResponse, a: Answer): void {
+  if (response.headersSent || response.destroyed) return;
+  const bare = a.status === 304 || a.status === 204;
+  response.writeHead(a.status, {
+    ...a.headers,
+    ...(bare ? {} : { 'Content-Length': Buffer.byteLength(a.body) }),
+    'X-Content-Type-Options': 'nosniff',
+  });
+  response.end(request.method === 'HEAD' || bare ? undefined : a.body);
+}
+
+/**
+ * Pages of other origins may not speak to a hub on somebody's own machine: their browser says so in Origin. Answers the preflight of
+ * those that may. Returns whether the request goes on; throws Refusal when its page may not.
+ */
+export function admitOrigin(
+  request: IncomingMessage,
+  response: ServerResponse,
+  origins: readonly string[] | undefined,
+): boolean {
+  const { origin, host } = request.headers;
+  if (origin === undefined) return true;
+  const own = URL.canParse(origin) && new URL(origin).host === host?.toLowerCase();
+  if (own) return true;
+  if (origins === undefined || !(origins.includes('*') || origins.includes(origin)))
+    throw new Refusal(
+      403,
+      'origin-refused',
+      `pages of ${origin} may not use this hub; web.origins says which may`,
+    );
+  response.setHeader('Access-Control-Allow-Origin', origin);
+  response.setHeader('Vary', 'Origin');
+  response.setHeader('Access-Control-Expose-Headers', '*');
+  if (request.method !== 'OPTIONS') return true;
+  const asked = request.headers['access-control-request-headers'];
+  response.writeHead(204, {
+    'Access-Control-Allow-Methods': 'GET, HEAD, POST, PUT, DELETE',
+    ...(asked === undefined ? {} : { 'Access-Control-Allow-Headers': asked }),
+    'Access-Control-Max-Age': '600',
+  });
+  response.end();
+  return false;
+}
+
+/** User name and password of `Authorization: Basic`. [RFC7617-2] */
+export function basicOf(authorization: string | undefined): { user: string; password: string } | undefined {
+  const found = /^Basic\s+([A-Za-z0-9+/=]+)\s*$/i.exec(authorization ?? '');
+  if (found === null) return undefined;
+  const text = Buffer.from(found[1]!, 'base64').toString('utf8');
+  const colon = text.indexOf(':');
+  return colon < 0 ? undefined : { user: text.slice(0, colon), password: text.slice(colon + 1) };
+}

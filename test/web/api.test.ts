@@ -1,0 +1,176 @@
+// The admin API against a running hub: what it shows, what it changes, what it refuses, and that its description is true to it.
+
+import { connectAsync } from 'mqtt';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Server } from '../../src/server/start.ts';
+import { events, startHub } from './hub.ts';
+
+let hub: Server;
+let api: string;
+
+beforeAll(async () => {
+  hub = await startHub();
+  api = `${hub.address('web')}/api/v1`;
+});
+afterAll(() => hub.stop());
+
+const get = async (path: string) => (await fetch(api + path)).json() as Promise<Record<string, never>>;
+
+test('a client is listed, shown, and sent away', async () => {
+  const device = await connectAsync(hub.address('mqtt'), { clientId: 'd/1', reconnectPeriod: 0 });
+  expect(await get('/clients?search=d/1')).toMatchObject({
+    total: 1,
+    items: [{ client: 'd/1', protocol: 'mqtt' }],
+  });
+  expect(await get('/clients/mqtt/d%2F1')).toMatchObject({ principal: 'anonymous' });
+  const closed = new Promise<void>((done) => device.once('close', done));
+  expect((await fetch(`${api}/clients/mqtt/d%2F1`, { method: 'DELETE' })).status).toBe(200);
+  await closed;
+  expect((await fetch(`${api}/clients/mqtt/d%2F1`)).status).toBe(404);
+});
+
+test('a session: its subscriptions and queue, purged and ended', async () => {
+  const options = {
+    clientId: 's1',
+    clean: false,
+    protocolVersion: 5,
+    properties: { sessionExpiryInterval: 60 },
+  } as const;
+  const device = await connectAsync(hub.address('mqtt'), options);
+  await device.subscribeAsync('q/#', { qos: 1 });
+  expect((await fetch(`${api}/sessions/mqtt/s1`, { method: 'DELETE' })).status).toBe(409);
+  await device.endAsync();
+  for (const payload of ['1', '2'])
+    await fetch(`${hub.address('web')}/topics/q/x`, { method: 'POST', body: payload });
+  expect(await get('/sessions/mqtt/s1')).toMatchObject({
+    session: { attended: false, waiting: 2, keepMs: 60_000 },
+    subscriptions: [{ filter: 'q/#', qos: 1 }],
+  });
+  const purge = await fetch(`${api}/sessions/mqtt/s1/queue`, { method: 'DELETE' });
+  expect(await purge.json()).toEqual({ purged: 2 });
+  expect(await get('/sessions/mqtt/s1')).toMatchObject({ session: { waiting: 0 } });
+  expect((await fetch(`${api}/sessions/mqtt/s1`, { method: 'DELETE' })).status).toBe(200);
+  expect(await get('/subscriptions?search=q/')).toEqual({ total: 0, items: [] });
+});
+
+test('publish, retained by filter and page, forgotten by filter', async () => {
+  for (const n of [1, 2, 3]) {
+    const body = JSON.stringify({ topic: `r/${n}`, payload: `${n}`, retain: true });
+    expect((await fetch(`${api}/publish`, { method: 'POST', body })).status).toBe(200);
+  }
+  expect(await get('/retained?filter=r/%23&offset=1&limit=1')).toMatchObject({
+    total: 3,
+    items: [{ topic: 'r/2', payload: '2', origin: { principal: 'admin' } }],
+  });
+  const forgotten = await fetch(`${api}/retained?filter=r/%2B`, { method: 'DELETE' });
+  expect(await forgotten.json()).toEqual({ forgotten: 3 });
+});
+
+test('live events: figures at once, then who comes and goes', async () => {
+  const seen = events(await fetch(`${api}/events`));
+  expect((await seen.next()).value).toMatchObject({ type: 'recent', data: expect.any(Array) });
+  expect((await seen.next()).value).toMatchObject({ type: 'figures', data: { clients: expect.any(Number) } });
+  const device = await connectAsync(hub.address('mqtt'), { clientId: 'live' });
+  let event = (await seen.next()).value!;
+  while (event.type !== 'connected') event = (await seen.next()).value!;
+  expect(event.data).toMatchObject({ client: { client: 'live', protocol: 'mqtt' } });
+  await device.endAsync();
+  while (event.type !== 'disconnected') event = (await seen.next()).value!;
+  expect(event.data).toMatchObject({ client: { client: 'live' }, graceful: true });
+  await seen.return(undefined);
+});
+
+test('the configuration says where each value came from', async () => {
+  const { items } = (await get('/config')) as unknown as {
+    items: { path: string; value: unknown; where: string }[];
+  };
+  expect(items.find((s) => s.path === 'store.durability')).toMatchObject({
+    value: 'memory',
+    where: 'settings',
+  });
+  expect(items.find((s) => s.path === 'log.level')).toMatchObject({ where: 'default' });
+});
+
+test('OpenAPI 3.1: every operation with its parameters and answers, and no loose reference', async () => {
+  const document = await get('/openapi.json');
+  expect(document.openapi).toMatch(/^3\.1/);
+  expect(Object.keys(document.paths!)).toContain('/sessions/{protocol}/{name}/queue');
+  expect(JSON.stringify(document)).not.toContain('$ref');
+  const clients = (document.paths as unknown as Record<string, { get: { parameters: object[] } }>)[
+    '/clients'
+  ]!;
+  expect(clients.get.parameters).toContainEqual(
+    expect.objectContaining({ name: 'limit', in: 'query', required: false }),
+  );
+});
+
+const REFUSED: [method: string, path: string, body: string | undefined, status: number, detail: string][] = [
+  ['GET', '/nothing', undefined, 404, 'openapi.json'],
+  ['PUT', '/clients', undefined, 405, 'there is GET'],
+  ['GET', '/clients?limit=0', undefined, 400, 'limit'],
+  ['GET', '/clients?sort=x', undefined, 400, 'sort'],
+  ['DELETE', '/retained', undefined, 400, 'filter'],
+  ['GET', '/retained?filter=a%23', undefined, 400, 'filter'],
+  ['POST', '/publish', '{"topic":1}', 400, 'topic'],
+  ['POST', '/publish', 'x', 400, 'JSON'],
+  ['GET', '/clients/mqtt/%ff', undefined, 404, 'openapi.json'],
+];
+test.each(REFUSED)('refused: %s %s %s: %i', async (method, path, body, status, detail) => {
+  const response = await fetch(api + path, { method, ...(body === undefined ? {} : { body }) });
+  expect(response.status).toBe(status);
+  expect(await response.json()).toMatchObject({ detail: expect.stringContaining(detail) });
+});
+
+describe('with passwords', () => {
+  let guarded: Server;
+  let base: string;
+  beforeAll(async () => {
+    guarded = await startHub({ web: { adminPassword: 'right', viewerPassword: 'look' } });
+    base = `${guarded.address('web')}/api/v1`;
+  });
+  afterAll(() => guarded.stop());
+  const as = (user: string, password: string) => ({ Authorization: `Basic ${btoa(`${user}:${password}`)}` });
+
+  const MAY: [user: string, password: string, method: string, path: string, status: number][] = [
+    ['admin', 'right', 'GET', '/clients', 200],
+    ['admin', 'right', 'DELETE', '/retained?filter=x', 200],
+    ['viewer', 'look', 'GET', '/clients', 200],
+    ['viewer', 'look', 'DELETE', '/retained?filter=x', 403],
+    ['viewer', 'right', 'GET', '/clients', 401],
+    ['admin', 'look', 'GET', '/events', 401],
+  ];
+  test.each(MAY)('%s:%s %s %s: %i', async (user, password, method, path, status) => {
+    const response = await fetch(base + path, { method, headers: as(user, password) });
+    expect(response.status).toBe(status);
+    await response.body?.cancel();
+  });
+
+  test('the settings hide the passwords; /hub tells that one is needed', async () => {
+    const text = await (await fetch(`${base}/config`, { headers: as('admin', 'right') })).text();
+    expect(text).toContain('web.adminPassword');
+    expect(text).not.toContain('"right"');
+    expect(await (await fetch(`${base}/hub`)).json()).toMatchObject({ loginNeeded: true });
+  });
+
+  test('guessing is made to wait', async () => {
+    let status = 0;
+    for (let i = 0; i < 12; i++)
+      status = (await fetch(`${base}/clients`, { headers: as('admin', `${i}`) })).status;
+    expect(status).toBe(429);
+  });
+});
+
+test('without a password only names of this machine are answered: a page that rebinds its name gets nothing', async () => {
+  const { port } = new URL(api);
+  const { request } = await import('node:http');
+  const status = await new Promise((done) =>
+    request(
+      { host: '127.0.0.1', port, path: '/api/v1/clients', headers: { Host: 'evil.example' } },
+      (response) => {
+        response.resume();
+        done(response.statusCode);
+      },
+    ).end(),
+  );
+  expect(status).toBe(403);
+});

@@ -1,0 +1,124 @@
+// The admin API from the browser: requests with the login that the person gave, and the live events.
+
+import { signal } from '@preact/signals';
+import { readEvents } from './events.ts';
+
+export interface HubFacts {
+  readonly version: string;
+  readonly paths: { readonly mqtt: string; readonly json: string };
+  readonly loginNeeded: boolean;
+  readonly listeners: readonly {
+    name: string;
+    address: string;
+    type: string;
+    protocols: string[];
+    connections: number;
+  }[];
+}
+
+interface ProtocolFigures {
+  readonly clients: number;
+  readonly connections: number;
+  readonly refused: number;
+  readonly broken: number;
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+  readonly received: readonly number[];
+  readonly delivered: readonly number[];
+}
+
+export interface Figures {
+  readonly at: number;
+  readonly protocols: Readonly<Record<string, ProtocolFigures>>;
+  readonly dropped: Readonly<Record<string, number>>;
+  readonly clients: number;
+  readonly sessions: number;
+  readonly subscriptions: number;
+  readonly retained: number;
+  readonly queuedMessages: number;
+  readonly queuedBytes: number;
+  readonly storeBytes: number;
+  readonly memoryBytes: number;
+  readonly cpuSeconds: number;
+  readonly lagSeconds: number;
+  readonly lagSamples: number;
+}
+
+export interface HubEvent {
+  readonly kind: 'connected' | 'disconnected' | 'subscribed' | 'unsubscribed';
+  readonly at: number;
+  readonly client?: { readonly protocol: string; readonly client: string; readonly remote: string };
+  readonly protocol?: string;
+  readonly session?: string;
+  readonly filter?: string;
+  readonly graceful?: boolean;
+}
+
+export const hub = signal<HubFacts | undefined>(undefined);
+/** Figures of the last minutes, oldest first. */
+export const history = signal<readonly Figures[]>([]);
+export const happened = signal<readonly HubEvent[]>([]);
+/** 'login': the API asks for a password. */
+export const live = signal<'off' | 'on' | 'login'>('off');
+
+const KEPT_FIGURES = 180;
+const KEPT_EVENTS = 500;
+const LOGIN_KEY = 'waymeet-login';
+
+let login = sessionStorage.getItem(LOGIN_KEY) ?? '';
+
+export async function api<T>(path: string, method = 'GET', body?: object): Promise<T> {
+  const response = await fetch(`/api/v1${path}`, {
+    method,
+    headers: login === '' ? {} : { Authorization: login },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  });
+  if (response.status === 401) live.value = 'login';
+  const answer = (await response.json()) as T & { detail?: string };
+  if (!response.ok) throw new Error(answer.detail ?? `HTTP ${response.status}`);
+  return answer;
+}
+
+/** Tries a login; resolves to what is wrong with it, or undefined. */
+export async function logIn(user: string, password: string): Promise<string | undefined> {
+  const octets = new TextEncoder().encode(`${user}:${password}`);
+  login = `Basic ${btoa(String.fromCharCode(...octets))}`;
+  try {
+    await api('/stats');
+  } catch (error) {
+    login = '';
+    return (error as Error).message;
+  }
+  sessionStorage.setItem(LOGIN_KEY, login);
+  live.value = 'off';
+  return undefined;
+}
+
+/** Follows the hub for as long as the page is open. */
+export async function follow(): Promise<void> {
+  for (;;) {
+    try {
+      hub.value = await api<HubFacts>('/hub');
+      if (live.value !== 'login') await followOnce();
+    } catch {
+      live.value = live.value === 'login' ? 'login' : 'off'; // the hub is gone: it is asked again below
+    }
+    await new Promise((done) => setTimeout(done, 2_000));
+  }
+}
+
+async function followOnce(): Promise<void> {
+  const response = await fetch('/api/v1/events', { headers: login === '' ? {} : { Authorization: login } });
+  if (response.status === 401) {
+    live.value = 'login';
+    return;
+  }
+  live.value = 'on';
+  for await (const { type, data } of readEvents(response)) {
+    if (type === 'figures')
+      history.value = [...history.value, JSON.parse(data) as Figures].slice(-KEPT_FIGURES);
+    else if (type === 'recent') happened.value = (JSON.parse(data) as HubEvent[]).reverse();
+    else happened.value = [JSON.parse(data) as HubEvent, ...happened.value].slice(0, KEPT_EVENTS);
+  }
+  live.value = 'off';
+}

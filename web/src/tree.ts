@@ -1,0 +1,158 @@
+// The live topic tree: counts, rates and last values, from a connection of its own that subscribes to everything.
+
+import { signal } from '@preact/signals';
+import { hub } from './api.ts';
+import type { Arrived } from './links/link.ts';
+import { MqttLink } from './links/mqtt.ts';
+import { connections } from './store.ts';
+
+export class TopicNode {
+  readonly name: string;
+  readonly topic: string;
+  readonly children = new Map<string, TopicNode>();
+  /** Messages of this very topic, and of everything below. */
+  own = 0;
+  all = 0;
+  last: Arrived | undefined = undefined;
+  lastAt = 0;
+  retained = false;
+  rate = 0;
+  counted = 0;
+  /** Payloads lately, oldest first: what a chart is drawn from. */
+  readonly recent: { readonly at: number; readonly payload: Uint8Array }[] = [];
+
+  constructor(name: string, topic: string) {
+    this.name = name;
+    this.topic = topic;
+  }
+}
+
+const MAX_TOPICS = 20_000;
+const MAX_RECENT = 200;
+const MAX_RECENT_BYTES = 4_096;
+const REFRESH_MS = 500;
+
+export const root = new TopicNode('', '');
+/** Grows with every refresh: the tree itself is changed in place. */
+export const version = signal(0);
+export const state = signal('');
+export const topicCount = signal(0);
+/** Topics beyond the most that are kept. */
+export const left = signal(0);
+
+let link: MqttLink | undefined;
+let changed = false;
+let refreshing = false;
+
+/** Starts to watch; the tree grows until the page is closed. */
+export function watchTopics(): void {
+  if (link !== undefined) return;
+  state.value = 'connecting';
+  const like = connections.value.find((c) => c.phase.value === 'up' && c.o.dialect !== 'http')?.o;
+  const mine = new MqttLink(
+    {
+      dialect: 'mqtt5',
+      clientId: `dashboard-${crypto.getRandomValues(new Uint32Array(1))[0]!.toString(36)}`,
+      username: like?.username ?? '',
+      password: like?.password ?? '',
+      clean: true,
+      expirySeconds: 0,
+      keepAliveSeconds: 30,
+      will: undefined,
+    },
+    hub.value?.paths.mqtt ?? '/mqtt',
+    {
+      up() {
+        state.value = '';
+        for (const filter of ['#', '$SYS/#'])
+          mine.subscribe(filter, 0).catch((error: Error) => {
+            state.value = `${filter}: ${error.message}`;
+          });
+      },
+      down(why) {
+        state.value = `${why}; trying again`;
+        link = undefined;
+        setTimeout(watchTopics, 2_000);
+      },
+      message: take,
+    },
+  );
+  link = mine;
+  if (refreshing) return;
+  refreshing = true;
+  setInterval(refresh, REFRESH_MS);
+}
+
+function take(m: Arrived): void {
+  changed = true;
+  const node = nodeOf(m.topic);
+  if (node === undefined) {
+    left.value++;
+    return;
+  }
+  node.own++;
+  node.last = m;
+  node.lastAt = Date.now();
+  node.retained = m.retain || node.retained;
+  if (m.payload.length > MAX_RECENT_BYTES) return;
+  node.recent.push({ at: node.lastAt, payload: m.payload });
+  if (node.recent.length > MAX_RECENT) node.recent.shift();
+}
+
+/** The topic's node, made on the way; every node on it counts one message more. */
+function nodeOf(topic: string): TopicNode | undefined {
+  let node = root;
+  const path = [root];
+  let prefix = '';
+  for (const level of topic.split('/')) {
+    prefix = node === root ? level : `${prefix}/${level}`;
+    let next = node.children.get(level);
+    if (next === undefined) {
+      if (topicCount.value >= MAX_TOPICS) return undefined;
+      next = new TopicNode(level, prefix);
+      node.children.set(level, next);
+      topicCount.value++;
+    }
+    node = next;
+    path.push(node);
+  }
+  for (const one of path) one.all++;
+  return node;
+}
+
+function refresh(): void {
+  const busy = countRates(root);
+  if (!changed && !busy) return;
+  changed = false;
+  version.value++;
+}
+
+function countRates(node: TopicNode): boolean {
+  let busy = false;
+  for (const child of node.children.values()) if (countRates(child)) busy = true;
+  const fresh = ((node.all - node.counted) * 1_000) / REFRESH_MS;
+  node.counted = node.all;
+  const before = node.rate;
+  node.rate = before * 0.8 + fresh * 0.2;
+  if (node.rate < 0.05) node.rate = 0;
+  return busy || node.rate !== before;
+}
+
+/** The nodes in sight: children of those that are open, in the order of their names. */
+export function flatten(open: ReadonlySet<string>, search: string): { node: TopicNode; depth: number }[] {
+  const found: { node: TopicNode; depth: number }[] = [];
+  const visit = (node: TopicNode, depth: number) => {
+    const children = [...node.children.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+    for (const child of children) {
+      if (search !== '') {
+        if (child.own > 0 && child.topic.includes(search)) found.push({ node: child, depth: 0 });
+        visit(child, 0);
+        continue;
+      }
+      found.push({ node: child, depth });
+      if (open.has(child.topic)) visit(child, depth + 1);
+    }
+  };
+  visit(root, 0);
+  return found;
+}
