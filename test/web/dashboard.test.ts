@@ -1,11 +1,13 @@
 // The dashboard in a real Chromium: connect, subscribe, messages from MQTT and CoAP, 5,000 of them, and a hub that restarts.
 
+import { createSocket } from 'node:dgram';
 import { mkdirSync } from 'node:fs';
 import path from 'node:path';
 import { connectAsync, type MqttClient } from 'mqtt';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { Server } from '../../src/server/start.ts';
+import { octets } from '../hex.ts';
 import { hasChromium, openBrowser } from './browser.ts';
 import { startHub } from './hub.ts';
 
@@ -125,9 +127,29 @@ describe.skipIf(!hasChromium)('dashboard in Chromium', () => {
     await shot('topics-many');
   });
 
-  test('wrong credentials are explained', async () => {
-    await page.getByRole('form', { name: 'New connection' }).getByLabel('Client id').fill('x');
-    await page.getByText('Options').click();
+  test('what CoAP and HTTP publish is seen in the page', async () => {
+    await connect('MQTT 5');
+    await subscribe('demo/#');
+    const socket = createSocket('udp4');
+    const { hostname, port } = new URL(hub.address('coap'));
+    // NON PUT /t/demo/coap  0x50 | code | message id | Uri-Path ×3 | 0xff | payload
+    socket.send(octets("50 03 00 01 b1 't' 04 'demo' 04 'coap' ff 'from CoAP'"), Number(port), hostname);
+    await line('demo/coap').filter({ hasText: 'from CoAP' }).waitFor();
+    socket.close();
+    await fetch(`${hub.address('web')}/topics/demo/http`, { method: 'POST', body: 'from HTTP' });
+    await line('demo/http').filter({ hasText: 'from HTTP' }).waitFor();
+  });
+
+  test('a client id that is taken: said, and not tried again against the other', async () => {
+    await connect('MQTT 5');
+    const clientId = await page.locator('.connection .id').first().textContent();
+    const other = await connectAsync(hub.address('mqtt'), { clientId: clientId!.trim().split(' ')[0]! });
+    await page.getByText(/the hub said goodbye: /).waitFor();
+    await page.getByText('not connected', { exact: true }).waitFor();
+    await other.endAsync();
+  });
+
+  test('a hub that is not there is explained, and tried again', async () => {
     await hub.stop();
     await page.getByRole('button', { name: 'Connect' }).click();
     await page.getByText('lost, trying again').waitFor();

@@ -1,7 +1,10 @@
 // Messages over HTTP, against a running hub: publish, read, wait, subscribe, resume, request, batch, once only, and every refusal.
 
 import { type EventEmitter, once } from 'node:events';
-import { connectAsync, type IPublishPacket } from 'mqtt';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { connect, connectAsync, type IPublishPacket } from 'mqtt';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Server } from '../../src/server/start.ts';
 import { events, startHub } from './hub.ts';
@@ -156,6 +159,37 @@ test('Idempotency-Key: the second is not carried out, and another body is refuse
   expect((await stream.next()).value!.data).toMatchObject({ payload: 'a' });
   expect((await stream.next()).value!.data).toMatchObject({ payload: 'last' });
   await stream.return(undefined);
+});
+
+test('Idempotency-Key outlives the hub: a session that waits gets the message once, whatever is repeated after the restart', async () => {
+  const folder = mkdtempSync(path.join(tmpdir(), 'waymeet-once-'));
+  const durable = { store: { durability: 'full', path: folder } };
+  const session = {
+    clientId: 'waits',
+    clean: false,
+    protocolVersion: 5,
+    properties: { sessionExpiryInterval: 600 },
+  } as const;
+  const key = { 'Idempotency-Key': 'order-17' };
+  let own = await startHub(durable);
+  const say = (body: string, headers = {}) =>
+    fetch(`${own.address('web')}/topics/orders`, { method: 'POST', body, headers });
+  const before = await connectAsync(own.address('mqtt'), session);
+  await before.subscribeAsync('orders', { qos: 1 });
+  await before.endAsync();
+  expect(await (await say('one', key)).json()).toMatchObject({ outcome: 'ok' });
+  await own.stop();
+  own = await startHub(durable);
+  expect(await (await say('one', key)).json()).toMatchObject({ replayed: true });
+  await say('two');
+  const after = await connect(own.address('mqtt'), { ...session, manualConnect: true });
+  const heard: string[] = [];
+  after.on('message', (_topic, payload) => heard.push(String(payload)));
+  after.connect();
+  await expect.poll(() => heard).toEqual(['one', 'two']);
+  await after.endAsync();
+  await own.stop();
+  rmSync(folder, { recursive: true });
 });
 
 describe('refused', () => {

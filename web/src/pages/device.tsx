@@ -107,8 +107,8 @@ function recipes(topic: string): Recipe[] {
   if (coap !== undefined)
     found.push({
       title: 'CoAP with libcoap',
-      publish: `coap-client -m put -e 'hello' 'coap://${host}:${coap}/${path}'`,
-      subscribe: `coap-client -s 60 'coap://${host}:${coap}/${path}'`,
+      publish: `coap-client -m put -e 'hello' 'coap://${host}:${coap}/t/${path}'`,
+      subscribe: `coap-client -s 60 'coap://${host}:${coap}/t/${path}'`,
     });
   found.push({
     title: 'HTTP with curl',
