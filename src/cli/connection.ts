@@ -42,7 +42,7 @@ export function withConnection(command: Command): Command {
     .addOption(
       new Option(
         '-L, --url <url>',
-        'mqtt://user@host:port/topic; also mqtts, ws, wss, unix, coap, coap+tcp, coaps+tcp',
+        'mqtt://user@host:port/topic; also mqtts, ws, wss, unix, coap, coap+tcp, coaps+tcp, mqttsn',
       ),
     )
     .addOption(new Option('-h, --host <host>', 'the broker').default('localhost'))

@@ -9,6 +9,7 @@ import { coapPub, isCoap } from './coap.ts';
 import { type ConnectionFlags, connectClient, topicOfUrl } from './connection.ts';
 import { EXIT, Failure, type Io, say } from './io.ts';
 import type { MqttClient } from './mqtt-client.ts';
+import { isMqttSn, snPub } from './mqttsn.ts';
 import { explain } from './reasons.ts';
 
 export interface PubFlags extends ConnectionFlags {
@@ -32,6 +33,7 @@ export interface PubFlags extends ConnectionFlags {
 
 export async function pub(io: Io, flags: PubFlags): Promise<number> {
   if (isCoap(flags.url)) return coapPub(io, flags, source(io, flags));
+  if (isMqttSn(flags.url)) return snPub(flags, source(io, flags));
   const topic = flags.topic ?? topicOfUrl(flags);
   if (topic === undefined) throw new Failure('no topic: give one with -t', EXIT.usage);
   const payloads = source(io, flags);

@@ -7,6 +7,7 @@ import { coapSub, isCoap } from './coap.ts';
 import { type ConnectionFlags, connectClient, topicOfUrl } from './connection.ts';
 import { type FormatFlags, formatter } from './format.ts';
 import { EXIT, Failure, type Io, say } from './io.ts';
+import { isMqttSn, snSub } from './mqttsn.ts';
 import { explain } from './reasons.ts';
 
 export interface SubFlags extends ConnectionFlags, FormatFlags {
@@ -24,7 +25,7 @@ export interface SubFlags extends ConnectionFlags, FormatFlags {
 }
 
 export async function sub(io: Io, flags: SubFlags): Promise<number> {
-  if (isCoap(flags.url)) return subCoap(io, flags);
+  if (isCoap(flags.url) || isMqttSn(flags.url)) return subElsewhere(io, flags);
   const fromUrl = topicOfUrl(flags);
   const filters = flags.topic ?? (fromUrl === undefined ? [] : [fromUrl]);
   if (filters.length === 0) throw new Failure("no topic filter: give one with -t, '#' for all", EXIT.usage);
@@ -60,8 +61,8 @@ export async function sub(io: Io, flags: SubFlags): Promise<number> {
   }
 }
 
-/** The same over CoAP. */
-function subCoap(io: Io, flags: SubFlags): Promise<number> {
+/** The same over CoAP and MQTT-SN. */
+function subElsewhere(io: Io, flags: SubFlags): Promise<number> {
   const format = formatter(flags);
   const unwanted = (flags.filterOut ?? []).map(matcher);
   let left = flags.count ?? Number.POSITIVE_INFINITY;
@@ -72,7 +73,8 @@ function subCoap(io: Io, flags: SubFlags): Promise<number> {
     io.output.write(format(m, new Date()));
     return --left === 0;
   };
-  return coapSub(io, flags, hear, [io.stopAsked().then(() => EXIT.fine), timeout(flags.wait)]);
+  const ends = [io.stopAsked().then(() => EXIT.fine), timeout(flags.wait)];
+  return isMqttSn(flags.url) ? snSub(flags, hear, ends) : coapSub(io, flags, hear, ends);
 }
 
 function timeout(seconds: number | undefined): Promise<number> {

@@ -181,6 +181,8 @@ export interface OwnedHub extends Hub {
   readonly inspection: Inspection;
   /** Sends a client away with 'disconnected-by-admin'. False: nobody of that name is here. */
   disconnect(protocol: string, client: string): boolean;
+  /** The rules changed: who holds a subscription that it may not have any more loses it, and is sent away with 'not-authorized'. */
+  reauthorize(): void;
   /** Evicts everybody with 'shutting-down', commits and stops. Wills are not published. */
   stop(): Promise<void>;
 }

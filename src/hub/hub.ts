@@ -260,6 +260,27 @@ export class HubCore implements OwnedHub, MailboxHost, QueueHost {
     return undefined;
   }
 
+  reauthorize(): void {
+    for (const access of [...this.clients.values()]) {
+      let lost = false;
+      for (const box of access.boxes) lost = this.withdraw(box, access) || lost;
+      if (!lost) continue;
+      access.guest.evict('not-authorized');
+      access.leave(false, this.now());
+    }
+  }
+
+  /** Ends the subscriptions that `access` may not have, or not any more. Whether there were any. */
+  private withdraw(box: OwnBox, access: AccessCore): boolean {
+    let lost = false;
+    for (const filter of [...box.held.keys()]) {
+      if (access.maySubscribe(parseShare(filter)?.filter ?? filter)) continue;
+      this.unsubscribe(box, filter);
+      lost = true;
+    }
+    return lost;
+  }
+
   // --- mailboxes ---
 
   openMailbox(access: AccessCore, name: string, options: MailboxOptions): OwnBox {
@@ -280,6 +301,7 @@ export class HubCore implements OwnedHub, MailboxHost, QueueHost {
       box.keepMs = options.keepMs;
       box.limits = limits;
       box.goneAt = 0;
+      this.withdraw(box, access);
     }
     box.access = access;
     access.owns(box);

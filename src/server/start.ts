@@ -133,7 +133,9 @@ export async function startServer(config: Config, options: ServerOptions): Promi
     async reload(next) {
       const changes = changesOf(current, next);
       current = changes.applied;
+      const { epoch } = engines;
       await reread(plan(current), { open, engines, log }, changes.live);
+      if (engines.epoch !== epoch) hub.reauthorize();
       retune(open, plan(current));
       Object.assign(limits, hubLimits(current));
       log.level = current.log.level;

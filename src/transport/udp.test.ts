@@ -1,6 +1,7 @@
 // UDP listeners: a peer for each remote, every write a datagram of its own, a bounded table.
 
 import { createSocket, type Socket } from 'node:dgram';
+import { networkInterfaces } from 'node:os';
 import { afterEach, expect, test } from 'vitest';
 import { countingHub, LineProtocol, listenerOptions, until } from '../../test/transport/line.ts';
 import type { Listener } from './listener.ts';
@@ -166,4 +167,13 @@ test('a group is heard on the interface of the host, and answered from the own a
   socket.send('echo one\n', Number(port), '224.0.1.187');
   expect([await next(), await from]).toEqual(['one\n', Number(port)]);
   expect(protocol.peers.map((peer) => peer.wire.multicast)).toEqual([true]);
+});
+
+/** Where there is no network but loopback, nobody can join a group. */
+const connected = Object.values(networkInterfaces()).some((all) => all?.some((a) => !a.internal));
+
+test.skipIf(!connected)('a beacon is heard in its group, again and again', async () => {
+  const beacon = { group: '225.1.1.1', bytes: Buffer.from('here'), everyMs: 5 };
+  const { counters } = await setUp({ host: '0.0.0.0', beacon });
+  await until(() => counters.bytesIn >= 3 * 4, 'three beacons of its own');
 });

@@ -199,7 +199,9 @@ class UdpListener implements Listener, TimerOwner {
     if (this.wires.size === 0) this.socket.close();
   }
 
+  /** Nobody at the other end closes anything: who has not ended by now has no reason to. */
   ended(withinMs: number): Promise<void> {
+    for (const wire of this.wires.values()) wire.end();
     return this.gate.ended(withinMs);
   }
 }

@@ -52,6 +52,7 @@ export class Server {
       'ports-coap': 'off',
       'ports-coaps': 'off',
       'ports-coap-tcp': 'off',
+      'ports-mqttsn': 'off',
       'ports-stomp': 'off',
       'log-format': 'json',
       'store-path': options.store,

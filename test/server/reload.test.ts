@@ -130,6 +130,34 @@ test('rules in the configuration hold, and a reload replaces them under a client
   await expect(three.publishAsync('open/a', 'x', { qos: 1 })).rejects.toThrow();
 });
 
+test('who lost the right to a subscription is sent away, and comes back without it', async () => {
+  const settings = (...filters: string[]) => ({
+    ...MQTT,
+    anonymous: true,
+    auth: { engine: 'file', rules: filters.map((filter) => ({ anonymous: true, allow: 'both', filter })) },
+  });
+  const hub = await start(settings('a/#', 'b/#'));
+  const url = hub.server.address('mqtt');
+  const kept = { properties: { sessionExpiryInterval: 60 }, clean: false };
+  const reader = await client(url, { ...kept, clientId: 'reader' });
+  const away = await client(url, { ...kept, clientId: 'away' });
+  const writer = await client(url, { clientId: 'writer' });
+  for (const c of [reader, away]) await c.subscribeAsync(['a/x', '$share/g/a/x', 'b/x'], { qos: 1 });
+  await writer.subscribeAsync('b/#');
+  await away.endAsync();
+  const sentAway = new Promise((resolve) => reader.once('disconnect', (p) => resolve(p.reasonCode)));
+  await hub.reload(settings('b/#'));
+  expect(await sentAway).toBe(0x87);
+  expect(writer.connected).toBe(true);
+
+  await hub.reload(settings('a/#', 'b/#'));
+  expect(hub.server.hub.stats.subscriptions).toBe(5); // two of `away`, its group's, one of `reader`, one of `writer`
+  await hub.reload(settings('b/#'));
+  const back = await client(url, { ...kept, clientId: 'away' });
+  expect(hub.server.hub.stats.subscriptions).toBe(3);
+  await expect(back.unsubscribeAsync('a/x')).resolves.toMatchObject({ granted: [0x11] });
+});
+
 test('a users file that is wrong leaves the users as they were', async () => {
   const users = folder().write('users', '');
   const settings = { ...MQTT, anonymous: true, auth: { users, rules: [{ allow: 'both', filter: '#' }] } };

@@ -29,7 +29,7 @@ const RESERVED_BITS = 0xc0;
 /**
  *     0x82 | length | packet id | properties, level 5 | (topic filter | options) …
  *
- * The filters are text; whether they are topic filters is asked of each with `validTopicFilter`, because each is answered alone.
+ * The filters are text; whether they are topic filters is asked of each with `isTopicFilter`, because each is answered alone.
  */
 export function decodeSubscribe(r: Reader): Subscribe {
   const id = packetId(r);

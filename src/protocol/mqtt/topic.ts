@@ -1,10 +1,9 @@
-// The rules for topic names and topic filters, as pure functions over strings.
+// What MQTT says beyond the rules that every protocol shares (contract/topic.ts): its own faults, and topics as octets.
 
 import type { ProtocolError } from '../../contract/outcome.ts';
 import { fault, TOPIC_NAME_INVALID } from './fault.ts';
 import type { Level } from './packet.ts';
 
-const SLASH = 0x2f;
 const PLUS = 0x2b;
 const HASH = 0x23;
 const SHARE = '$share/';
@@ -45,66 +44,7 @@ export function hasWildcard(topic: string): boolean {
   return false;
 }
 
-/**
- * Whether `topic` may be published to: at least one character [MQTT5-4.7.3-1], no wildcard [MQTT5-4.7.0-1], no U+0000 [MQTT5-4.7.3-2],
- * at most `maxLevels` levels. Its length in octets is bounded by the frame that it came in [MQTT5-4.7.3-3].
- */
-export function validTopicName(topic: string, maxLevels = Number.POSITIVE_INFINITY): boolean {
-  if (topic.length === 0) return false;
-  let levels = 1;
-  for (let i = 0; i < topic.length; i++) {
-    const unit = topic.charCodeAt(i);
-    if (unit === SLASH) levels++;
-    else if (unit === PLUS || unit === HASH || unit === 0) return false;
-  }
-  return levels <= maxLevels;
-}
-
-/**
- * Whether `filter` may be subscribed to: at least one character [MQTT5-4.7.3-1], no U+0000 [MQTT5-4.7.3-2], `#` alone in the last level
- * [MQTT5-4.7.1-1] [MQTT311-4.7.1-2], `+` alone in its level [MQTT5-4.7.1-2] [MQTT311-4.7.1-3], at most `maxLevels` levels. What
- * starts with `$share/` must be `$share/{name}/{filter}` with a name [MQTT5-4.8.2-1] free of wildcards and a filter
- * [MQTT5-4.8.2-2]; its levels are those of the filter behind the name. Before MQTT 5, pass `shared` false: there `$share` is a level.
- */
-export function validTopicFilter(
-  filter: string,
-  maxLevels = Number.POSITIVE_INFINITY,
-  shared = true,
-): boolean {
-  let start = 0;
-  if (shared && isShared(filter)) {
-    start = sharedFilterStart(filter);
-    if (start < 0) return false;
-  }
-  if (start === filter.length) return false;
-  let levels = 1;
-  for (let i = start; i < filter.length; i++) {
-    const unit = filter.charCodeAt(i);
-    if (unit === SLASH) {
-      levels++;
-      continue;
-    }
-    if (unit === 0) return false;
-    if (unit !== PLUS && unit !== HASH) continue;
-    if (i > start && filter.charCodeAt(i - 1) !== SLASH) return false;
-    const last = i + 1 === filter.length;
-    if (!last && (unit === HASH || filter.charCodeAt(i + 1) !== SLASH)) return false;
-  }
-  return levels <= maxLevels;
-}
-
 /** Whether `filter` asks for a shared subscription, well-formed or not. */
 export function isShared(filter: string): boolean {
   return filter.startsWith(SHARE);
-}
-
-/** Where the filter behind `$share/{name}/` begins, or -1 when the name is empty, has a wildcard or nothing follows. */
-function sharedFilterStart(filter: string): number {
-  const slash = filter.indexOf('/', SHARE.length);
-  if (slash <= SHARE.length) return -1;
-  for (let i = SHARE.length; i < slash; i++) {
-    const unit = filter.charCodeAt(i);
-    if (unit === PLUS || unit === HASH || unit === 0) return -1;
-  }
-  return slash + 1;
 }

@@ -333,7 +333,7 @@ export class Outflow implements Consumer {
         return;
       case INVALID_TOPIC_ID:
         this.topics.forget(f.topicId);
-        if (f.introduced || f.topicId === 0) this.refused(f);
+        if (f.introduced) this.refused(f);
         else {
           f.introduced = true;
           this.dispatch(f, now); // [MQTTSN12-6.10]

@@ -35,6 +35,8 @@ export class Topics {
   private readonly names = new Map<number, string>();
   private size = 0;
   private next = 1;
+  /** The client has refused an id that needs no registration. */
+  private registeredOnly = false;
 
   constructor(predefined: Predefined, limit: number) {
     this.predefined = predefined;
@@ -57,6 +59,7 @@ export class Topics {
   refOf(name: string): TopicId | undefined {
     const id = this.ids.get(name);
     if (id !== undefined) return { kind: 'normal', id };
+    if (this.registeredOnly) return undefined;
     const known = this.predefined.idOf(name);
     return known === undefined ? shortTopic(name) : { kind: 'predefined', id: known };
   }
@@ -79,10 +82,11 @@ export class Topics {
     return this.add(name);
   }
 
-  /** The client does not know this id, or does not want it. */
+  /** The client does not know this id: it, or one that needs no registration, is not used again before it was registered. */
   forget(id: number): void {
     const name = this.names.get(id);
-    if (name !== undefined) this.drop(name, id);
+    if (name === undefined) this.registeredOnly = true;
+    else this.drop(name, id);
   }
 
   clear(): void {

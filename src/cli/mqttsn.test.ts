@@ -1,0 +1,66 @@
+// `waymeet pub` and `sub` over MQTT-SN against a hub with real sockets.
+
+import { PassThrough, Readable } from 'node:stream';
+import { expect, test } from 'vitest';
+import { unique, useBroker } from '../../test/judges/broker.ts';
+import { Inbox } from '../../test/judges/inbox.ts';
+import type { Io } from './io.ts';
+import { run } from './program.ts';
+
+const broker = useBroker(() => ({
+  listeners: [{ name: 'udp', type: 'udp', protocols: 'mqttsn', host: '127.0.0.1', port: 0 }],
+  mqttsn: { predefined: { 7: 'known/beforehand' } },
+}));
+
+/** One command; `lines` are what it prints. */
+function start(args: readonly string[]) {
+  const lines = new Inbox<string>('lines');
+  let errors = '';
+  const output = new PassThrough();
+  output.on('data', (chunk: Buffer) => {
+    for (const line of chunk.toString().split('\n')) if (line !== '') lines.push(line);
+  });
+  const complaints = new PassThrough();
+  complaints.on('data', (chunk: Buffer) => {
+    errors += chunk.toString();
+  });
+  const io: Io = {
+    input: Readable.from([]),
+    output,
+    errors: complaints,
+    environment: {},
+    folder: broker.folder,
+    stopAsked: () => new Promise(() => {}),
+    onReload: () => {},
+    onStop: () => {},
+  };
+  return { lines, errors: () => errors, code: run(args, '0', io) };
+}
+
+const url = (topic = '') => `mqttsn://127.0.0.1:${broker.port('udp')}/${topic}`;
+
+test('what one publishes the other prints, the retained value first, at every QoS', async () => {
+  const topic = unique('cli');
+  expect(await start(['pub', url(topic), '-i', 'p', '-r', '-q', '1', '-m', 'kept']).code).toBe(0);
+  const sub = start(['sub', url(topic), '-i', 's', '-q', '2', '-C', '4']);
+  expect(await sub.lines.next()).toBe('kept');
+  for (const qos of ['0', '1', '2']) {
+    const pub = start(['pub', '-L', url(), '-i', 'p', '-t', topic, '-m', qos.repeat(300), '-q', qos]);
+    expect([await pub.code, pub.errors()]).toEqual([0, '']);
+    expect(await sub.lines.next()).toBe(qos.repeat(300));
+  }
+  expect(await sub.code).toBe(0);
+});
+
+test('wildcards: each message with its topic, predefined ones too', async () => {
+  await start(['pub', url('known/beforehand'), '-i', 'p', '-r', '-q', '1', '-m', 'x']).code;
+  const sub = start(['sub', '-L', url(), '-i', 's', '-q', '1', '-t', 'known/#', '-C', '1', '--json']);
+  expect(JSON.parse(await sub.lines.next())).toMatchObject({ topic: 'known/beforehand', payload: 'x' });
+});
+
+test('refused: the reason is said', async () => {
+  const pub = start(['pub', url(), '-i', 'p', '-t', 'a/#', '-m', 'x']);
+  expect([await pub.code, pub.errors()]).toEqual([1, expect.stringContaining('invalid topic id')]);
+  const sub = start(['sub', url(), '-i', 's', '-t', 'a/#/b']);
+  expect([await sub.code, sub.errors()]).toEqual([1, expect.stringContaining('not supported')]);
+});
