@@ -21,6 +21,8 @@ const RENEW_MS = 60_000;
 
 interface Held {
   readonly peer: Promise<HttpPeer>;
+  /** The peer, once it is logged in. */
+  here: HttpPeer | undefined;
   readonly since: number;
   users: number;
 }
@@ -49,14 +51,10 @@ export class Logins {
   async lease(credentials: Credentials): Promise<Lease> {
     const key = keyOf(credentials);
     let held = this.held.get(key);
-    if (held === undefined || this.hub.now() - held.since > RENEW_MS || (await held.peer).gone) {
-      held = { peer: this.login(credentials), since: this.hub.now(), users: 0 };
-      const fresh = held;
+    if (held === undefined || this.hub.now() - held.since > RENEW_MS || held.here?.gone) {
+      held = { peer: this.login(credentials), here: undefined, since: this.hub.now(), users: 0 };
       this.retire(key);
-      this.held.set(key, fresh);
-      fresh.peer.catch(() => {
-        if (this.held.get(key) === fresh) this.held.delete(key);
-      });
+      this.hold(key, held);
     }
     const mine = held;
     mine.users++;
@@ -67,6 +65,18 @@ export class Logins {
       mine.users--;
       throw error;
     }
+  }
+
+  private hold(key: string, fresh: Held): void {
+    this.held.set(key, fresh);
+    fresh.peer.then(
+      (peer) => {
+        fresh.here = peer;
+      },
+      () => {
+        if (this.held.get(key) === fresh) this.held.delete(key);
+      },
+    );
   }
 
   close(): void {

@@ -105,7 +105,10 @@ export class Wills {
       const record = numberOf(recordKey, 0);
       this.journal!.reserveNumber(record);
       const will: Will = { message: readMessage(r), delayMs, record };
-      this.wait(client, will, dueAt > 0 ? dueAt : now + Math.min(delayMs, keepMs(client)));
+      const due = dueAt > 0 ? dueAt : now + Math.min(delayMs, keepMs(client));
+      // At once, not by a deadline: a client that is back before it would take its own will back.
+      if (due <= now) this.send(will, now);
+      else this.wait(client, will, due);
     }
   }
 }

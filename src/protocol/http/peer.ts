@@ -105,7 +105,8 @@ export class HttpPeer implements Guest {
   /** Carries out one operation; what is returned is not answered yet. Throws Refusal. */
   perform(operation: Operation, body: Uint8Array, reply: Reply, now: number): Pending | undefined {
     const access = this.access;
-    if (access === undefined || this.ended !== undefined) throw refusalOf(this.ended ?? 'unavailable');
+    if (access === undefined || this.ended !== undefined)
+      throw refusalOf(this.ended === undefined || this.ended === 'ok' ? 'unavailable' : this.ended);
     switch (operation.kind) {
       case 'publish':
         this.once(operation, body, reply, access, () => this.publish(operation, access, now));

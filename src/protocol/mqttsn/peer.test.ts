@@ -435,6 +435,46 @@ describe('delivering', () => {
   });
 });
 
+test('a third of the answers is lost: each QoS 2 message arrives exactly once', async () => {
+  const b = await broker({ retries: 30 });
+  const d = new SnDevice(b);
+  await d.connect('d', { seconds: 0 });
+  await d.ask('SUBSCRIBE', [qosFlag(2) | FLAG.short, 1], 'ab');
+  for (let i = 0; i < 10; i++) await say(b, 'ab', String(i), 2);
+  let sent = 0;
+  const lossy = (type: string, id: number): void => {
+    if (sent++ % 3 !== 0) d.send(type, [id]);
+  };
+  const open = new Set<number>();
+  const payloads: string[] = [];
+  let repeated = 0;
+  for (let round = 0; payloads.length < 10 || open.size > 0; round++) {
+    expect(round).toBeLessThan(200);
+    for (const m of await d.heard(10_000)) {
+      if (m.type === 'PUBLISH') {
+        if (open.has(m.id!)) repeated++;
+        else payloads.push(m.rest!);
+        open.add(m.id!);
+        lossy('PUBREC', m.id!);
+      } else if (m.type === 'PUBREL') {
+        open.delete(m.id!);
+        lossy('PUBCOMP', m.id!);
+      }
+    }
+  }
+  expect(payloads).toEqual(Array.from({ length: 10 }, (_, i) => String(i)));
+  expect(repeated).toBeGreaterThan(0);
+});
+
+test('an administrator sends a device away by its protocol and id', async () => {
+  const b = await broker();
+  const d = new SnDevice(b);
+  await d.connect('d');
+  expect(b.hub.disconnect('mqttsn', 'e')).toBe(false);
+  expect(b.hub.disconnect('mqttsn', 'd')).toBe(true);
+  expect(await d.heard()).toEqual([{ type: 'DISCONNECT' }]);
+});
+
 describe('sessions', () => {
   test('a kept session has its subscriptions and messages, and registers their topics anew', async () => {
     const b = await broker();

@@ -264,7 +264,11 @@ export const schema = z.strictObject({
   ports: group('Ports of the listeners that exist when `listeners` says nothing.', {
     mqtt: preset('MQTT over TCP.', port, 1883),
     mqtts: preset('MQTT over TLS, once `tls.cert` is given.', port, 8883),
-    web: preset('HTTP: MQTT and JSON over WebSocket, metrics, health and a page to try it.', port, 8080),
+    web: preset(
+      'HTTP: the dashboard, messages and admin API, MQTT and JSON over WebSocket, metrics, health.',
+      port,
+      8080,
+    ),
     webs: preset('The same over HTTPS, once `tls.cert` is given.', port, 8443),
     coap: preset('CoAP over UDP.', port, 5683),
     coapTcp: preset('CoAP over TCP.', port, 5683),
