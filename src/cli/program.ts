@@ -203,18 +203,20 @@ function rules(parent: Command, command: Make, io: Io, done: Done): void {
 }
 
 function config(parent: Command, command: Make, io: Io, done: Done, settings: Settings): void {
-  command('check [file]', 'Say everything that is wrong in it.', parent).action(
-    async (file: string | undefined) => done((await import('./config.ts')).check(io, file)),
-  );
-  const print = command('print', 'Show every setting, and where it comes from.', parent)
-    .option('--config <file>', 'the configuration file')
+  command('check [file]', 'Say everything that is wrong in it.', parent)
+    .option('--config <file>', 'the same as file')
+    .action(async (file: string | undefined, flags: { config?: string }) =>
+      done((await import('./config.ts')).check(io, file ?? flags.config)),
+    );
+  const print = command('print [file]', 'Show every setting, and where it comes from.', parent)
+    .option('--config <file>', 'the same as file')
     .option('--json', 'as JSON');
   settings?.addSettings(print);
-  print.action(async (flags: { config?: string; json?: boolean }) =>
+  print.action(async (file: string | undefined, flags: { config?: string; json?: boolean }) =>
     done(
       (await import('./config.ts')).print(
         io,
-        flags.config,
+        file ?? flags.config,
         settings?.settingFlags(print) ?? new Map(),
         flags.json === true,
       ),

@@ -180,7 +180,7 @@ function reservedFlags(
  *
  * `first` is the first octet of the frame, `bytes[body..end)` what follows its fixed header.
  */
-export function decodePublish(
+function decodePublish(
   bytes: Uint8Array,
   first: number,
   body: number,

@@ -134,7 +134,7 @@ function encodePublish(p: Publish, level: Level): Uint8Array {
 }
 
 /** Octets of `writeAcknowledgement`. */
-export const ACKNOWLEDGEMENT_OCTETS = 4;
+const ACKNOWLEDGEMENT_OCTETS = 4;
 
 /** Writes the short form, which says success at every level, at `bytes[at..at + 4)`. */
 export function writeAcknowledgement(
