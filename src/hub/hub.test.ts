@@ -42,7 +42,13 @@ class Bench {
     const identity = { principal: 'anonymous', unrestricted: true, validUntil: NEVER };
     this.hub = createHub(
       {
-        auth: { identify: async () => identity, exchange: () => undefined, allows: () => true, epoch: 0 },
+        auth: {
+          identify: async ({ username }) =>
+            username === undefined ? identity : { ...identity, principal: username, unrestricted: false },
+          exchange: () => undefined,
+          allows: () => true,
+          epoch: 0,
+        },
         store: this.store,
         now: () => this.now,
         wake: (at) => {
@@ -84,14 +90,14 @@ class Bench {
   async client(
     name: string,
     keepMs = 0,
-    options: { fresh?: boolean; capacity?: number } = {},
+    options: { fresh?: boolean; capacity?: number; user?: string } = {},
   ): Promise<TestClient> {
     const client = new TestClient(this, name);
     this.hub.login(
       {
         protocol: 'test',
         client: name,
-        username: undefined,
+        username: options.user,
         password: undefined,
         remote: '192.0.2.1:1',
         listener: 't',
@@ -387,6 +393,20 @@ test('inbound exactly-once ids survive a crash, and end with the session', async
   expect(b.evicted).toBe('taken-over');
   expect(c.box.resumed).toBe(false);
   expect(c.box.inbound.has(8)).toBe(false);
+});
+
+test("where users are told apart, a client id alone does not open another user's session", async () => {
+  const bench = await new Bench().open();
+  const a = await bench.client('a', NEVER, { user: 'alice' });
+  a.subscribe('x');
+  a.leave();
+  const p = await bench.client('p', 0, { user: 'alice' });
+  p.publish('x', 'for alice');
+  await bench.settle();
+  await bench.crash();
+  const mallory = await bench.client('a', NEVER, { user: 'mallory' });
+  expect(mallory.box.resumed).toBe(false);
+  expect(mallory.texts()).toEqual([]);
 });
 
 test('a session ends when its time is over, over a crash too', async () => {

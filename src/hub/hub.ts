@@ -286,7 +286,10 @@ export class HubCore implements OwnedHub, MailboxHost, QueueHost {
   openMailbox(access: AccessCore, name: string, options: MailboxOptions): OwnBox {
     const boxKey = clientKey(access.family, name);
     let box = this.boxes.get(boxKey);
-    if (box !== undefined && options.fresh) {
+    const { principal, unrestricted } = access.identity;
+    // Where users are told apart, a client id alone opens nobody's mailbox but one's own.
+    const stranger = box !== undefined && box.principal !== principal && !unrestricted;
+    if (box !== undefined && (options.fresh || stranger)) {
       this.endMailbox(box);
       box = undefined;
     }
@@ -304,6 +307,7 @@ export class HubCore implements OwnedHub, MailboxHost, QueueHost {
       this.withdraw(box, access);
     }
     box.access = access;
+    box.principal = principal;
     access.owns(box);
     box.writeName();
     box.changed();

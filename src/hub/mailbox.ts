@@ -44,6 +44,8 @@ export class OwnBox extends Box implements Mailbox {
   keepMs: number;
   /** Since when nobody consumes it, ms; 0 while somebody does. */
   goneAt = 0;
+  /** The principal whose messages these are. */
+  principal = '';
   /** Who opened it last. */
   access: AccessCore | undefined = undefined;
   held: Map<string, Held> = NOTHING_HELD;
@@ -176,6 +178,7 @@ export class OwnBox extends Box implements Mailbox {
       w.text(this.name);
       w.f64(this.keepMs);
       w.f64(this.goneAt);
+      w.text(this.principal);
     });
   }
 

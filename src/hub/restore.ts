@@ -50,10 +50,12 @@ function restoreBox(
 ): OwnBox {
   const keepMs = r.f64();
   const goneAt = r.f64();
+  const principal = r.text();
   const { queueMessages, queueBytes, overflow } = hub.limits;
   const limits = { capacity: queueMessages, bytes: queueBytes, overflow };
   const box = new OwnBox(protocol, name, keepMs, limits, hub);
   box.number = number;
+  box.principal = principal;
   box.goneAt = goneAt > 0 ? goneAt : now; // it was there when the process was lost
   hub.boxes.set(clientKey(protocol, name), box);
   return box;
