@@ -16,7 +16,7 @@ function quiet(): EmbeddedHub {
   const hub = createHub({
     settings: {
       host: '127.0.0.1',
-      ports: { mqtt: 0, web: 'off', coap: 'off', coapTcp: 'off', coaps: 'off' },
+      ports: { mqtt: 0, web: 'off', coap: 'off', coapTcp: 'off', coaps: 'off', amqp: 'off' },
       store: { durability: 'memory' },
     },
   });

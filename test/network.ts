@@ -6,6 +6,7 @@ import { NEVER } from '../src/contract/message.ts';
 import type { Store } from '../src/contract/store.ts';
 import type { Peer, Protocol, WireIdentity, WireLimits } from '../src/contract/wire.ts';
 import { createHub } from '../src/hub/hub.ts';
+import { amqp091 } from '../src/protocol/amqp091/protocol.ts';
 import { coap } from '../src/protocol/coap/protocol.ts';
 import type { MqttOptions } from '../src/protocol/mqtt/options.ts';
 import { mqtt } from '../src/protocol/mqtt/protocol.ts';
@@ -98,7 +99,7 @@ export class Broker {
     this.clock.after(() => this.turn());
     this.network = new MemoryNetwork(this.clock, options.seed);
     this.store = options.store ?? new MemoryStore({ delay: () => this.commitDelay() });
-    this.protocols = options.protocols ?? [mqtt(options.mqtt), coap(), waymeetJson()];
+    this.protocols = options.protocols ?? [mqtt(options.mqtt), coap(), waymeetJson(), amqp091()];
   }
 
   /** @internal */

@@ -70,7 +70,7 @@ test('any set of filters finds what a plain matcher finds, before and after remo
   fc.assert(
     fc.property(fc.array(filters, { maxLength: 30 }), fc.array(topics, { maxLength: 10 }), (all, asked) => {
       const tree = new FilterTree<number>();
-      all.forEach((f, i) => tree.add(f, i));
+      for (const [i, f] of all.entries()) tree.add(f, i);
       expect(tree.size).toBe(all.length);
       const check = (alive: (i: number) => boolean): void => {
         for (const topic of asked) {

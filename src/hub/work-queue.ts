@@ -17,6 +17,7 @@ export interface Member extends Seat {
   readonly box: OwnBox | undefined;
   readonly accepts: ((m: Message) => boolean) | undefined;
   readonly exclusive: boolean;
+  readonly passing: boolean;
 }
 
 /** What a queue asks of the hub that owns it. */
@@ -180,8 +181,8 @@ export class QueueBox extends Box {
 
   /** A tower's consumer. */
   consume(consumer: Consumer, options: ConsumeOptions): Member {
-    const { qos, accepts, exclusive = false } = options;
-    const member = { consumer, grant: ANY[qos], box: undefined, accepts, exclusive };
+    const { qos, accepts, exclusive = false, passing = false } = options;
+    const member = { consumer, grant: ANY[qos], box: undefined, accepts, exclusive, passing };
     this.enter(member);
     return member;
   }
@@ -189,7 +190,7 @@ export class QueueBox extends Box {
   /** A mailbox that subscribes to `$queue/{name}` takes part while its client is here. */
   join(box: OwnBox, consumer: Consumer, s: Subscription): void {
     const grant = { qos: s.qos, tags: [s.tag] };
-    const member = { consumer, grant, box, accepts: undefined, exclusive: false };
+    const member = { consumer, grant, box, accepts: undefined, exclusive: false, passing: false };
     const known = this.members.findIndex((other) => other.box === box);
     if (known < 0) {
       this.enter(member);
@@ -202,7 +203,7 @@ export class QueueBox extends Box {
 
   private enter(member: Member): void {
     this.members.push(member);
-    this.had = true;
+    if (!member.passing) this.had = true;
     this.idleSince = 0;
     this.pull();
   }
@@ -218,8 +219,10 @@ export class QueueBox extends Box {
     if (at < 0) return;
     this.members.splice(at, 1);
     if (this.next > at) this.next--;
-    if (this.members.length === 0) this.alone();
-    else if (this.options.singleActive && at === 0) this.pull();
+    if (this.members.length === 0) {
+      if (member.passing) this.used();
+      else this.alone();
+    } else if (this.options.singleActive && at === 0) this.pull();
     this.settleDown();
   }
 

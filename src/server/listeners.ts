@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs';
 import type { OwnedHub } from '../contract/hub.ts';
 import type { Protocol } from '../contract/wire.ts';
+import { amqp091 } from '../protocol/amqp091/protocol.ts';
 import { type CoapSettings, coap, coapMessages, coapStream } from '../protocol/coap/protocol.ts';
 import { mqtt } from '../protocol/mqtt/protocol.ts';
 import { waymeetJson } from '../protocol/websocket/protocol.ts';
@@ -102,6 +103,8 @@ export function tower(name: ProtocolName, plan: PlannedListener): Protocol {
       return coapOn(plan);
     case 'waymeet':
       return waymeetJson();
+    case 'amqp091':
+      return amqp091();
   }
 }
 

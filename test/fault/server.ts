@@ -51,6 +51,7 @@ export class Server {
       'ports-web': 'off',
       'ports-coap': 'off',
       'ports-coaps': 'off',
+      'ports-amqp': 'off',
       'log-format': 'json',
       'store-path': options.store,
       'store-durability': options.durability ?? 'full',

@@ -25,7 +25,7 @@ export interface Running {
 const CLOSED = {
   host: '127.0.0.1',
   store: { durability: 'memory' },
-  ports: { mqtt: 'off', mqtts: 'off', web: 'off', webs: 'off', coap: 'off', coaps: 'off' },
+  ports: { mqtt: 'off', mqtts: 'off', web: 'off', webs: 'off', coap: 'off', coaps: 'off', amqp: 'off' },
 };
 
 export function resolved(settings: Record<string, unknown>): Resolved {

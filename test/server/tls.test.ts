@@ -142,7 +142,16 @@ describe.skipIf(!installed('mosquitto_pub'))('mosquitto_pub and mosquitto_sub', 
   });
 });
 
-const OFF = { mqtt: 'off', mqtts: 'off', web: 'off', webs: 'off', coap: 'off', coaps: 'off' };
+const OFF = {
+  mqtt: 'off',
+  mqtts: 'off',
+  web: 'off',
+  webs: 'off',
+  coap: 'off',
+  coaps: 'off',
+  amqp: 'off',
+  amqps: 'off',
+};
 
 describe.each([
   ['tls', 'mqtts', { ...OFF, mqtts: 0 }],

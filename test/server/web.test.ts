@@ -12,7 +12,16 @@ const localhost = authority.issue('localhost');
 const device = authority.issue('device-7');
 afterAll(() => authority.remove());
 
-const OFF = { mqtt: 'off', mqtts: 'off', web: 'off', webs: 'off', coap: 'off', coaps: 'off' };
+const OFF = {
+  mqtt: 'off',
+  mqtts: 'off',
+  web: 'off',
+  webs: 'off',
+  coap: 'off',
+  coaps: 'off',
+  amqp: 'off',
+  amqps: 'off',
+};
 
 function files() {
   const at = folder();

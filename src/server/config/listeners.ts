@@ -3,7 +3,7 @@
 import type { AuthConfig, CoapConfig, Config, ListenerConfig, MqttConfig, TlsConfig } from './schema.ts';
 
 export type ListenerType = ListenerConfig['type'];
-export type ProtocolName = 'mqtt' | 'waymeet' | 'coap';
+export type ProtocolName = 'mqtt' | 'waymeet' | 'coap' | 'amqp091';
 
 /** One listener with everything it inherits filled in. Sizes in octets, times in ms; Infinity: no limit. */
 export interface PlannedListener {
@@ -35,9 +35,9 @@ export interface PlannedListener {
 
 /** What each kind of listener may speak. */
 export const SPOKEN: Readonly<Record<ListenerType, readonly ProtocolName[]>> = {
-  tcp: ['mqtt', 'coap'],
-  tls: ['mqtt', 'coap'],
-  unix: ['mqtt', 'coap'],
+  tcp: ['mqtt', 'coap', 'amqp091'],
+  tls: ['mqtt', 'coap', 'amqp091'],
+  unix: ['mqtt', 'coap', 'amqp091'],
   ws: ['mqtt', 'waymeet', 'coap'],
   wss: ['mqtt', 'waymeet', 'coap'],
   udp: ['coap'],
@@ -112,6 +112,8 @@ function usual(config: Config): ListenerConfig[] {
   add('coap-tcp', 'tcp', config.ports.coapTcp, 'coap');
   add('coaps-tcp', 'tls', config.ports.coapsTcp, 'coap');
   add('coaps', 'dtls', config.ports.coaps);
+  add('amqp', 'tcp', config.ports.amqp, 'amqp091');
+  add('amqps', 'tls', config.ports.amqps, 'amqp091');
   return found;
 }
 
