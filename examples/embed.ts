@@ -10,7 +10,7 @@ import { createHub } from 'waymeet';
 export async function main(mqttPort = 1883) {
   const hub = createHub({
     settings: {
-      ports: { mqtt: mqttPort, web: 'off', coap: 'off' },
+      listeners: [{ name: 'mqtt', port: mqttPort }],
       store: { durability: 'memory' },
     },
   });

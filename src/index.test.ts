@@ -15,8 +15,7 @@ const text = (m: Message) => new TextDecoder().decode(m.payload);
 function quiet(): EmbeddedHub {
   const hub = createHub({
     settings: {
-      host: '127.0.0.1',
-      ports: { mqtt: 0, web: 'off', coap: 'off', coapTcp: 'off', coaps: 'off', amqp: 'off' },
+      listeners: [{ name: 'mqtt', host: '127.0.0.1', port: 0 }],
       store: { durability: 'memory' },
     },
   });

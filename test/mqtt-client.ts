@@ -98,10 +98,11 @@ export class MqttClient {
       ...entry,
     };
     this.send({ type: SUBSCRIBE, id: 1, entries: [full], properties });
-    const [first, ...more] = await this.settled();
-    if (first?.type !== SUBACK) throw new Error(`no SUBACK but ${JSON.stringify(first)}`);
-    this.arrived.push(...more);
-    return first;
+    const packets = await this.settled();
+    const answer = packets.find((p) => p.type === SUBACK); // messages may come before it [MQTT5-3.8.4]
+    if (answer?.type !== SUBACK) throw new Error(`no SUBACK but ${JSON.stringify(packets)}`);
+    this.arrived.push(...packets.filter((p) => p !== answer));
+    return answer;
   }
 
   publish(topic: string, payload: string | Uint8Array, rest: Partial<Publish> = {}): void {

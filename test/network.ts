@@ -7,9 +7,11 @@ import type { Store } from '../src/contract/store.ts';
 import type { Peer, Protocol, WireIdentity, WireLimits } from '../src/contract/wire.ts';
 import { createHub } from '../src/hub/hub.ts';
 import { amqp091 } from '../src/protocol/amqp091/protocol.ts';
-import { coap } from '../src/protocol/coap/protocol.ts';
+import { coap, coapMessages, coapStream } from '../src/protocol/coap/protocol.ts';
 import type { MqttOptions } from '../src/protocol/mqtt/options.ts';
 import { mqtt } from '../src/protocol/mqtt/protocol.ts';
+import { mqttsn } from '../src/protocol/mqttsn/protocol.ts';
+import { stomp } from '../src/protocol/stomp/protocol.ts';
 import { waymeetJson } from '../src/protocol/websocket/protocol.ts';
 import { MemoryStore } from '../src/store/memory.ts';
 import { type LinkOptions, MemoryNetwork, type MemoryWire } from '../src/transport/memory.ts';
@@ -99,7 +101,16 @@ export class Broker {
     this.clock.after(() => this.turn());
     this.network = new MemoryNetwork(this.clock, options.seed);
     this.store = options.store ?? new MemoryStore({ delay: () => this.commitDelay() });
-    this.protocols = options.protocols ?? [mqtt(options.mqtt), coap(), waymeetJson(), amqp091()];
+    this.protocols = options.protocols ?? [
+      mqtt(options.mqtt),
+      coap(),
+      coapStream(),
+      coapMessages(),
+      waymeetJson(),
+      stomp(),
+      mqttsn(),
+      amqp091(),
+    ];
   }
 
   /** @internal */

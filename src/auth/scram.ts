@@ -1,8 +1,8 @@
 // SCRAM-SHA-256 (RFC 5802, RFC 7677), the server's side: neither the wire nor the users file holds a password.
 
 import { createHash, createHmac, pbkdf2, randomBytes, timingSafeEqual } from 'node:crypto';
+import { createRequire } from 'node:module';
 import { promisify } from 'node:util';
-import saslprep from '@mongodb-js/saslprep';
 import type { Exchange, ExchangeStep, Identity } from '../contract/auth.ts';
 import type { Outcome } from '../contract/outcome.ts';
 
@@ -33,7 +33,7 @@ export async function scramCredential(
       `SCRAM iterations must be ${MIN_ITERATIONS} to ${MAX_ITERATIONS}, not ${iterations}`,
     );
   }
-  const salted = await promisify(pbkdf2)(saslprep(password), salt, iterations, HASH_BYTES, 'sha256');
+  const salted = await promisify(pbkdf2)(prepare(password), salt, iterations, HASH_BYTES, 'sha256');
   return {
     iterations,
     salt,
@@ -166,10 +166,17 @@ function decodeName(saslname: string): string | undefined {
   return normaliseName(saslname.replaceAll('=2C', ',').replaceAll('=3D', '='));
 }
 
+/** SASLprep leaves printable ASCII alone [RFC4013-2]; its tables, 5 MB of resident memory, are loaded for the first text that needs them. */
+function prepare(text: string): string {
+  if (/^[ -~]*$/.test(text)) return text;
+  const saslprep: (text: string) => string = createRequire(import.meta.url)('@mongodb-js/saslprep');
+  return saslprep(text);
+}
+
 /** The SASLprep form of a name, or undefined when it has none or is empty [RFC4013]. */
 export function normaliseName(name: string): string | undefined {
   try {
-    return saslprep(name) || undefined;
+    return prepare(name) || undefined;
   } catch {
     return undefined; // a prohibited or unassigned code point: no user has such a name
   }

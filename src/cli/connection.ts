@@ -39,7 +39,12 @@ export interface ConnectionFlags {
 export function withConnection(command: Command): Command {
   return command
     .optionsGroup('Where:')
-    .addOption(new Option('-L, --url <url>', 'mqtt://user@host:port/topic; also mqtts, ws, wss, unix'))
+    .addOption(
+      new Option(
+        '-L, --url <url>',
+        'mqtt://user@host:port/topic; also mqtts, ws, wss, unix, coap, coap+tcp, coaps+tcp',
+      ),
+    )
     .addOption(new Option('-h, --host <host>', 'the broker').default('localhost'))
     .addOption(new Option('-p, --port <port>', 'its port; 1883, with TLS 8883').argParser(whole(1, 65_535)))
     .option('--unix <path>', 'over a unix socket')

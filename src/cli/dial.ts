@@ -21,6 +21,8 @@ const USUAL_PORTS: Readonly<Record<string, number>> = {
   'mqtts:': 8883,
   'ws:': 80,
   'wss:': 443,
+  'coap+tcp:': 5683,
+  'coaps+tcp:': 5684,
 };
 
 /** Resolves once octets can be sent. Rejects with a Failure that names the address. */
@@ -34,12 +36,12 @@ export async function dial(target: Target): Promise<Duplex> {
     }
     const host = url.hostname.replace(/^\[|\]$/g, '');
     const port = Number(url.port) || USUAL_PORTS[scheme]!;
-    if (scheme === 'mqtts:') {
+    if (scheme === 'mqtts:' || scheme === 'coaps+tcp:') {
       const servername = /^[\d.:]+$/.test(host) ? undefined : host;
       const tls = {
         ...credentials(target),
         ...(servername === undefined ? {} : { servername }),
-        ALPNProtocols: ['mqtt'],
+        ALPNProtocols: [scheme === 'mqtts:' ? 'mqtt' : 'coap'], // [RFC8323-8.2]
       };
       return await opened(connectTls({ host, port, ...tls }), 'secureConnect');
     }

@@ -50,8 +50,8 @@ function define(version: string, io: Io, done: (code: number) => void, settings:
       .copyInheritedSettings(parent);
 
   serve(command('serve', 'Run the hub.'), version, io, done, settings);
-  pub(withConnection(command('pub', 'Publish messages over MQTT.')), io, done);
-  sub(withConnection(command('sub', 'Print the messages of topics, over MQTT.')), io, done);
+  pub(withConnection(command('pub', 'Publish messages over MQTT or CoAP.')), io, done);
+  sub(withConnection(command('sub', 'Print the messages of topics, over MQTT or CoAP.')), io, done);
   bench(withConnection(command('bench', 'Put a load on a broker, and check every message.')), io, done);
   users(command('user', 'Change the users file.'), command, io, done);
   rules(command('acl', 'Ask the rules file.'), command, io, done);
@@ -79,6 +79,7 @@ function serve(command: Command, version: string, io: Io, done: Done, settings: 
 
 function pub(command: Command, io: Io, done: Done): void {
   command
+    .argument('[url]', 'the same as --url')
     .option('-t, --topic <topic>', 'where to')
     .option('-m, --message <text>', 'what')
     .option('-f, --file <file>', 'what: the content of a file')
@@ -98,7 +99,8 @@ function pub(command: Command, io: Io, done: Done): void {
       new Option('--expiry <seconds>', 'how long it is worth delivering').argParser(whole(0, 4_294_967_295)),
     )
     .option('--user-property <name=value...>', 'a property of your own')
-    .action(async (flags: import('./pub.ts').PubFlags) => {
+    .action(async (url: string | undefined, said: import('./pub.ts').PubFlags) => {
+      const flags = url === undefined ? said : { ...said, url };
       const { checkPub, pub: publish } = await import('./pub.ts');
       checkPub(flags);
       done(await publish(io, flags));
@@ -107,6 +109,7 @@ function pub(command: Command, io: Io, done: Done): void {
 
 function sub(command: Command, io: Io, done: Done): void {
   command
+    .argument('[url]', 'the same as --url')
     .option('-t, --topic <filter...>', 'what to hear; + is any level, # all below')
     .option('-T, --filter-out <filter...>', 'and what not to show')
     .addOption(new Option('-q, --qos <qos>', 'how surely: 0, 1 or 2').argParser(qos).default(0))
@@ -129,8 +132,9 @@ function sub(command: Command, io: Io, done: Done): void {
       'print so: %t topic, %p payload, %x hex, %b base64, %l length, %q QoS, %r retain, %I time, %j JSON',
     )
     .option('--quiet', 'say nothing but messages')
-    .action(async (flags: ConnectionFlags & Record<string, unknown>) => {
+    .action(async (url: string | undefined, said: ConnectionFlags & Record<string, unknown>) => {
       const { sub: subscribe } = await import('./sub.ts');
+      const flags = url === undefined ? said : { ...said, url };
       const { retainedMessages, local, newline, withTopic, ...same } = flags;
       const asked = {
         ...same,

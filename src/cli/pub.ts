@@ -5,6 +5,7 @@ import { resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Qos } from '../contract/message.ts';
 import { type Properties, PUBACK } from '../protocol/mqtt/packet.ts';
+import { coapPub, isCoap } from './coap.ts';
 import { type ConnectionFlags, connectClient, topicOfUrl } from './connection.ts';
 import { EXIT, Failure, type Io, say } from './io.ts';
 import type { MqttClient } from './mqtt-client.ts';
@@ -30,6 +31,7 @@ export interface PubFlags extends ConnectionFlags {
 }
 
 export async function pub(io: Io, flags: PubFlags): Promise<number> {
+  if (isCoap(flags.url)) return coapPub(io, flags, source(io, flags));
   const topic = flags.topic ?? topicOfUrl(flags);
   if (topic === undefined) throw new Failure('no topic: give one with -t', EXIT.usage);
   const payloads = source(io, flags);

@@ -1,8 +1,9 @@
 // `waymeet sub`: prints the messages of one or more topic filters.
 
 import type { Qos } from '../contract/message.ts';
-import { SUBACK, type SubscribeEntry } from '../protocol/mqtt/packet.ts';
+import { type Publish, SUBACK, type SubscribeEntry } from '../protocol/mqtt/packet.ts';
 import { hasWildcard } from '../protocol/mqtt/topic.ts';
+import { coapSub, isCoap } from './coap.ts';
 import { type ConnectionFlags, connectClient, topicOfUrl } from './connection.ts';
 import { type FormatFlags, formatter } from './format.ts';
 import { EXIT, Failure, type Io, say } from './io.ts';
@@ -23,6 +24,7 @@ export interface SubFlags extends ConnectionFlags, FormatFlags {
 }
 
 export async function sub(io: Io, flags: SubFlags): Promise<number> {
+  if (isCoap(flags.url)) return subCoap(io, flags);
   const fromUrl = topicOfUrl(flags);
   const filters = flags.topic ?? (fromUrl === undefined ? [] : [fromUrl]);
   if (filters.length === 0) throw new Failure("no topic filter: give one with -t, '#' for all", EXIT.usage);
@@ -56,6 +58,21 @@ export async function sub(io: Io, flags: SubFlags): Promise<number> {
   } finally {
     await client.close();
   }
+}
+
+/** The same over CoAP. */
+function subCoap(io: Io, flags: SubFlags): Promise<number> {
+  const format = formatter(flags);
+  const unwanted = (flags.filterOut ?? []).map(matcher);
+  let left = flags.count ?? Number.POSITIVE_INFINITY;
+  const hear = (m: Publish): boolean => {
+    if (left === 0 || unwanted.some((matches) => matches(m.topic))) return false;
+    if (flags.noRetained && m.retain) return false;
+    if (flags.retainedOnly && !m.retain) return true;
+    io.output.write(format(m, new Date()));
+    return --left === 0;
+  };
+  return coapSub(io, flags, hear, [io.stopAsked().then(() => EXIT.fine), timeout(flags.wait)]);
 }
 
 function timeout(seconds: number | undefined): Promise<number> {

@@ -6,7 +6,8 @@ import { FileAuth } from '../auth/file.ts';
 import { addUser, listUsers, removeUser } from '../auth/users.ts';
 import type { Identity } from '../contract/auth.ts';
 import { NEVER } from '../contract/message.ts';
-import { load } from './config.ts';
+import { aclOf } from '../server/config/acl.ts';
+import { load, loadOrFail } from './config.ts';
 import { EXIT, Failure, type Io, say } from './io.ts';
 import { askSecret } from './prompt.ts';
 
@@ -60,14 +61,18 @@ export async function checkAcl(
 ): Promise<number> {
   if (action !== 'publish' && action !== 'subscribe')
     throw new Failure(`'${action}' is no action: write publish or subscribe`, EXIT.usage);
-  const acl =
-    flags.acl === undefined ? load(io, flags.config).config?.auth.acl : resolve(io.folder, flags.acl);
-  if (acl === undefined)
+  const configured = flags.acl === undefined ? loadOrFail(io, flags.config).auth : undefined;
+  const file = flags.acl === undefined ? configured?.acl : resolve(io.folder, flags.acl);
+  const rules = configured === undefined ? undefined : aclOf(configured);
+  if (file === undefined && rules === undefined)
     throw new Failure(
-      'there is no rules file: name one with --acl, or as auth.acl in the configuration',
+      'there are no rules: name their file with --acl, or write auth.acl or auth.rules in the configuration',
       EXIT.usage,
     );
-  const auth = await FileAuth.open({ aclFile: acl });
+  const auth = await FileAuth.open({
+    ...(file === undefined ? {} : { aclFile: file }),
+    ...(rules === undefined ? {} : { acl: rules }),
+  });
   const who: Identity = { principal: user, unrestricted: false, validUntil: NEVER };
   const allowed = auth.allows(who, flags.client, action, topic);
   io.output.write(

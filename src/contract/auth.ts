@@ -6,6 +6,8 @@ import type { WireIdentity } from './wire.ts';
 /** What a client shows to prove who it is. */
 export interface Login {
   readonly protocol: string;
+  /** Protocols of one family share client ids, sessions and wills; absent: the protocol is alone. */
+  readonly family?: string;
   /** Empty: the hub assigns one. */
   readonly client: string;
   readonly username: string | undefined;

@@ -94,7 +94,7 @@ export interface Peer {
 export interface Protocol {
   readonly name: string;
   readonly carrier: 'stream' | 'datagram' | 'message';
-  /** Carrier 'message': each message is UTF-8 text, not octets. */
+  /** Carrier 'message': each message is UTF-8 text, not octets. Carrier 'stream': over WebSocket, text frames are part of it too. */
   readonly text?: boolean;
   /** Whether a stream that starts with these octets speaks this protocol; several may share a port. */
   matches?(first: Uint8Array): boolean;

@@ -1,12 +1,13 @@
 // One logged-in client: what it may do, and what it waits for.
 
-import type { Action, Identity } from '../contract/auth.ts';
+import type { Action, Identity, Login } from '../contract/auth.ts';
 import type { Access, Guest } from '../contract/hub.ts';
 import type { Mailbox, MailboxOptions } from '../contract/mailbox.ts';
 import type { Message } from '../contract/message.ts';
 import type { Outcome } from '../contract/outcome.ts';
 import { QUEUE_DEFAULTS, QUEUE_PREFIX, type QueueOptions, type WorkQueue } from '../contract/queue.ts';
 import type { Route, Run } from '../contract/run.ts';
+import { isTopicName } from '../contract/topic.ts';
 import type { HubCore } from './hub.ts';
 import type { OwnBox } from './mailbox.ts';
 import { QueueUse, queueNameOf, type Take } from './queues.ts';
@@ -19,6 +20,8 @@ const MAX_PERMITS = 4096;
 
 export class AccessCore implements Access {
   readonly protocol: string;
+  /** Its client id is unique there, and its mailboxes are shared there. */
+  readonly family: string;
   readonly client: string;
   /** Unique among clients of all protocols. */
   readonly key: string;
@@ -38,19 +41,13 @@ export class AccessCore implements Access {
   private permits: Map<string, boolean> | undefined = undefined;
   private epoch = -1;
 
-  constructor(
-    hub: HubCore,
-    protocol: string,
-    client: string,
-    remote: string,
-    identity: Identity,
-    guest: Guest,
-  ) {
+  constructor(hub: HubCore, login: Login, client: string, identity: Identity, guest: Guest) {
     this.hub = hub;
-    this.protocol = protocol;
+    this.protocol = login.protocol;
+    this.family = login.family ?? login.protocol;
     this.client = client;
-    this.key = clientKey(protocol, client);
-    this.remote = remote;
+    this.key = clientKey(this.family, client);
+    this.remote = login.remote;
     this.identity = identity;
     this.guest = guest;
     this.since = hub.world.now();
@@ -163,6 +160,9 @@ export class AccessCore implements Access {
     const known = hub.queues.byName.get(name);
     const own = known?.owner === this || (name === '' && options !== undefined);
     if (!own && !this.mayUse(name, options?.exclusive === true)) return 'not-authorized';
+    const grave = options?.deadLetter ?? '';
+    if (grave !== '' && !isTopicName(grave, hub.limits)) return 'topic-invalid';
+    if (grave !== '' && !this.mayPublish(grave)) return 'not-authorized'; // its dead would be published for it
     if (options === undefined) return known === undefined ? 'unmatched' : new QueueUse(hub, this, known);
     if (known?.owner !== undefined && !own) return 'busy';
     const before = hub.journal?.writes;

@@ -5,6 +5,7 @@ import { type Message, NEVER, type Qos } from '../contract/message.ts';
 import type { Outcome } from '../contract/outcome.ts';
 import type { Run } from '../contract/run.ts';
 import { type Deferred, type Journal, key } from './journal.ts';
+import type { Ranges } from './priority.ts';
 import { Item, type Page, Queue, type QueueOwner, weightOf } from './queue.ts';
 import type { Fanout } from './routes.ts';
 
@@ -76,7 +77,7 @@ export abstract class Box implements Settler, Deferred, QueueOwner {
   keeps: boolean;
   limits: QueueLimits;
   protected readonly host: BoxHost;
-  protected readonly queue: Queue;
+  protected queue: Queue;
   /** To be delivered before what the queue holds, in order: what a lost connection had, and what a consumer let others pass by. */
   protected redo: Item[] = NONE;
   /** Delivered and not settled, by number. */
@@ -181,7 +182,7 @@ export abstract class Box implements Settler, Deferred, QueueOwner {
       this.queue.length > 0 &&
       (this.queue.length >= capacity || this.queue.bytes + weightOf(m) > bytes)
     ) {
-      const oldest = this.queue.shift();
+      const oldest = this.queue.shiftLeast();
       if (overflow === 'conflate') this.discard(oldest);
       else this.drop(oldest, 'queue-full');
     }
@@ -333,29 +334,32 @@ export abstract class Box implements Settler, Deferred, QueueOwner {
     if (this.stored) this.queue.spill(RESIDENT_BYTES);
   }
 
-  /** The progress record: next number | first number never delivered | delivered, unsettled numbers with their release state */
+  /** The progress record: next number | first number never delivered | delivered, unsettled numbers with their release state | what overtook */
   writeRecord(journal: Journal): void {
     if (this.number === 0) return;
     const open = [...this.sent.values(), ...this.redo].filter((item) => item.page !== undefined);
     open.sort((a, b) => a.seq - b.seq);
+    const firstWaiting = this.queue.firstSeq(this.nextSeq);
     journal.put(key('a', this.number), (w) => {
       w.varint(this.nextSeq);
-      w.varint(this.queue.firstSeq(this.nextSeq));
+      w.varint(firstWaiting);
       w.varint(open.length);
       let last = 0;
       for (const item of open) {
         w.varint((item.seq - last) * 2 + (item.released ? 1 : 0));
         last = item.seq;
       }
+      this.queue.writeTaken(w, firstWaiting);
     });
   }
 
   /** Takes up the queue that an earlier run stored. */
   restore(progress: Progress, pages: readonly StoredPage[]): void {
     this.nextSeq = progress.nextSeq;
+    if (progress.taken !== undefined) this.queue.restoreTaken(progress.taken);
     for (const { page, seqs, bytes } of pages) {
-      const waiting = seqs.filter((seq) => seq >= progress.firstWaiting);
-      const open = seqs.filter((seq) => seq < progress.firstWaiting && progress.open.has(seq));
+      const waiting = seqs.filter((seq) => seq >= progress.firstWaiting && !progress.taken?.has(seq));
+      const open = seqs.filter((seq) => progress.open.has(seq));
       page.live = waiting.length + open.length;
       if (page.live === 0) {
         this.host.journal!.removePage(this, page);
@@ -364,14 +368,14 @@ export abstract class Box implements Settler, Deferred, QueueOwner {
       const last = seqs[seqs.length - 1]!;
       if (last >= this.nextSeq) this.nextSeq = last + 1;
       if (open.length > 0) this.restoreOpen(page, progress);
-      if (waiting.length > 0) this.queue.pushStored(page, waiting[0]!, waiting.length, bytes);
+      if (waiting.length > 0) this.queue.pushStored(page, waiting, bytes);
     }
     if (this.redo.length > 1) this.redo.sort((a, b) => a.seq - b.seq);
   }
 
   private restoreOpen(page: Page, progress: Progress): void {
     for (const item of this.load(page)) {
-      const released = item.seq < progress.firstWaiting ? progress.open.get(item.seq) : undefined;
+      const released = progress.open.get(item.seq);
       if (released === undefined) continue;
       item.again = true;
       item.released = released;
@@ -419,6 +423,8 @@ export interface Progress {
   readonly nextSeq: number;
   readonly firstWaiting: number;
   readonly open: ReadonlyMap<number, boolean>;
+  /** Numbers that do not wait, though older ones do: where priorities are. */
+  readonly taken?: Ranges;
 }
 
 export interface StoredPage {

@@ -180,7 +180,7 @@ export class HubCore implements OwnedHub, MailboxHost, QueueHost {
     if (longer(login.client, this.limits.clientIdBytes)) return 'identifier-invalid';
     if (
       this.clients.size >= this.limits.connections &&
-      !this.clients.has(clientKey(login.protocol, login.client))
+      !this.clients.has(clientKey(login.family ?? login.protocol, login.client))
     ) {
       return 'quota-exceeded';
     }
@@ -195,7 +195,7 @@ export class HubCore implements OwnedHub, MailboxHost, QueueHost {
       return;
     }
     const client = login.client === '' ? this.newName() : login.client;
-    const access = new AccessCore(this, login.protocol, client, login.remote, identity, guest);
+    const access = new AccessCore(this, login, client, identity, guest);
     const earlier = this.clients.get(access.key);
     if (earlier !== undefined) {
       earlier.guest.evict('taken-over'); // [MQTT5-3.1.4-3]
@@ -245,17 +245,24 @@ export class HubCore implements OwnedHub, MailboxHost, QueueHost {
 
   /** Sends a client away. False: nobody of that name is here. */
   disconnect(protocol: string, client: string): boolean {
-    const access = this.clients.get(clientKey(protocol, client));
+    const access = this.clients.get(clientKey(protocol, client)) ?? this.relative(protocol, client);
     if (access === undefined) return false;
     access.guest.evict('disconnected-by-admin');
     access.leave(false, this.now());
     return true;
   }
 
+  /** The client of a protocol whose family is called otherwise. */
+  private relative(protocol: string, client: string): AccessCore | undefined {
+    for (const access of this.clients.values())
+      if (access.protocol === protocol && access.client === client) return access;
+    return undefined;
+  }
+
   // --- mailboxes ---
 
   openMailbox(access: AccessCore, name: string, options: MailboxOptions): OwnBox {
-    const boxKey = clientKey(access.protocol, name);
+    const boxKey = clientKey(access.family, name);
     let box = this.boxes.get(boxKey);
     if (box !== undefined && options.fresh) {
       this.endMailbox(box);
@@ -264,7 +271,7 @@ export class HubCore implements OwnedHub, MailboxHost, QueueHost {
     this.wills.cancel(boxKey); // it came back before its will was due; after a fresh start the will is sent already
     const limits = { capacity: options.capacity, bytes: this.limits.queueBytes, overflow: options.overflow };
     if (box === undefined) {
-      box = new OwnBox(access.protocol, name, options.keepMs, limits, this);
+      box = new OwnBox(access.family, name, options.keepMs, limits, this);
       this.boxes.set(boxKey, box);
       if (options.keepMs > 0 && this.journal !== undefined) box.number = this.journal.number();
     } else {
@@ -543,7 +550,9 @@ export class HubCore implements OwnedHub, MailboxHost, QueueHost {
 
 function isOwn(m: Message, box: Box): boolean {
   return (
-    box instanceof OwnBox && m.origin.protocol === box.protocol && m.origin.client === box.access?.client
+    box instanceof OwnBox &&
+    m.origin.protocol === box.access?.protocol &&
+    m.origin.client === box.access.client
   );
 }
 

@@ -1,8 +1,10 @@
 // What waits in a mailbox, in order; long stretches of it may live in the store alone.
 
+import type { Writer } from '../bytes/writer.ts';
 import type { Grant } from '../contract/mailbox.ts';
 import type { Message, Qos } from '../contract/message.ts';
 import type { Seat } from './box.ts';
+import type { Ranges } from './priority.ts';
 
 /** One message on its way to one mailbox. `seq` grows by one with every message of the mailbox. */
 export class Item {
@@ -140,10 +142,10 @@ export class Queue {
     if (item.qos === 0) this.unassured++;
   }
 
-  /** A stored page of an earlier run: its items from `firstSeq` on wait. */
-  pushStored(page: Page, firstSeq: number, count: number, bytes: number): void {
-    this.append({ page, items: undefined, head: 0, count, firstSeq, bytes });
-    this.length += count;
+  /** A stored page of an earlier run: its items from the first of `seqs` on wait. */
+  pushStored(page: Page, seqs: readonly number[], bytes: number): void {
+    this.append({ page, items: undefined, head: 0, count: seqs.length, firstSeq: seqs[0]!, bytes });
+    this.length += seqs.length;
     this.bytes += bytes;
   }
 
@@ -169,6 +171,11 @@ export class Queue {
     if (chunk.count === 0) this.dropFirstChunk();
     else chunk.firstSeq = items[chunk.head]!.seq;
     return item;
+  }
+
+  /** The one to lose when there is no room for another. */
+  shiftLeast(): Item {
+    return this.shift();
   }
 
   private dropFirstChunk(): void {
@@ -211,6 +218,12 @@ export class Queue {
   firstSeq(otherwise: number): number {
     return this.length === 0 ? otherwise : this.chunks[this.first]!.firstSeq;
   }
+
+  /** What is gone though something older, from `first` on, still waits: nothing where the first in is the first out. */
+  writeTaken(_w: Writer, _first: number): void {}
+
+  /** What an earlier run wrote so. */
+  restoreTaken(_taken: Ranges): void {}
 
   /** Everything in memory, in order, emptying the queue; stored chunks are given as their pages. */
   *drain(): Iterable<Item | Page> {

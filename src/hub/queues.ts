@@ -295,6 +295,7 @@ export class Take implements Consumption {
   private readonly access: AccessCore;
   private readonly queue: QueueBox;
   private member: Member | undefined = undefined;
+  private cancelled = false;
 
   constructor(hub: HubCore, access: AccessCore, queue: QueueBox) {
     this.hub = hub;
@@ -310,6 +311,7 @@ export class Take implements Consumption {
     const before = this.hub.journal?.writes;
     this.queue.settle(id, outcome);
     this.access.waitsIf(before);
+    this.letGo();
   }
 
   /** A queue hands over once; what is released is taken. */
@@ -321,6 +323,7 @@ export class Take implements Consumption {
     const before = this.hub.journal?.writes;
     this.queue.putBack(id, failed, elsewhere);
     this.access.waitsIf(before);
+    this.letGo();
   }
 
   failures(id: number): number {
@@ -332,7 +335,14 @@ export class Take implements Consumption {
   }
 
   cancel(): void {
+    this.cancelled = true;
     if (this.member !== undefined) this.queue.cancel(this.member);
+    this.letGo();
+  }
+
+  /** Cancelled, and everything is answered: there is nothing left to close. */
+  private letGo(): void {
+    if (this.cancelled && this.member?.unsettled === 0) this.access.takes.delete(this);
   }
 
   close(): void {

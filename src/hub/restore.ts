@@ -6,6 +6,7 @@ import type { Box, Progress, StoredPage } from './box.ts';
 import type { HubCore } from './hub.ts';
 import { type Journal, key, numberOf, readPage } from './journal.ts';
 import { OwnBox } from './mailbox.ts';
+import { Ranges } from './priority.ts';
 import { type Block, type Page, weightOf } from './queue.ts';
 import { readMessage, readSubscription } from './records.ts';
 import { QueueBox } from './work-queue.ts';
@@ -163,7 +164,7 @@ function restoreProgress(journal: Journal, boxes: ReadonlyMap<number, Box>): Map
       last += Math.floor(step / 2);
       open.set(last, step % 2 === 1);
     }
-    all.set(number, { nextSeq, firstWaiting, open });
+    all.set(number, { nextSeq, firstWaiting, open, ...(r.ended ? {} : { taken: Ranges.read(r) }) });
   }
   return all;
 }

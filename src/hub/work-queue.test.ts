@@ -259,6 +259,28 @@ test('full: the new message is refused, and its publisher told', async () => {
   expect([queue.waiting, a.publish('$queue/jobs', '4')]).toEqual([0, 'ok']);
 });
 
+test('who declares a queue must be allowed to publish where its dead go', async () => {
+  const broker = await start();
+  const a = new Client(broker, 'a');
+  expect(a.access.queue('jobs', { ...QUEUE_DEFAULTS, deadLetter: '$SYS/forged' })).toBe('not-authorized');
+  expect(a.access.queue('jobs', { ...QUEUE_DEFAULTS, deadLetter: 'a/+' })).toBe('topic-invalid');
+  expect(a.access.queue('jobs')).toBe('unmatched');
+});
+
+test('one message at a time, as often as one likes: nothing of it stays', async () => {
+  const broker = await start({ limits: { subscriptionsPerClient: 3 } });
+  const a = new Client(broker, 'a');
+  const queue = a.queue('jobs');
+  for (let n = 0; n < 10; n++) {
+    a.publish('$queue/jobs', `${n}`);
+    const once = new Sink(1).at(queue);
+    once.take_.cancel();
+    expect(once.got).toEqual([`${n}`]);
+    once.take_.settle(once.ids[0]!, 'ok');
+  }
+  expect([queue.waiting, queue.unsettled, queue.consumers]).toEqual([0, 0, 0]);
+});
+
 test('the hub names a queue, which is free to use for who made it', async () => {
   const allows = (_who: unknown, _client: string, action: string): boolean => action === 'publish';
   const identify = (): Promise<never> => Promise.reject(new Error('nobody asks'));
@@ -276,6 +298,52 @@ test('the hub names a queue, which is free to use for who made it', async () => 
     Array(3).fill('not-authorized'),
   );
   expect((b.access.queue(own.name) as WorkQueue).delete()).toBe('busy');
+});
+
+test('messages of higher priority overtake, also after a crash', async () => {
+  const broker = await start();
+  let a = new Client(broker, 'a');
+  const put = (text: string, priority: number): Outcome =>
+    a.access.publish(a.message('$queue/jobs', text, 1, NEVER, { priority }));
+  put('before', 5); // the queue is not declared yet
+  const queue = a.queue('jobs', { maxPriority: 9 });
+  for (const [text, priority] of [
+    ['low', 0],
+    ['high', 9],
+    ['middle', 5],
+    ['higher', 200],
+    ['lower', 0],
+  ] as const)
+    put(text, priority);
+  const sink = new Sink(3).at(queue);
+  expect(sink.got).toEqual(['high', 'higher', 'before']);
+  sink.settle(0);
+  expect(sink.got[3]).toBe('middle');
+  await broker.clock.run();
+  await broker.crash();
+  a = new Client(broker, 'a');
+  put('late', 9);
+  const after = new Sink().at(a.access.queue('jobs') as WorkQueue);
+  // What was delivered before comes first, in the order in which it was published.
+  expect(after.got).toEqual(['before!', 'middle!', 'higher!', 'late', 'low', 'lower']);
+  for (let i = 0; i < 5; i++) after.settle(i);
+  await broker.clock.run();
+  await broker.crash();
+  a = new Client(broker, 'a');
+  expect(new Sink().at(a.access.queue('jobs') as WorkQueue).got).toEqual(['lower!']);
+});
+
+test('a full queue with priorities loses the least important', async () => {
+  const broker = await start();
+  const a = new Client(broker, 'a');
+  const queue = a.queue('jobs', { maxPriority: 1, maxMessages: 2, overflow: 'drop-oldest' });
+  for (const [text, priority] of [
+    ['high', 1],
+    ['low', 0],
+    ['second', 1],
+  ] as const)
+    queue.publish(a.message('x', text, 1, NEVER, { priority }));
+  expect(new Sink().at(queue).got).toEqual(['high', 'second']);
 });
 
 test('bindings fill a queue from topics', async () => {

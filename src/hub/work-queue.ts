@@ -9,6 +9,7 @@ import { Box, type BoxHost, type Entry, type QueueLimits, type Seat } from './bo
 import type { Deadlines } from './deadlines.ts';
 import { key } from './journal.ts';
 import type { OwnBox } from './mailbox.ts';
+import { PriorityQueue } from './priority.ts';
 import type { Item } from './queue.ts';
 
 /** A consumer of a queue: a mailbox that subscribed to it, or one that a tower attached. */
@@ -18,6 +19,8 @@ export interface Member extends Seat {
   readonly accepts: ((m: Message) => boolean) | undefined;
   readonly exclusive: boolean;
   readonly passing: boolean;
+  /** Deliveries that it has not answered. */
+  unsettled: number;
 }
 
 /** What a queue asks of the hub that owns it. */
@@ -63,6 +66,17 @@ export class QueueBox extends Box {
     this.options = options;
     this.declared = declared;
     this.queueHost = host;
+    this.prioritise();
+  }
+
+  /** Takes a queue with lanes, if the options want them; what waits changes over. */
+  private prioritise(): void {
+    const { maxPriority } = this.options;
+    if (maxPriority === 0) return;
+    const plain = this.queue;
+    const lanes = new PriorityQueue(this, maxPriority);
+    while (plain.length > 0) lanes.push(plain.shift());
+    this.queue = lanes;
   }
 
   /** Takes the options of a declaration. */
@@ -70,6 +84,7 @@ export class QueueBox extends Box {
     this.options = options;
     this.declared = true;
     this.limits = limitsOf(options, this.queueHost);
+    this.prioritise();
     this.writeName();
   }
 
@@ -139,7 +154,7 @@ export class QueueBox extends Box {
 
   /** Consumers take turns; who has no room, or does not want the message, is passed over. */
   protected seat(qos: Qos, m: Message, item?: Item): Seat | undefined {
-    const count = this.options.singleActive ? Math.min(1, this.members.length) : this.members.length;
+    const count = this.active;
     const mark = item === undefined || this.marks.size === 0 ? undefined : this.marks.get(item.seq);
     for (let i = 0; i < count; i++) {
       const at = (this.next + i) % count;
@@ -153,8 +168,16 @@ export class QueueBox extends Box {
     return undefined;
   }
 
+  /** How many of the consumers get messages, from the first on. */
+  private get active(): number {
+    return this.options.singleActive ? Math.min(1, this.members.length) : this.members.length;
+  }
+
   protected override get overtakable(): boolean {
-    for (const member of this.members) if (member.consumer.ready(member.grant.qos)) return true;
+    for (let i = this.active - 1; i >= 0; i--) {
+      const { consumer, grant } = this.members[i]!;
+      if (consumer.ready(grant.qos)) return true;
+    }
     return false;
   }
 
@@ -165,8 +188,14 @@ export class QueueBox extends Box {
 
   /** A mailbox gets an exactly-once message for good, as from a `$share` group. [MQTT5-4.8.2-4,5] */
   protected override hand(item: Item, seat: Seat): void {
-    const { box, grant } = seat as Member;
+    const { box, grant, consumer } = seat as Member;
+    if (box === undefined && grant.qos === 0) {
+      this.discard(item);
+      consumer.deliver(item.message, 0, grant, item.replayed, 0, item.again, this);
+      return;
+    }
     if (box === undefined) {
+      (seat as Member).unsettled++;
       super.hand(item, seat);
       return;
     }
@@ -182,7 +211,7 @@ export class QueueBox extends Box {
   /** A tower's consumer. */
   consume(consumer: Consumer, options: ConsumeOptions): Member {
     const { qos, accepts, exclusive = false, passing = false } = options;
-    const member = { consumer, grant: ANY[qos], box: undefined, accepts, exclusive, passing };
+    const member = { consumer, grant: ANY[qos], box: undefined, accepts, exclusive, passing, unsettled: 0 };
     this.enter(member);
     return member;
   }
@@ -190,7 +219,15 @@ export class QueueBox extends Box {
   /** A mailbox that subscribes to `$queue/{name}` takes part while its client is here. */
   join(box: OwnBox, consumer: Consumer, s: Subscription): void {
     const grant = { qos: s.qos, tags: [s.tag] };
-    const member = { consumer, grant, box, accepts: undefined, exclusive: false, passing: false };
+    const member = {
+      consumer,
+      grant,
+      box,
+      accepts: undefined,
+      exclusive: false,
+      passing: false,
+      unsettled: 0,
+    };
     const known = this.members.findIndex((other) => other.box === box);
     if (known < 0) {
       this.enter(member);
@@ -241,6 +278,7 @@ export class QueueBox extends Box {
   override settle(id: number, outcome: Outcome): void {
     const item = this.sent.get(id);
     if (item === undefined) return;
+    if (item.seat !== undefined) (item.seat as Member).unsettled--;
     if (outcome !== 'ok') this.bury(item, 'rejected');
     super.settle(id, outcome);
     this.settleDown();
@@ -249,6 +287,7 @@ export class QueueBox extends Box {
   putBack(id: number, failed: boolean, elsewhere: boolean): void {
     const item = this.sent.get(id);
     if (item === undefined || item.released) return;
+    (item.seat as Member).unsettled--;
     if (elsewhere) {
       const mark = this.markOf(item);
       mark.shunned ??= [];

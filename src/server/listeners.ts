@@ -4,8 +4,10 @@ import { readFileSync } from 'node:fs';
 import type { OwnedHub } from '../contract/hub.ts';
 import type { Protocol } from '../contract/wire.ts';
 import { amqp091 } from '../protocol/amqp091/protocol.ts';
+import type { OscoreContexts } from '../protocol/coap/oscore.ts';
 import { type CoapSettings, coap, coapMessages, coapStream } from '../protocol/coap/protocol.ts';
 import { mqtt } from '../protocol/mqtt/protocol.ts';
+import { stomp } from '../protocol/stomp/protocol.ts';
 import { waymeetJson } from '../protocol/websocket/protocol.ts';
 import type { Credentials, TlsCredentials } from '../transport/contexts.ts';
 import { listenDtls } from '../transport/dtls.ts';
@@ -17,7 +19,8 @@ import { listenUdp } from '../transport/udp.ts';
 import { listenUnix } from '../transport/unix.ts';
 import type { Engines } from './auth.ts';
 import type { PlannedListener, ProtocolName } from './config/listeners.ts';
-import type { TlsConfig } from './config/schema.ts';
+import type { CoapConfig, TlsConfig } from './config/schema.ts';
+import { readOscore } from './oscore.ts';
 import { listenWeb, type WebParts } from './web.ts';
 
 /** A listener that is open. */
@@ -105,7 +108,19 @@ export function tower(name: ProtocolName, plan: PlannedListener): Protocol {
       return waymeetJson();
     case 'amqp091':
       return amqp091();
+    case 'stomp':
+      return stomp();
   }
+}
+
+const contexts = new WeakMap<CoapConfig, OscoreContexts>();
+
+/** One set of contexts for all listeners of a configuration: a sequence number is taken once, wherever it arrives. */
+function oscoreOf(config: CoapConfig): OscoreContexts | undefined {
+  if (config.oscore === undefined) return undefined;
+  const found = contexts.get(config) ?? readOscore(config.oscore);
+  contexts.set(config, found);
+  return found;
 }
 
 /** CoAP as the carrier of the listener frames it. */
@@ -116,6 +131,7 @@ function coapOn({ type, coap: said }: PlannedListener): Protocol {
     requestsPerSecond: said.requestsPerSecond,
     rpcTimeoutMs: said.rpcTimeout,
     plugtest: said.plugtest,
+    oscore: oscoreOf(said),
   };
   switch (type) {
     case 'udp':

@@ -1,7 +1,7 @@
 // The log: pretty on a terminal, one JSON object a line elsewhere.
 
+import { createRequire } from 'node:module';
 import { type Logger, pino } from 'pino';
-import { build as pretty } from 'pino-pretty';
 import type { World } from '../contract/hub.ts';
 import type { Config } from './config/schema.ts';
 
@@ -13,6 +13,8 @@ export function createLog(config: Config['log'], to: NodeJS.WritableStream & { i
   const options = { level: config.level, base: undefined };
   // In this process: a worker would lose the last lines before an exit.
   if (isPretty) {
+    // Only terminals pay for it.
+    const { build: pretty } = createRequire(import.meta.url)('pino-pretty') as typeof import('pino-pretty');
     return pino(
       options,
       pretty({

@@ -82,6 +82,10 @@ function webSocketRoutes(plan: PlannedListener, config: Config['web']): WebSocke
   }
   if (plan.protocols.includes('waymeet')) routes[config.json] = { 'waymeet.v1': tower('waymeet', plan) };
   if (plan.protocols.includes('coap')) routes[config.coap] = { coap: tower('coap', plan) };
+  if (plan.protocols.includes('stomp')) {
+    const stomp = tower('stomp', plan);
+    routes[config.stomp] = { 'v12.stomp': stomp, 'v11.stomp': stomp, 'v10.stomp': stomp, '': stomp };
+  }
   return routes;
 }
 

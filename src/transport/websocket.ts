@@ -200,7 +200,7 @@ class WebSocketListener implements Listener {
       new WebSocketMessages(this.gate, web, protocol, address, remote, identity).begin();
       return;
     }
-    const wire = new WebSocketStream(this.gate, web, socket, address, remote, identity);
+    const wire = new WebSocketStream(this.gate, web, socket, address, remote, identity, protocol);
     wire.begin(() => wire.open(protocol, now()));
   }
 
@@ -229,7 +229,7 @@ interface Life {
   answered: boolean;
 }
 
-/** A stream in binary frames: packets may span frames and share them; what one turn wrote is one message. */
+/** A stream in binary frames, and if the protocol says so in text frames that come: packets may span frames and share them; what one turn wrote is one message. */
 class WebSocketStream extends StreamWire {
   private readonly web: WebSocket;
   private readonly socket: Duplex;
@@ -246,12 +246,14 @@ class WebSocketStream extends StreamWire {
     address: string,
     remote: string,
     identity: WireIdentity,
+    protocol: Protocol,
   ) {
     super(gate, address, remote, identity);
     this.web = web;
     this.socket = socket;
+    const text = protocol.text ?? false;
     web.on('message', (octets: Buffer, binary: boolean) => {
-      if (binary) this.arrived(octets, 0, octets.length, 0);
+      if (binary || text) this.arrived(octets, 0, octets.length, 0);
       else this.threw(new ProtocolError('MQTT5-6.0.0-1', 'a text frame'), now());
     });
     web.on('error', (error) => this.broke(error));

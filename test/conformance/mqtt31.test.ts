@@ -37,17 +37,13 @@ test('the name and the level of different versions do not go together', async ()
   }
 });
 
-test('client ids have 1 to 23 characters', async () => {
+test('client ids are not empty; those above 23 characters are taken, because bridges in the field send them', async () => {
   const broker = await startBroker();
-  for (const clientId of ['c', 'x'.repeat(23)]) await connect(broker, { level: 3, clientId });
-  for (const [clientId, clean] of [
-    ['', true],
-    ['', false],
-    ['x'.repeat(24), true],
-  ] as const) {
-    const client = await attempt(broker, { level: 3, clientId, clean });
+  for (const length of [1, 23, 24, 100]) await connect(broker, { level: 3, clientId: 'x'.repeat(length) });
+  for (const clean of [true, false]) {
+    const client = await attempt(broker, { level: 3, clientId: '', clean });
     await client.settle();
-    expect(toHex(client.raw.take()), clientId).toBe('20 02 00 02');
+    expect(toHex(client.raw.take()), `${clean}`).toBe('20 02 00 02');
     expect(client.raw.closed).toBe(true);
   }
 });

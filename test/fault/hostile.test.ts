@@ -115,7 +115,7 @@ test('a flood of connections beyond the limit is refused with a reason, and the 
 }, 60_000);
 
 test('packets of 256 MB that are only announced cost nothing, before the login and after it', async () => {
-  const server = launch();
+  const server = launch({ flags: ['--limits-packet', '16MiB'] });
   const port = await server.ready;
   const pair = await new Pair().begin(port);
   const before = residentBytes(server);

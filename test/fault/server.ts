@@ -187,9 +187,8 @@ function locked(): boolean {
 }
 
 function isFresh(): boolean {
-  const mark = path.join(ROOT, 'dist/build.tsbuildinfo');
-  if (!existsSync(PROGRAM) || !existsSync(mark)) return false;
-  const built = statSync(mark).mtimeMs;
+  if (!existsSync(PROGRAM)) return false;
+  const built = statSync(PROGRAM).mtimeMs;
   const sources = readdirSync(path.join(ROOT, 'src'), { recursive: true, encoding: 'utf8' });
   return sources.every((name) => statSync(path.join(ROOT, 'src', name)).mtimeMs <= built);
 }

@@ -15,6 +15,7 @@ import {
 } from '../../src/protocol/mqtt/packet.ts';
 import { MqttClient } from '../mqtt-client.ts';
 import { type Broker, type RawClient, toHex } from '../network.ts';
+import { StompSpeaker } from './stomp-speaker.ts';
 
 /** What can be said of a message besides its payload. */
 export interface Said {
@@ -105,6 +106,15 @@ export const PROTOCOLS: Readonly<Record<string, Ability>> = {
     // Text or octets: both come as text where they can.
     hears: ALL.filter((word) => word !== 'text'),
     open: (broker, name) => JsonSpeaker.open(broker, name),
+  },
+  stomp: {
+    maxQos: 1,
+    tellsTopic: true,
+    tellsRetained: true,
+    // Whether a payload is text is a matter of its content type.
+    says: ALL.filter((word) => word !== 'text'),
+    hears: ALL.filter((word) => word !== 'text'),
+    open: (broker, name) => StompSpeaker.open(broker, name),
   },
 };
 

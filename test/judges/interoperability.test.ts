@@ -82,9 +82,9 @@ describe.each(VERSIONS)('version %i', (protocolVersion) => {
     expect(got.map((m) => m.packet.qos)).toEqual([0]);
   });
 
-  test.runIf(protocolVersion > 3)(
-    'keep alive timeout: the silent one is gone, its will is sent',
-    async () => {
+  // At 3.1 it is that of 3.1.1.
+  if (protocolVersion > 3)
+    test('keep alive timeout: the silent one is gone, its will is sent', async () => {
       const topic = unique('silent');
       const watcher = await connect(broker, { protocolVersion });
       await watcher.subscribe(topic, { qos: 2 });
@@ -95,8 +95,7 @@ describe.each(VERSIONS)('version %i', (protocolVersion) => {
       await silent.closed;
       expect(Date.now() - began).toBeGreaterThan(900);
       expect((await watcher.next()).text).toBe('keepalive expiry');
-    },
-  );
+    });
 
   test('redelivery on reconnect: what was not answered comes again, marked as such', async () => {
     const topic = unique('redelivery');
@@ -115,12 +114,13 @@ describe.each(VERSIONS)('version %i', (protocolVersion) => {
   });
 
   // MQTT.js refuses to send one at 3.1, and one that wants a session.
-  test.runIf(protocolVersion > 3)('a client id of no length', async () => {
-    const one = await connect(broker, { protocolVersion, clientId: '' });
-    const other = await connect(broker, { protocolVersion, clientId: '' });
-    await other.publish(unique('nameless'), '', { qos: 1 });
-    expect([one.mqtt.connected, other.mqtt.connected]).toEqual([true, true]);
-  });
+  if (protocolVersion > 3)
+    test('a client id of no length', async () => {
+      const one = await connect(broker, { protocolVersion, clientId: '' });
+      const other = await connect(broker, { protocolVersion, clientId: '' });
+      await other.publish(unique('nameless'), '', { qos: 1 });
+      expect([one.mqtt.connected, other.mqtt.connected]).toEqual([true, true]);
+    });
 
   test('$ topics: not matched by wildcards at the first level, and readable by name', async () => {
     const client = await connect(broker, { protocolVersion });

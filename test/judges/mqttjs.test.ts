@@ -131,7 +131,7 @@ describe.each(VERSIONS)('MQTT.js, protocol version %i', (protocolVersion) => {
     expect(second.mqtt.connected).toBe(true);
   });
 
-  test.each([1, 15])('a payload of %i MiB comes whole', async (mebibytes) => {
+  test.each([1, 16])('a payload of %i MiB comes whole', async (mebibytes) => {
     const topic = unique('large');
     const client = await connect(broker, { protocolVersion });
     await client.subscribe(topic, { qos: 1 });

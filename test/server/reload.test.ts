@@ -3,18 +3,8 @@
 import { connectAsync } from 'mqtt';
 import { expect, test } from 'vitest';
 import { changesOf } from '../../src/server/config/changes.ts';
-import { configOf, ending, folder, resolved, start } from './running.ts';
+import { configOf, ending, folder, OFF, resolved, start } from './running.ts';
 
-const OFF = {
-  mqtt: 'off',
-  mqtts: 'off',
-  web: 'off',
-  webs: 'off',
-  coap: 'off',
-  coaps: 'off',
-  amqp: 'off',
-  amqps: 'off',
-};
 const MQTT = { ports: { ...OFF, mqtt: 0 } };
 
 async function client(url: string, options = {}) {

@@ -21,12 +21,13 @@ export interface Running {
   port(listener: string): number;
 }
 
+/** Every usual listener that there is, switched off. */
+export const OFF: Readonly<Record<string, 'off'>> = Object.fromEntries(
+  Object.keys(resolveConfig({}).config!.ports).map((port) => [port, 'off']),
+);
+
 /** Nothing is open unless a test says so. */
-const CLOSED = {
-  host: '127.0.0.1',
-  store: { durability: 'memory' },
-  ports: { mqtt: 'off', mqtts: 'off', web: 'off', webs: 'off', coap: 'off', coaps: 'off', amqp: 'off' },
-};
+const CLOSED = { host: '127.0.0.1', store: { durability: 'memory' }, ports: OFF };
 
 export function resolved(settings: Record<string, unknown>): Resolved {
   return resolveConfig({ settings: { ...CLOSED, ...settings } });
@@ -108,6 +109,12 @@ export function run(program: string, ...words: (string | number)[]): Promise<Ran
   });
 }
 
+/** Where a program is; undefined: not installed. */
+export function placeOf(program: string): string | undefined {
+  const found = spawnSync('sh', ['-c', `command -v ${program}`], { encoding: 'utf8' });
+  return found.status === 0 ? found.stdout.trim() : undefined;
+}
+
 export function installed(program: string): boolean {
-  return spawnSync('sh', ['-c', `command -v ${program}`]).status === 0;
+  return placeOf(program) !== undefined;
 }

@@ -3,7 +3,7 @@
 import { connect } from 'node:tls';
 import { afterAll, describe, expect, test } from 'vitest';
 import { Authority } from '../transport/certificates.ts';
-import { folder, installed, run, start } from './running.ts';
+import { folder, installed, OFF, run, start } from './running.ts';
 
 const authority = new Authority();
 const strangers = new Authority('Another CA');
@@ -141,17 +141,6 @@ describe.skipIf(!installed('mosquitto_pub'))('mosquitto_pub and mosquitto_sub', 
     expect((await run('mosquitto_pub', ...to, '--cafile', f.ca, '-m', 'x')).code).not.toBe(0);
   });
 });
-
-const OFF = {
-  mqtt: 'off',
-  mqtts: 'off',
-  web: 'off',
-  webs: 'off',
-  coap: 'off',
-  coaps: 'off',
-  amqp: 'off',
-  amqps: 'off',
-};
 
 describe.each([
   ['tls', 'mqtts', { ...OFF, mqtts: 0 }],

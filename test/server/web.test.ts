@@ -5,23 +5,12 @@ import { connect as dialTls } from 'node:tls';
 import { connectAsync } from 'mqtt';
 import { afterAll, expect, test } from 'vitest';
 import { Authority } from '../transport/certificates.ts';
-import { ending, folder, installed, run, start } from './running.ts';
+import { ending, folder, installed, OFF, run, start } from './running.ts';
 
 const authority = new Authority();
 const localhost = authority.issue('localhost');
 const device = authority.issue('device-7');
 afterAll(() => authority.remove());
-
-const OFF = {
-  mqtt: 'off',
-  mqtts: 'off',
-  web: 'off',
-  webs: 'off',
-  coap: 'off',
-  coaps: 'off',
-  amqp: 'off',
-  amqps: 'off',
-};
 
 function files() {
   const at = folder();

@@ -84,9 +84,9 @@ export class DtlsNetwork implements LinesPort<Place> {
     }
   }
 
-  /** Lends the octets, and scribbles over them afterwards: who keeps a view of them is found out. */
+  /** Lends the octets, as a Buffer like sockets do, and scribbles over them afterwards: who keeps a view of them is found out. */
   arrive({ from, to, bytes }: Seen): void {
-    const lent = bytes.slice();
+    const lent = Buffer.from(bytes);
     if (to === 'server') this.lines.receive(lent, { key: from }, this.clock.now);
     else this.clients.get(to)?.arrived(lent);
     lent.fill(0xdd);

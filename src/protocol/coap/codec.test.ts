@@ -147,7 +147,7 @@ describe('laws', () => {
     fc.assert(
       fc.property(anyMessage, fc.nat(5), (m, margin) => {
         const bytes = encodeCoap(m);
-        const lent = new Uint8Array(bytes.length + 2 * margin).fill(0xff);
+        const lent = Buffer.alloc(bytes.length + 2 * margin, 0xff); // as sockets lend it: its slice is a view
         lent.set(bytes, margin);
         const decoded = decodeCoap(lent, margin, margin + bytes.length);
         lent.fill(0); // nothing was kept without a copy

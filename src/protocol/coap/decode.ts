@@ -61,7 +61,7 @@ export function decodeToken(
   }
   if (length > MAX_TOKEN_BYTES) return `a token of more than ${MAX_TOKEN_BYTES} octets`;
   if (end - at < length) return 'token cut off';
-  return { value: length === 0 ? NOTHING : bytes.slice(at, at + length), end: at + length };
+  return { value: copyOf(bytes, at, at + length), end: at + length };
 }
 
 /** Options and payload, copied; text says what is wrong. */
@@ -94,11 +94,16 @@ export function decodeRest(
     if (number > 0xffff) return 'option number beyond 65535';
     if (end - at < length) return 'option value cut off';
     if (options.length === MAX_OPTIONS) return `more than ${MAX_OPTIONS} options`;
-    options.push({ number, value: bytes.slice(at, at + length) });
+    options.push({ number, value: copyOf(bytes, at, at + length) });
     at += length;
   }
   if (at < end && at + 1 === end) return 'payload marker without payload'; // [RFC7252-3]
-  return { options, payload: at < end ? bytes.slice(at + 1, end) : NOTHING };
+  return { options, payload: copyOf(bytes, at + 1, end) };
+}
+
+/** A copy of octets, also where the transport lends a Buffer, whose `slice` is a view. */
+function copyOf(bytes: Uint8Array, start: number, end: number): Uint8Array {
+  return start < end ? new Uint8Array(bytes.subarray(start, end)) : NOTHING;
 }
 
 /** An option's unsigned integer; leading zeros are allowed [RFC7252-3.2]. At most 6 octets are safe, and no option has more than 4. */

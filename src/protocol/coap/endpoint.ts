@@ -11,6 +11,7 @@ import type { Exchange, Layer } from './layer.ts';
 import { CODE_OF, maxAge } from './map.ts';
 import { Observers } from './observers.ts';
 import { operationKey, type Refusal, type RequestOptions, requestOptions } from './options.ts';
+import { type OscoreContexts, openRequest } from './oscore.ts';
 import {
   CODE,
   CONFIRMABLE,
@@ -30,6 +31,8 @@ export interface EndpointOptions {
   /** Requests a second of one endpoint, on average; beyond it they are 4.29. */
   readonly requestsPerSecond: number;
   readonly uploads: UploadBudget;
+  /** Contexts of clients that seal their requests; undefined: none may [RFC8613]. */
+  readonly oscore: OscoreContexts | undefined;
   /** Answers a request whose body is complete and whose endpoint is logged in. */
   readonly serve: (request: Request, endpoint: Endpoint) => void;
 }
@@ -47,6 +50,14 @@ interface Credentials {
   readonly client: string;
   readonly username: string | undefined;
   readonly password: string | undefined;
+  /** Who the context of a sealed request belongs to. */
+  readonly proven: string | undefined;
+}
+
+interface Deadline {
+  readonly at: number;
+  readonly act: () => void;
+  readonly evicted: (why: Outcome) => void;
 }
 
 interface Unkept {
@@ -78,7 +89,7 @@ export class Endpoint implements Guest {
   private waiting: Request[] = [];
   private unkept: Unkept[] = [];
   private keptTicket = 0;
-  private readonly deadlines = new Set<{ readonly at: number; readonly act: () => void }>();
+  private readonly deadlines = new Set<Deadline>();
   /** What is left of the requests that may come now, and since when. */
   private tokens: number;
   private tokensAt: number;
@@ -123,6 +134,32 @@ export class Endpoint implements Guest {
       this.slowDown(exchange);
       return;
     }
+    const { oscore } = this.options;
+    const sealed = oscore !== undefined && message.options.some((o) => o.number === OPTION.oscore);
+    if (!sealed) this.take(exchange, message);
+    else this.unseal(exchange, message, oscore);
+  }
+
+  /** [RFC8613-8.2] */
+  private unseal(exchange: Exchange, message: CoapMessage, contexts: OscoreContexts): void {
+    const random = (length: number) => this.hub.random(length);
+    const opened = openRequest(message, contexts, random, () => this.now);
+    switch (opened.kind) {
+      case 'request':
+        exchange.protection = opened.protection;
+        this.take(exchange, opened.message);
+        return;
+      case 'challenge':
+        exchange.protection = opened.protection;
+        this.layer.respond(exchange, CODE.unauthorized, [opened.echo]);
+        return;
+      case 'refused':
+        // An error about the protection is not cached on its way. [RFC8613-8.2]
+        this.layer.respond(exchange, opened.code, [maxAge(0)], utf8.encode(opened.why));
+    }
+  }
+
+  private take(exchange: Exchange, message: CoapMessage): void {
     const options = requestOptions(message);
     if ('code' in options) {
       // A non-confirmable request with an option that is not understood is rejected in silence. [RFC7252-5.4.1]
@@ -173,7 +210,13 @@ export class Endpoint implements Guest {
       return undefined;
     }
     if (block1 === undefined) return { exchange, message, options, body: message.payload };
-    const step = this.uploads.add(operationKey(message), block1, message.payload, options.size1, this.now);
+    const step = this.uploads.add(
+      operationOf(exchange, message),
+      block1,
+      message.payload,
+      options.size1,
+      this.now,
+    );
     switch (step.kind) {
       case 'whole':
         return { exchange, message, options, body: step.body };
@@ -198,8 +241,8 @@ export class Endpoint implements Guest {
     this.waiting.push(request);
     if (this.state !== 'stranger') return;
     this.state = 'knocking';
-    this.login = credentialsOf(request.options.query);
-    const { client, username, password } = this.login;
+    this.login = credentialsOf(request);
+    const { client, username, password, proven } = this.login;
     this.hub.login(
       {
         protocol: 'coap',
@@ -208,7 +251,7 @@ export class Endpoint implements Guest {
         password: password === undefined ? undefined : utf8.encode(password),
         remote: this.wire.remote,
         listener: this.wire.listener,
-        wire: this.wire.identity,
+        wire: proven === undefined ? this.wire.identity : { ...this.wire.identity, pskIdentity: proven },
       },
       this,
     );
@@ -240,6 +283,8 @@ export class Endpoint implements Guest {
 
   private sameLogin(shown: Credentials): boolean {
     const login = this.login!;
+    // What one sealed, nobody else may go on with in clear.
+    if (shown.proven !== login.proven) return false;
     if (shown.client === '' && shown.username === undefined && shown.password === undefined) return true;
     return (
       (shown.client === login.client || shown.client === '') &&
@@ -250,14 +295,14 @@ export class Endpoint implements Guest {
 
   private serve(request: Request): void {
     const { message, options } = request;
-    if (!this.sameLogin(credentialsOf(options.query))) {
+    if (!this.sameLogin(credentialsOf(request))) {
       const why = 'this endpoint is logged in as another client';
       this.refuseRequest(request, { code: CODE.unauthorized, why });
       return;
     }
     // A later block comes from the representation that the first one came from, if that is still known. [RFC7959-2.4]
     if (options.block2 !== undefined && options.block2.num > 0) {
-      const kept = this.downloads.find(operationKey(message), this.now);
+      const kept = this.downloads.find(operationOf(request.exchange, message), this.now);
       if (kept !== undefined) {
         this.respond(request, kept.code, kept.options, kept.payload);
         return;
@@ -314,7 +359,7 @@ export class Endpoint implements Guest {
   ): void {
     if (!options.some((o) => o.number === OPTION.eTag))
       options.unshift({ number: OPTION.eTag, value: eTagOf(payload, -1) });
-    const key = operationKey(request.message);
+    const key = operationOf(request.exchange, request.message);
     if (!more) this.downloads.done(key);
     else if (request.options.block2 === undefined || request.options.block2.num === 0) {
       const unobserved = options.filter((o) => o.number !== OPTION.observe); // [RFC7959-2.6]
@@ -375,9 +420,9 @@ export class Endpoint implements Guest {
 
   // ---- what is due later
 
-  /** Calls `act` at that time, unless it is cancelled by what this returns, or the endpoint is gone. */
-  later(at: number, act: () => void): () => void {
-    const one = { at, act };
+  /** Calls `act` at that time, or `evicted` if the endpoint is sent away before; what it returns cancels both. */
+  later(at: number, act: () => void, evicted: (why: Outcome) => void = () => {}): () => void {
+    const one = { at, act, evicted };
     this.deadlines.add(one);
     this.schedule();
     return () => this.deadlines.delete(one);
@@ -401,6 +446,7 @@ export class Endpoint implements Guest {
 
   evict(why: Outcome): void {
     if (this.state === 'lost') return;
+    for (const { evicted } of [...this.deadlines]) evicted(why);
     this.observers.farewell(why);
     this.leave(why);
   }
@@ -418,8 +464,18 @@ export class Endpoint implements Guest {
   }
 }
 
-function credentialsOf(query: ReadonlyMap<string, string>): Credentials {
-  return { client: query.get('c') ?? '', username: query.get('u'), password: query.get('p') };
+/** What requests for blocks of one body have in common; sealed ones have nothing in common with others. */
+export function operationOf({ protection }: Exchange, message: CoapMessage): string {
+  return `${protection === undefined ? '' : 'sealed '}${operationKey(message)}`;
+}
+
+function credentialsOf({ options: { query }, exchange }: Request): Credentials {
+  return {
+    client: query.get('c') ?? '',
+    username: query.get('u'),
+    password: query.get('p'),
+    proven: exchange.protection?.user,
+  };
 }
 
 function inOrder(options: CoapOption[]): CoapOption[] {

@@ -102,6 +102,7 @@ export class MessageLayer implements Layer {
       silent: 0,
       answer: undefined,
       promised: false,
+      protection: undefined,
     };
     this.exchanges.set(m.id, exchange);
     this.pending.add(exchange);
@@ -128,11 +129,12 @@ export class MessageLayer implements Layer {
       this.stayQuiet(exchange);
       return;
     }
-    const { token } = exchange;
+    const { token, protection } = exchange;
+    const m = protection === undefined ? { code, options, payload } : protection.seal(code, options, payload);
     const piggybacked = exchange.type === CONFIRMABLE && !exchange.promised;
     const type = piggybacked ? ACKNOWLEDGEMENT : exchange.type;
     const id = piggybacked ? exchange.id : this.newId();
-    let datagram = encodeCoap({ type, code, id, token, options, payload });
+    let datagram = encodeCoap({ type, id, token, ...m });
     if (!this.affords(datagram.length)) {
       datagram = encodeCoap({
         type,
@@ -149,6 +151,7 @@ export class MessageLayer implements Layer {
   }
 
   challenge(exchange: Exchange): void {
+    exchange.protection = undefined; // it is about the address, not about who asks
     this.respond(exchange, CODE.unauthorized, [this.newEcho()]);
   }
 
@@ -191,8 +194,8 @@ export class MessageLayer implements Layer {
     return id;
   }
 
-  /** Sends a message of the client's side; with `ended` it is confirmable. Returns its id. */
-  request(
+  /** Also a request of the client's side; with `ended` it is confirmable. Returns its id. */
+  push(
     code: number,
     token: Uint8Array,
     options: readonly CoapOption[],

@@ -1,5 +1,6 @@
 // What the requests' side of the tower needs of the messages' side: the same over datagrams (RFC 7252) and streams (RFC 8323).
 
+import type { Protection } from './oscore.ts';
 import { type CoapOption, type CoapType, OPTION } from './packet.ts';
 
 /** One request and what is known of its answer. */
@@ -14,6 +15,8 @@ export interface Exchange {
   answer: Uint8Array | undefined;
   /** An empty acknowledgement went out: the answer follows as a message of its own. */
   promised: boolean;
+  /** The request came sealed, and so its answers go. */
+  protection: Protection | undefined;
 }
 
 export interface Layer {
@@ -44,6 +47,14 @@ export interface Layer {
     sequence: number,
     eTag: Uint8Array | undefined,
     tail: Uint8Array,
+    ended: ((acknowledged: boolean) => void) | undefined,
+  ): number;
+  /** Sends a response that is not piggybacked, as it is; as `notify` else. */
+  push(
+    code: number,
+    token: Uint8Array,
+    options: readonly CoapOption[],
+    payload: Uint8Array,
     ended: ((acknowledged: boolean) => void) | undefined,
   ): number;
   /** An error notification: the observation ends on this side [RFC7641-4.2]. */

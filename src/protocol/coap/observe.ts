@@ -4,7 +4,11 @@ import type { Consumer, Grant, Mailbox, Settler, Subscription } from '../../cont
 import type { Message, Qos } from '../../contract/message.ts';
 import type { Outcome } from '../../contract/outcome.ts';
 import type { Wire } from '../../contract/wire.ts';
-import type { Layer } from './layer.ts';
+import { decodeRest } from './decode.ts';
+import { encodeUint } from './encode.ts';
+import { type Layer, observeBytes, writeObserve } from './layer.ts';
+import type { Plain, Protection } from './oscore.ts';
+import { CODE } from './packet.ts';
 import { type Notification, notificationOf, type Rendering, type Shape } from './rendering.ts';
 
 /** Confirmable notifications of one endpoint that may wait for acknowledgements at a time [RFC7252-4.7, RFC7641-4.5.1]. */
@@ -24,6 +28,8 @@ export interface Observation {
   readonly szx: number;
   /** Once in so long a notification is confirmable, so that who is gone is noticed; RFC 7641 asks for 24 hours at most [RFC7641-4.5]. */
   readonly probeMs: number;
+  /** The registration came sealed: so do its notifications. */
+  readonly protection: Protection | undefined;
 }
 
 /** What an observation needs of its endpoint. */
@@ -120,7 +126,10 @@ export class Observer implements Consumer {
 
   private send(n: Notification, ended: ((acknowledged: boolean) => void) | undefined): number {
     const { host, what } = this;
-    return host.layer.notify(what.token, host.nextSequence(), n.eTag, n.tail, ended);
+    const sequence = host.nextSequence();
+    if (what.protection === undefined) return host.layer.notify(what.token, sequence, n.eTag, n.tail, ended);
+    const { code, options, payload } = sealedNotification(what.protection, sequence, n);
+    return host.layer.push(code, what.token, options, payload, ended);
   }
 
   /** Runs are MQTT's. */
@@ -152,4 +161,13 @@ export class Observer implements Consumer {
     this.box.detach(this);
     this.onStop?.();
   }
+}
+
+function sealedNotification(protection: Protection, sequence: number, { eTag, tail }: Notification): Plain {
+  const value = encodeUint(sequence);
+  const clear = new Uint8Array(observeBytes(eTag, value) + tail.length);
+  clear.set(tail, writeObserve(clear, 0, eTag, value));
+  const rest = decodeRest(clear, 0, clear.length);
+  if (typeof rest === 'string') throw new Error(`our own notification: ${rest}`);
+  return protection.seal(CODE.content, rest.options, rest.payload);
 }

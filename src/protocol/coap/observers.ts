@@ -8,7 +8,7 @@ import type { Downloads } from './block.ts';
 import type { Layer } from './layer.ts';
 import { CODE_OF } from './map.ts';
 import { type Observation, Observer, type ObserverHost } from './observe.ts';
-import { CODE } from './packet.ts';
+import { CODE, NOTHING } from './packet.ts';
 import type { Rendering } from './rendering.ts';
 
 /** What the observations need of their endpoint. */
@@ -87,7 +87,7 @@ export class Observers implements ObserverHost {
   /** Ends one from this side, and says so [RFC7641-4.2]. */
   dismiss(observer: Observer, code: number): void {
     if (this.observers.get(observer.what.key) !== observer) return;
-    this.endpoint.layer.farewell(observer.what.token, code);
+    this.sayGoodbye(observer, code);
     this.ended(observer);
   }
 
@@ -112,7 +112,16 @@ export class Observers implements ObserverHost {
 
   /** Every observer is told by an error notification that nothing more will come. [RFC7641-4.2] */
   farewell(why: Outcome): void {
-    for (const { what } of this.observers.values()) this.endpoint.layer.farewell(what.token, CODE_OF[why]);
+    for (const observer of this.observers.values()) this.sayGoodbye(observer, CODE_OF[why]);
+  }
+
+  private sayGoodbye({ what: { token, protection } }: Observer, code: number): void {
+    const { layer } = this.endpoint;
+    if (protection === undefined) layer.farewell(token, code);
+    else {
+      const m = protection.seal(code, [], NOTHING);
+      layer.push(m.code, token, m.options, m.payload, undefined);
+    }
   }
 
   delivered(qos: Qos): void {

@@ -1,95 +1,15 @@
 // The CoAP tower over a whole hub: requests, reliability, observations and refusals, clause by clause.
 
 import { describe, expect, test } from 'vitest';
-import { type Broker, type BrokerOptions, OPEN, type RawClient, startBroker } from '../../../test/network.ts';
+import { CoapTestClient as Client, type RequestParts } from '../../../test/coap-client.ts';
+import { type Broker, type BrokerOptions, OPEN, startBroker } from '../../../test/network.ts';
 import type { Auth } from '../../contract/auth.ts';
-import { decodeCoap, decodeUint } from './decode.ts';
-import { encodeCoap } from './encode.ts';
-import { CODE, type CoapMessage, type CoapOption, type CoapType, codeText, OPTION } from './packet.ts';
+import { decodeCbor } from './cbor.ts';
+import { decodeUint } from './decode.ts';
+import { CODE, OPTION } from './packet.ts';
 import { coap } from './protocol.ts';
 
 const utf8 = new TextEncoder();
-const METHODS = { GET: CODE.get, POST: CODE.post, PUT: CODE.put, DELETE: CODE.delete, FETCH: 5 };
-
-interface RequestParts {
-  readonly type?: CoapType;
-  readonly id?: number;
-  readonly token?: string;
-  readonly payload?: string | Uint8Array;
-  readonly observe?: number;
-  readonly format?: number;
-  readonly extra?: readonly CoapOption[];
-}
-
-/** A client in words: `request('PUT /t/a?retain=true', { payload: '1' })`. */
-class Client {
-  readonly raw: RawClient;
-  private nextId = 0x100;
-
-  /** From an address that nobody can forge, unless another is given. */
-  constructor(broker: Broker, link = {}, remote = '127.0.0.1:50001') {
-    this.raw = broker.connect({ protocol: 'coap', link, remote });
-  }
-
-  request(line: string, parts: RequestParts = {}): void {
-    const [method, url] = line.split(' ') as [keyof typeof METHODS, string];
-    const [path, query] = url.split('?') as [string, string | undefined];
-    const options: CoapOption[] = [];
-    for (const level of path.split('/').slice(1))
-      options.push({ number: OPTION.uriPath, value: utf8.encode(level) });
-    for (const term of query?.split('&') ?? [])
-      options.push({ number: OPTION.uriQuery, value: utf8.encode(term) });
-    options.push(...(parts.extra ?? []));
-    if (parts.observe !== undefined) {
-      options.push({ number: OPTION.observe, value: Uint8Array.of(parts.observe).filter((n) => n !== 0) });
-    }
-    if (parts.format !== undefined) {
-      options.push({
-        number: OPTION.contentFormat,
-        value: Uint8Array.of(parts.format).filter((n) => n !== 0),
-      });
-    }
-    const { payload = '' } = parts;
-    this.raw.send(
-      encodeCoap({
-        type: parts.type ?? 0,
-        code: METHODS[method],
-        id: parts.id ?? this.nextId++,
-        token: utf8.encode(parts.token ?? 'k'),
-        options: options.toSorted((a, b) => a.number - b.number),
-        payload: typeof payload === 'string' ? utf8.encode(payload) : payload,
-      }),
-    );
-  }
-
-  send(type: CoapType, id: number): void {
-    this.raw.send(
-      encodeCoap({ type, code: 0, id, token: new Uint8Array(), options: [], payload: new Uint8Array() }),
-    );
-  }
-
-  messages(): CoapMessage[] {
-    return this.raw.takeEach().map((datagram) => decodeCoap(datagram, 0, datagram.length) as CoapMessage);
-  }
-
-  /** `ACK 2.05 k observe ct=50 "text"`, what arrived since the last call; ETags are left out. */
-  heard(): string[] {
-    return this.messages().map((m) => {
-      const words: string[] = [['CON', 'NON', 'ACK', 'RST'][m.type]!, codeText(m.code)];
-      if (m.token.length > 0) words.push(Buffer.from(m.token).toString());
-      for (const o of m.options) {
-        if (o.number === OPTION.eTag) continue;
-        if (o.number === OPTION.observe) words.push('observe');
-        else if (o.number === OPTION.locationPath) words.push(`/${Buffer.from(o.value)}`);
-        else if (o.number === OPTION.contentFormat) words.push(`ct=${decodeUint(o.value)}`);
-        else if (o.number === OPTION.maxAge) words.push(`age=${decodeUint(o.value)}`);
-        else words.push(`option ${o.number}`);
-      }
-      if (m.payload.length > 0) words.push(JSON.stringify(Buffer.from(m.payload).toString()));
-      return words.join(' ');
-    });
-  }
-}
 
 function start(options: BrokerOptions = {}): Promise<Broker> {
   return startBroker({ protocols: [coap()], ...options });
@@ -500,4 +420,168 @@ describe('clients', () => {
     await broker.stop();
     expect(watcher.heard()).toEqual(['NON 5.03 k']);
   });
+});
+
+describe('what requests may ask besides', () => {
+  const option = (number: number, ...octets: number[]) => ({ number, value: Uint8Array.from(octets) });
+  type Step = readonly [line: string, parts: RequestParts, answer: string | undefined];
+
+  async function play(steps: readonly Step[], options: BrokerOptions = {}): Promise<void> {
+    const broker = await start(options);
+    const c = new Client(broker);
+    for (const [line, parts, answer] of steps) {
+      c.request(line, parts);
+      await broker.clock.run();
+      expect([line, c.heard()]).toEqual([line, answer === undefined ? [] : [answer]]);
+    }
+  }
+
+  test('[RFC7252-5.10.8.2] If-None-Match: only where there is no value', () =>
+    play([
+      ['PUT /t/a?retain=1', { payload: '1', extra: [option(OPTION.ifNoneMatch)] }, 'ACK 2.04 k'],
+      [
+        'PUT /t/a?retain=1',
+        { payload: '2', extra: [option(OPTION.ifNoneMatch)] },
+        'ACK 4.12 k "another value"',
+      ],
+      ['GET /t/a', {}, 'ACK 2.05 k "1"'],
+    ]));
+
+  test('[RFC7252-5.10.6, 5.10.8.1] ETag validates, If-Match guards', async () => {
+    const broker = await start();
+    const c = new Client(broker);
+    c.request('PUT /t/a?retain=1', { payload: '1' });
+    await broker.clock.run();
+    c.request('GET /t/a');
+    await broker.clock.run();
+    const eTag = c.messages()[1]!.options.find((o) => o.number === OPTION.eTag)!;
+    c.request('GET /t/a', { extra: [eTag] });
+    await broker.clock.run();
+    expect(c.heard()).toEqual(['ACK 2.03 k']);
+    const ifMatch = { number: OPTION.ifMatch, value: eTag.value };
+    for (const payload of ['2', '3']) {
+      c.request('PUT /t/a?retain=1', { payload, extra: [ifMatch] });
+      await broker.clock.run();
+    }
+    c.request('PUT /t/none', { extra: [option(OPTION.ifMatch)] });
+    await broker.clock.run();
+    expect(c.heard()).toEqual(['ACK 2.04 k', 'ACK 4.12 k "another value"', 'ACK 4.12 k "no value"']);
+  });
+
+  test('[RFC7967-2.1] No-Response: classes that are not wanted; a confirmable request is acknowledged', () =>
+    play([
+      ['PUT /t/a', { extra: [option(OPTION.noResponse, 2)] }, 'ACK 0.00'],
+      ['PUT /t/a', { type: 1, extra: [option(OPTION.noResponse, 26)] }, undefined],
+      ['GET /t/none', { type: 1, extra: [option(OPTION.noResponse, 2)] }, 'NON 4.04 k "no retained message"'],
+      ['GET /t/none', { type: 1, extra: [option(OPTION.noResponse, 8)] }, undefined],
+    ]));
+
+  test('[RFC8768-3] Hop-Limit 0 is a bad request', () =>
+    play([
+      ['PUT /t/a', { extra: [option(OPTION.hopLimit, 0)] }, 'ACK 4.00 k "Hop-Limit 0"'],
+      ['PUT /t/a', { extra: [option(OPTION.hopLimit, 7)] }, 'ACK 2.04 k'],
+    ]));
+
+  test('[RFC8516-3] too many requests: 4.29 with the time to wait, silence for who does not wait', () =>
+    play(
+      [
+        ['PUT /t/a', {}, 'ACK 2.04 k'],
+        ['PUT /t/a', {}, 'ACK 2.04 k'],
+        ['PUT /t/a', {}, 'ACK 4.29 k age=1'],
+        ['PUT /t/a', { type: 1 }, undefined],
+      ],
+      { protocols: [coap({ requestsPerSecond: 2 })] },
+    ));
+
+  test('expiry: Max-Age tells what is left of it', async () => {
+    const broker = await start();
+    const c = new Client(broker);
+    c.request('PUT /t/a?retain=1&expiry=60', { payload: '1' });
+    await broker.clock.advance(10_000);
+    c.request('GET /t/a');
+    await broker.clock.advance(51_000);
+    c.request('GET /t/a');
+    await broker.clock.run();
+    expect(c.heard()).toEqual(['ACK 2.04 k', 'ACK 2.05 k age=50 "1"', 'ACK 4.04 k "no retained message"']);
+  });
+
+  test('[RFC6690-4.1] discovery, filtered by attributes and prefixes', () =>
+    play([
+      [
+        'GET /.well-known/core?rt=core.ps.coll',
+        {},
+        'ACK 2.05 k ct=40 "</ps>;rt=\\"core.ps core.ps.coll\\";ct=40"',
+      ],
+      [
+        'GET /.well-known/core?href=/rp*',
+        {},
+        'ACK 2.05 k ct=40 "</rpc>;rt=\\"waymeet.rpc\\";title=\\"Calls: POST, FETCH\\""',
+      ],
+      ['GET /.well-known/core?rt=nothing', {}, 'ACK 2.05 k ct=40'],
+      ['PUT /.well-known/core', {}, 'ACK 4.05 k "GET"'],
+    ]));
+
+  test('a filter with wildcards: what is retained comes first, each with its topic, none lost', async () => {
+    const broker = await start();
+    const c = new Client(broker);
+    for (const topic of ['a/1', 'a/2', 'b/1']) c.request(`PUT /t/${topic}?retain=1`, { payload: topic });
+    await broker.clock.run();
+    const watcher = new Client(broker);
+    watcher.request('GET /t/a/+?qos=0', { observe: 0 });
+    await broker.clock.run();
+    for (const topic of ['a/1', 'a/3']) c.request(`PUT /t/${topic}`, { payload: 'new' });
+    await broker.clock.run();
+    expect(watcher.heard()).toEqual([
+      'ACK 2.05 k observe',
+      'NON 2.05 k observe /t /a /1 "a/1"',
+      'NON 2.05 k observe /t /a /2 "a/2"',
+      'NON 2.05 k observe /t /a /1 "new"',
+      'NON 2.05 k observe /t /a /3 "new"',
+    ]);
+  });
+
+  test('an envelope says what options cannot', async () => {
+    const broker = await start();
+    const c = new Client(broker);
+    c.request('PUT /t/a?retain=1', { payload: Uint8Array.of(0xff), format: 42 });
+    await broker.clock.run();
+    c.heard();
+    c.request('GET /t/a?envelope=json');
+    c.request('GET /t/a?envelope=cbor');
+    await broker.clock.run();
+    const [json, cbor] = c.messages();
+    const said = {
+      topic: 'a',
+      qos: 1,
+      retain: true,
+      at: broker.clock.now,
+      contentType: 'application/octet-stream',
+    };
+    expect(JSON.parse(Buffer.from(json!.payload).toString())).toEqual({ ...said, payloadBase64: '/w==' });
+    expect(decodeCbor(cbor!.payload)).toEqual(
+      new Map(Object.entries({ ...said, payload: Uint8Array.of(0xff) })),
+    );
+  });
+
+  test('plugtest: resources with conditions, locations, formats and a separate answer', () =>
+    play(
+      [
+        ['GET /test', {}, 'ACK 2.05 k ct=0 "test"'],
+        ['PUT /create1', { payload: 'x', extra: [option(OPTION.ifNoneMatch)] }, 'ACK 2.01 k'],
+        ['PUT /create1', { payload: 'x', extra: [option(OPTION.ifNoneMatch)] }, 'ACK 4.12 k "another value"'],
+        ['GET /seg1/seg2/seg3', {}, 'ACK 2.05 k ct=0 "seg3"'],
+        ['POST /location-query', {}, 'ACK 2.01 k option 20 option 20'],
+        [
+          'GET /multi-format',
+          { extra: [option(OPTION.accept, 41)] },
+          'ACK 2.05 k ct=41 "<content>xml</content>"',
+        ],
+        ['GET /multi-format', { extra: [option(OPTION.accept, 50)] }, 'ACK 4.06 k "0 or 41"'],
+        ['POST /large-create', { payload: 'made' }, 'ACK 2.01 k /large-create /1'],
+        ['GET /large-create/1', {}, 'ACK 2.05 k ct=0 "made"'],
+        ['DELETE /test', {}, 'ACK 2.02 k'],
+        ['GET /test', {}, 'ACK 4.04 k "nothing there"'],
+      ],
+      { protocols: [coap({ plugtest: true })] },
+    ));
 });

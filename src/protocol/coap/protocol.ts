@@ -23,6 +23,7 @@ const DEFAULTS = {
   maxBodyBytes: 1_048_576,
   requestsPerSecond: Number.POSITIVE_INFINITY,
   verifyAddresses: true,
+  oscore: undefined,
 };
 const UPLOAD_BYTES = 64 * 1_048_576;
 const RPC_TIMEOUT_MS = 10_000;

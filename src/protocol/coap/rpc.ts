@@ -53,7 +53,9 @@ class RpcDesk extends Desk {
       this.finish(key, (call) =>
         call.endpoint.refuseRequest(call.request, { code: CODE.gatewayTimeout, why: 'no answer in time' }),
       );
-    const cancel = endpoint.later(endpoint.now + timeoutMs, give);
+    const cancel = endpoint.later(endpoint.now + timeoutMs, give, (why) =>
+      this.finish(key, () => endpoint.refuseOutcome(request, why)),
+    );
     this.calls.set(key, { request, endpoint, cancel });
     const { access } = endpoint;
     const origin = { protocol: 'coap', client: access.client, principal: access.identity.principal };

@@ -65,6 +65,7 @@ export class StreamLayer implements Layer {
       silent: 0,
       answer: undefined,
       promised: false,
+      protection: undefined,
     };
   }
 
@@ -76,7 +77,9 @@ export class StreamLayer implements Layer {
   ): void {
     this.pending--;
     if (exchange.silent !== 0 && unwanted(exchange.silent, code)) return;
-    this.send(code, exchange.token, options, payload);
+    const { token, protection } = exchange;
+    const m = protection === undefined ? { code, options, payload } : protection.seal(code, options, payload);
+    this.send(m.code, token, m.options, m.payload);
   }
 
   challenge(exchange: Exchange): void {
@@ -92,6 +95,11 @@ export class StreamLayer implements Layer {
     const rest = new Uint8Array(observeBytes(eTag, value) + tail.length);
     rest.set(tail, writeObserve(rest, 0, eTag, value));
     this.wire.write(encodeFrame(CODE.content, token, rest, this.whole));
+    return -1;
+  }
+
+  push(code: number, token: Uint8Array, options: readonly CoapOption[], payload: Uint8Array): number {
+    this.send(code, token, options, payload);
     return -1;
   }
 

@@ -3,11 +3,11 @@
 import { Message, NEVER, type Qos } from '../../contract/message.ts';
 import { isTopicFilter, isTopicName } from '../../contract/topic.ts';
 import { encodeUint } from './encode.ts';
-import { type Endpoint, hasTag, keyOf, qosOf, type Request } from './endpoint.ts';
+import { type Endpoint, hasTag, keyOf, operationOf, qosOf, type Request } from './endpoint.ts';
 import type { Envelope } from './envelope.ts';
 import { contentFormatOf, metaOf } from './map.ts';
 import type { Observer } from './observe.ts';
-import { operationKey, type Refusal } from './options.ts';
+import type { Refusal } from './options.ts';
 import { CODE, type CoapOption, NOTHING, OPTION } from './packet.ts';
 import { messageTag, render, type Shape, TOPICS } from './rendering.ts';
 
@@ -192,9 +192,11 @@ export function register(
     capacity: wild ? WILD_CAPACITY : 1,
     overflow: wild ? 'drop-oldest' : 'conflate',
   });
-  const operation = operationKey(request.message);
+  const operation = operationOf(request.exchange, request.message);
   const szx = request.options.block2?.szx ?? layer.maxSzx;
-  const observer = observers.make({ key, token, filter, shape, operation, szx, probeMs }, box);
+  const { protection } = request.exchange;
+  const what = { key, token, filter, shape, operation, szx, probeMs, protection };
+  const observer = observers.make(what, box);
   const subscription = { filter, qos, noLocal: false, tag: 0 };
   const { outcome } = box.subscribe(subscription);
   if (outcome !== 'ok') {

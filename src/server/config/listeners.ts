@@ -3,7 +3,7 @@
 import type { AuthConfig, CoapConfig, Config, ListenerConfig, MqttConfig, TlsConfig } from './schema.ts';
 
 export type ListenerType = ListenerConfig['type'];
-export type ProtocolName = 'mqtt' | 'waymeet' | 'coap' | 'amqp091';
+export type ProtocolName = 'mqtt' | 'waymeet' | 'coap' | 'stomp' | 'amqp091';
 
 /** One listener with everything it inherits filled in. Sizes in octets, times in ms; Infinity: no limit. */
 export interface PlannedListener {
@@ -35,11 +35,11 @@ export interface PlannedListener {
 
 /** What each kind of listener may speak. */
 export const SPOKEN: Readonly<Record<ListenerType, readonly ProtocolName[]>> = {
-  tcp: ['mqtt', 'coap', 'amqp091'],
-  tls: ['mqtt', 'coap', 'amqp091'],
-  unix: ['mqtt', 'coap', 'amqp091'],
-  ws: ['mqtt', 'waymeet', 'coap'],
-  wss: ['mqtt', 'waymeet', 'coap'],
+  tcp: ['mqtt', 'coap', 'stomp', 'amqp091'],
+  tls: ['mqtt', 'coap', 'stomp', 'amqp091'],
+  unix: ['mqtt', 'coap', 'stomp', 'amqp091'],
+  ws: ['mqtt', 'waymeet', 'coap', 'stomp'],
+  wss: ['mqtt', 'waymeet', 'coap', 'stomp'],
   udp: ['coap'],
   dtls: ['coap'],
 };
@@ -112,6 +112,8 @@ function usual(config: Config): ListenerConfig[] {
   add('coap-tcp', 'tcp', config.ports.coapTcp, 'coap');
   add('coaps-tcp', 'tls', config.ports.coapsTcp, 'coap');
   add('coaps', 'dtls', config.ports.coaps);
+  add('stomp', 'tcp', config.ports.stomp, 'stomp');
+  add('stomps', 'tls', config.ports.stomps, 'stomp');
   add('amqp', 'tcp', config.ports.amqp, 'amqp091');
   add('amqps', 'tls', config.ports.amqps, 'amqp091');
   return found;

@@ -20,6 +20,7 @@ test('nothing configured: this machine alone, everything on, no TLS', () => {
     ['web', 'ws', 8080, '127.0.0.1,::1'],
     ['coap', 'udp', 5683, '127.0.0.1,::1'],
     ['coap-tcp', 'tcp', 5683, '127.0.0.1,::1'],
+    ['stomp', 'tcp', 61613, '127.0.0.1,::1'],
     ['amqp', 'tcp', 5672, '127.0.0.1,::1'],
   ]);
   expect(config!.limits.queueBytes).toBe(256e6);
@@ -38,6 +39,8 @@ test('a certificate at the top brings the TLS listeners', () => {
     'coap-tcp',
     'coaps-tcp',
     'coaps',
+    'stomp',
+    'stomps',
     'amqp',
     'amqps',
   ]);

@@ -81,6 +81,10 @@ const coap = group('CoAP at every listener that speaks it.', {
   body: preset('The largest body that is put together from blocks.', size(1_024, 268_435_456), '1MiB'),
   requestsPerSecond: preset('Requests a second of one endpoint, on average.', limit(1), 'none'),
   rpcTimeout: preset('How long a call of `/rpc/{topic}` waits for its answer.', span, '10s'),
+  oscore: optional(
+    'OSCORE contexts, one line each: `user:their id:our id:secret[:salt[:context]]`, all but the user in hex.',
+    path,
+  ),
   plugtest: preset(
     'Serve the resources of the ETSI CoAP plugtests, for interoperability suites.',
     flag,
@@ -138,8 +142,8 @@ export const listener = z.strictObject({
     'tcp',
   ),
   protocols: optional(
-    'What is spoken there: `amqp091` on streams, `mqtt` and `coap` on streams and WebSocket, `waymeet` (JSON) on WebSocket, `coap` on UDP and DTLS. All that fit, unless said.',
-    listOf(oneOf('mqtt', 'waymeet', 'coap', 'amqp091')),
+    'What is spoken there: `mqtt`, `coap` and `stomp` on streams and WebSocket, `amqp091` on streams, `waymeet` (JSON) on WebSocket, `coap` on UDP and DTLS. All that fit, unless said.',
+    listOf(oneOf('mqtt', 'waymeet', 'coap', 'stomp', 'amqp091')),
   ),
   host: optional('Addresses to listen on; the top-level `host` unless said.', listOf(text)),
   port: optional('The port.', portNumber),
@@ -236,6 +240,8 @@ export const schema = z.strictObject({
     coapTcp: preset('CoAP over TCP.', port, 5683),
     coapsTcp: preset('CoAP over TLS, once `tls.cert` is given.', port, 5684),
     coaps: preset('CoAP over DTLS, once `tls.cert` or `tls.psk` is given.', port, 5684),
+    stomp: preset('STOMP over TCP.', port, 61613),
+    stomps: preset('STOMP over TLS, once `tls.cert` is given.', port, 61614),
     amqp: preset('AMQP 0-9-1.', port, 5672),
     amqps: preset('AMQP 0-9-1 over TLS, once `tls.cert` is given.', port, 5671),
   }),
@@ -273,6 +279,7 @@ export const schema = z.strictObject({
     mqtt: preset('The path of MQTT over WebSocket.', text, '/mqtt'),
     json: preset('The path of JSON over WebSocket.', text, '/waymeet'),
     coap: preset('The path of CoAP over WebSocket; clients expect no other.', text, '/.well-known/coap'),
+    stomp: preset('The path of STOMP over WebSocket.', text, '/stomp'),
     page: preset('Serve the page to try it.', flag, true),
     metrics: preset('Serve `/metrics` for Prometheus.', flag, true),
     health: preset('Serve `/health`, `/health/live` and `/health/ready`.', flag, true),

@@ -84,7 +84,8 @@ interface Unfinished {
 export class Reassembly {
   private next: number;
   private readonly partial = new Map<number, Unfinished>();
-  private reserved = 0;
+  /** Octets of messages that have begun. */
+  reserved = 0;
 
   /** `next`: the sequence number of the message to begin with. */
   constructor(next = 0) {

@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto';
 import type { Port, Proof } from './association.ts';
 import { HANDSHAKE, RECORD } from './codes.ts';
 import { Door } from './door.ts';
+import { RANDOM_BYTES } from './hello.ts';
 import { HEADER_BYTES } from './record.ts';
 import { type FirstHello, ServerAssociation, type ServerSettings } from './server.ts';
 
@@ -84,18 +85,17 @@ export class Lines<R extends Remote> {
     if (datagram[0] === RECORD.tls12Cid) {
       const id = datagram.subarray(11, 11 + this.cidBytes);
       this.byConnectionId.get(idKey(id))?.receive(datagram, from, now);
-    } else if (epoch === 0) {
-      if (datagram[0] === RECORD.handshake && datagram[HEADER_BYTES] === HANDSHAKE.clientHello) {
-        this.knocked(datagram, from, now);
-      } else {
-        this.halfOpen.get(from.key)?.receive(datagram, from, now);
-      }
-    } else {
-      // Each proves it with keys of its own: the one that it is not for drops it.
-      const open = this.open.get(from.key);
-      this.halfOpen.get(from.key)?.receive(datagram, from, now);
-      open?.receive(datagram, from, now);
+      return;
     }
+    const isHandshake = epoch === 0 && datagram[0] === RECORD.handshake;
+    if (isHandshake && datagram[HEADER_BYTES] === HANDSHAKE.clientHello) {
+      this.knocked(datagram, from, now);
+      return;
+    }
+    // Both, as a repeated last flight has records of either epoch in one datagram. Each association drops what is not under its keys.
+    const open = this.open.get(from.key);
+    this.halfOpen.get(from.key)?.receive(datagram, from, now);
+    open?.receive(datagram, from, now);
   }
 
   /** Nobody unknown comes in any more. */
@@ -109,6 +109,8 @@ export class Lines<R extends Remote> {
     const knock = this.door.knock(datagram, from.key, now);
     if (knock.kind === 'answer') this.port.send(knock.datagram, from);
     if (knock.kind !== 'enter') return;
+    // A copy that comes late, or that somebody recorded.
+    if (this.open.get(from.key)?.begunBy(knock.first)) return;
     const before = this.halfOpen.get(from.key);
     if (before?.begunBy(knock.first)) {
       before.receive(datagram, from, now); // our answer to it was lost
@@ -178,6 +180,11 @@ function idKey(id: Uint8Array): string {
   return Buffer.from(id).toString('latin1');
 }
 
+/** version | random */
+function randomOf({ message }: FirstHello): Uint8Array {
+  return message.body.slice(2, 2 + RANDOM_BYTES);
+}
+
 /** One association and where its other side is. */
 export class Line<R extends Remote> implements Port {
   remote: R;
@@ -185,7 +192,8 @@ export class Line<R extends Remote> implements Port {
   readonly begunAt: number;
   private readonly lines: Lines<R>;
   private readonly port: LinesPort<R>;
-  private readonly first: FirstHello;
+  /** The hello's, by which a repetition of it is known. */
+  private readonly random: Uint8Array;
   /** Where the datagram that is being read came from, and its length. */
   private from: R;
   private length = 0;
@@ -202,7 +210,7 @@ export class Line<R extends Remote> implements Port {
   ) {
     this.lines = lines;
     this.port = port;
-    this.first = first;
+    this.random = randomOf(first);
     this.remote = remote;
     this.from = remote;
     this.begunAt = now;
@@ -217,7 +225,7 @@ export class Line<R extends Remote> implements Port {
 
   /** @internal Whether this handshake began with the same hello. */
   begunBy(other: FirstHello): boolean {
-    return Buffer.compare(this.first.message.body, other.message.body) === 0;
+    return Buffer.compare(this.random, randomOf(other)) === 0;
   }
 
   /** @internal */

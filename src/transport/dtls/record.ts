@@ -34,11 +34,13 @@ export interface RawRecord {
 /** The records of a datagram. What does not look like one ends it silently [RFC6347-4.1.2.7]. `cidBytes`: the length of our connection ids. */
 export function splitDatagram(datagram: Uint8Array, cidBytes: number): RawRecord[] {
   const records: RawRecord[] = [];
-  for (let at = 0; at < datagram.length; ) {
-    const record = recordAt(datagram, at, cidBytes);
+  // No Buffer: its `slice` would be a view where a copy is meant.
+  const bytes = new Uint8Array(datagram.buffer, datagram.byteOffset, datagram.length);
+  for (let at = 0; at < bytes.length; ) {
+    const record = recordAt(bytes, at, cidBytes);
     if (record === undefined) break;
     records.push(record);
-    at = record.fragment.byteOffset - datagram.byteOffset + record.fragment.length;
+    at = record.fragment.byteOffset - bytes.byteOffset + record.fragment.length;
   }
   return records;
 }
@@ -208,7 +210,7 @@ export class Opener {
 /** iv | explicit part [RFC5288-3, RFC6655-3], or iv xor counter [RFC7905-2]. */
 function nonceOf(suite: Suite, keys: DirectionKeys, part: Uint8Array): Uint8Array {
   if (suite.ivBytes === 4) return join(keys.iv, part);
-  const nonce = keys.iv.slice();
+  const nonce = Uint8Array.from(keys.iv);
   for (let i = 0; i < part.length; i++) nonce[i + 4]! ^= part[i]!;
   return nonce;
 }

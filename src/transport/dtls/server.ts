@@ -338,6 +338,10 @@ export class ServerAssociation extends Association {
       resumed: this.resumed !== undefined,
       extendedMasterSecret: this.extended,
     };
+    // A device that stays for months keeps no more than it needs.
+    this.ephemeral = undefined;
+    this.clientCertificate = undefined;
+    this.certified = undefined;
     this.open(proof, now);
   }
 

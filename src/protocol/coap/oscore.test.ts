@@ -1,0 +1,282 @@
+// Object security: the vectors of RFC 8613, appendix C, and a client that seals its requests against a whole hub.
+
+import { describe, expect, test } from 'vitest';
+import { type Broker, hex, type RawClient, startBroker, toHex } from '../../../test/network.ts';
+import { oscoreCrypto } from '../../server/oscore.ts';
+import { decodeCoap, decodeUint } from './decode.ts';
+import { encodeCoap, encodeUint } from './encode.ts';
+import {
+  decodeOscoreOption,
+  encodeOscoreOption,
+  OscoreContext,
+  OscoreContexts,
+  type OscoreSecret,
+  type Plain,
+  parseSecrets,
+  pivOf,
+} from './oscore.ts';
+import { CODE, type CoapMessage, type CoapOption, codeText, NOTHING, OPTION } from './packet.ts';
+import { coap } from './protocol.ts';
+
+const octets = (digits: string): Uint8Array => hex(digits.replace(/(..)/g, '$1 '));
+
+/** The hub's side, RFC 8613 C.1.2: the server's ids, the client's is empty. */
+const SERVER: OscoreSecret = {
+  user: 'sensor',
+  masterSecret: octets('0102030405060708090a0b0c0d0e0f10'),
+  masterSalt: octets('9e7ca92223786340'),
+  senderId: octets('01'),
+  recipientId: NOTHING,
+  idContext: undefined,
+};
+const CLIENT: OscoreSecret = { ...SERVER, senderId: SERVER.recipientId, recipientId: SERVER.senderId };
+
+describe('vectors', () => {
+  const get = octets('44015d1f00003974396c6f63616c686f737483747631');
+  const sealed = octets('44025d1f00003974396c6f63616c686f7374620914ff612f1092f1776f1c1668b3825e');
+  const message = (bytes: Uint8Array) => decodeCoap(bytes, 0, bytes.length) as CoapMessage;
+
+  test('[RFC8613-C.4] a request is opened, and sealed the same', () => {
+    const m = message(sealed);
+    const option = decodeOscoreOption(m.options.find((o) => o.number === OPTION.oscore)!.value)!;
+    expect([toHex(option.piv), toHex(option.kid!), option.kidContext]).toEqual(['14', '', undefined]);
+    const plain = new OscoreContext(SERVER, oscoreCrypto).open(option.piv, m.payload)!;
+    const inner = message(get).options.filter((o) => o.number === OPTION.uriPath);
+    expect([plain.code, plain.options, plain.payload]).toEqual([CODE.get, inner, NOTHING]);
+    const again = new OscoreContext(CLIENT, oscoreCrypto).sealRequest(octets('14'), plain);
+    expect(toHex(again)).toBe(toHex(m.payload));
+  });
+
+  const ANSWERS: readonly [name: string, octets: string, own: string][] = [
+    [
+      '[RFC8613-C.7] under the number of the request',
+      '64445d1f0000397490ffdbaad1e9a7e7b2a813d3c31524378303cdafae119106',
+      '',
+    ],
+    [
+      '[RFC8613-C.8] with a number of its own',
+      '64445d1f00003974920100ff4d4c13669384b67354b2b6175ff4b8658c666a6cf88e',
+      '00',
+    ],
+  ];
+  test.each(ANSWERS)('%s', (_name, datagram, own) => {
+    const m = message(octets(datagram));
+    const plain: Plain = {
+      code: CODE.content,
+      options: [],
+      payload: new TextEncoder().encode('Hello World!'),
+    };
+    const ownPiv = own === '' ? undefined : octets(own);
+    const server = new OscoreContext(SERVER, oscoreCrypto);
+    expect(toHex(server.sealAnswer(octets('14'), ownPiv, plain))).toBe(toHex(m.payload));
+    const client = new OscoreContext(CLIENT, oscoreCrypto);
+    expect(client.openAnswer(octets('14'), ownPiv ?? NOTHING, m.payload)).toEqual(plain);
+    const value = encodeOscoreOption({ piv: ownPiv ?? NOTHING, kid: undefined, kidContext: undefined });
+    expect(value).toEqual(m.options[0]!.value);
+  });
+
+  test('options that are malformed', () => {
+    for (const value of ['06', '20', '00', '0114 00', '10', '10 05 01', '07 01 02 03 04 05 06 07'])
+      expect([value, decodeOscoreOption(hex(value))]).toEqual([value, undefined]);
+    expect(decodeOscoreOption(hex('19 05 02 aa bb cc'))).toEqual({
+      piv: hex('05'),
+      kidContext: hex('aa bb'),
+      kid: hex('cc'),
+    });
+  });
+
+  test('numbers take as few octets as they can', () => {
+    expect([0, 1, 255, 256].map((n) => toHex(pivOf(n)))).toEqual(['00', '01', 'ff', '01 00']);
+  });
+
+  test('a file of contexts', () => {
+    const read = parseSecrets('# users\nsensor::01:00ff:9e\n\nother:02:01:aa::37\n', (digits) =>
+      octets(digits),
+    );
+    expect(read.map((s) => [s.user, toHex(s.recipientId), toHex(s.senderId), toHex(s.masterSalt)])).toEqual([
+      ['sensor', '', '01', '9e'],
+      ['other', '02', '01', ''],
+    ]);
+    expect(() => parseSecrets('sensor:01', octets)).toThrow('line 1');
+  });
+});
+
+/** A client that seals; `heard` is what it could open. */
+class Sealing {
+  readonly raw: RawClient;
+  private readonly context: OscoreContext;
+  private readonly pivs = new Map<string, Uint8Array>();
+  private nextId = 1;
+  private sequence = 0;
+
+  constructor(broker: Broker, secret = CLIENT) {
+    this.raw = broker.connect({ protocol: 'coap', remote: '127.0.0.1:50001' });
+    this.context = new OscoreContext(secret, oscoreCrypto);
+  }
+
+  /** The datagram, so that it can be sent again. */
+  request(
+    code: number,
+    path: string,
+    payload = '',
+    more: readonly CoapOption[] = [],
+    sequence: number = this.sequence++,
+  ): Uint8Array {
+    const segments = path.split('/').slice(1);
+    const options = [
+      ...segments.map((s) => ({ number: OPTION.uriPath, value: Buffer.from(s) as Uint8Array })),
+      ...more,
+    ].toSorted((a, b) => a.number - b.number);
+    const piv = pivOf(sequence);
+    const token = Uint8Array.of(this.nextId);
+    this.pivs.set(toHex(token), piv);
+    const observe = more.filter((o) => o.number === OPTION.observe);
+    const datagram = encodeCoap({
+      type: 0,
+      code: observe.length > 0 ? CODE.fetch : CODE.post,
+      id: this.nextId++,
+      token,
+      options: [
+        ...observe,
+        { number: OPTION.oscore, value: encodeOscoreOption({ piv, kid: NOTHING, kidContext: undefined }) },
+      ],
+      payload: this.context.sealRequest(piv, { code, options, payload: Buffer.from(payload) }),
+    });
+    this.raw.send(datagram);
+    return datagram;
+  }
+
+  /** `2.05 text`; what is in clear is marked. Confirmable messages are acknowledged. */
+  heard(): { text: string; options: readonly CoapOption[] }[] {
+    return this.raw.takeEach().map((datagram) => {
+      const m = decodeCoap(datagram, 0, datagram.length) as CoapMessage;
+      if (m.type === 0)
+        this.raw.send(encodeCoap({ ...m, type: 2, code: 0, token: NOTHING, options: [], payload: NOTHING }));
+      const option = m.options.find((o) => o.number === OPTION.oscore);
+      if (option === undefined) return { text: `clear ${said(m)}`, options: m.options };
+      const { piv } = decodeOscoreOption(option.value)!;
+      const plain = this.context.openAnswer(this.pivs.get(toHex(m.token))!, piv, m.payload);
+      return plain === undefined
+        ? { text: 'not to be opened', options: [] }
+        : { text: said(plain), options: plain.options };
+    });
+  }
+}
+
+function said({ code, payload }: Plain): string {
+  return `${codeText(code)} ${Buffer.from(payload)}`.trimEnd();
+}
+
+function start(): Promise<Broker> {
+  return startBroker({ protocols: [coap({ oscore: new OscoreContexts([SERVER], oscoreCrypto) })] });
+}
+
+/** A client whose context is in step with the hub's [RFC8613-B.1.2]. */
+async function synchronized(broker: Broker): Promise<Sealing> {
+  const c = new Sealing(broker);
+  c.request(CODE.get, '/t/a');
+  await broker.clock.run();
+  const [challenge] = c.heard();
+  expect(challenge!.text).toBe('4.01');
+  c.request(CODE.get, '/t/a', '', [challenge!.options.find((o) => o.number === OPTION.echo)!]);
+  await broker.clock.run();
+  expect(c.heard().map((h) => h.text)).toEqual(['4.04 no retained message']);
+  return c;
+}
+
+describe('over a hub', () => {
+  test('[RFC8613-B.1.2] the first request proves with an Echo that it is new; then they go as they come', async () => {
+    const broker = await start();
+    const c = await synchronized(broker);
+    c.request(CODE.put, '/t/a', '21.5', [{ number: OPTION.uriQuery, value: Buffer.from('retain=1') }]);
+    await broker.clock.run();
+    c.request(CODE.get, '/t/a');
+    await broker.clock.run();
+    expect(c.heard().map((h) => h.text)).toEqual(['2.04', '2.05 21.5']);
+  });
+
+  test('observations are sealed, large notifications cut inside', async () => {
+    const broker = await start();
+    const c = await synchronized(broker);
+    c.request(CODE.get, '/t/a', '', [{ number: OPTION.observe, value: NOTHING }]);
+    const plain = broker.connect({ protocol: 'coap', remote: '127.0.0.1:50002' });
+    await broker.clock.run();
+    const path = ['t', 'a'].map((s) => ({ number: OPTION.uriPath, value: Buffer.from(s) as Uint8Array }));
+    for (const [id, text] of [
+      ['1', 'one'],
+      ['2', 'z'.repeat(1_500)],
+    ] as const) {
+      const m = {
+        type: 0,
+        code: CODE.put,
+        id: Number(id),
+        token: NOTHING,
+        options: path,
+        payload: Buffer.from(text),
+      } as const;
+      plain.send(encodeCoap(m));
+      await broker.clock.run();
+    }
+    const heard = c.heard();
+    expect(heard.map((h) => h.text)).toEqual(['2.05', '2.05 one']);
+    await broker.clock.run(); // the acknowledgement made room
+    const [large] = c.heard();
+    expect(large!.text).toBe(`2.05 ${'z'.repeat(1_024)}`);
+    const block = decodeUint(large!.options.find((o) => o.number === OPTION.block2)!.value);
+    c.request(CODE.get, '/t/a', '', [{ number: OPTION.block2, value: encodeUint(block - 8 + 16) }]);
+    await broker.clock.run();
+    expect(c.heard().map((h) => h.text)).toEqual([`2.05 ${'z'.repeat(476)}`]);
+  });
+
+  test('[RFC8613-8.2] replayed, changed, of an unknown context: refused in clear, and nothing is done', async () => {
+    const broker = await start();
+    const c = await synchronized(broker);
+    const put = c.request(CODE.put, '/t/a', 'x', [
+      { number: OPTION.uriQuery, value: Buffer.from('retain=1') },
+    ]);
+    await broker.clock.run();
+    c.heard();
+    const again = (change: (bytes: Uint8Array) => void) => {
+      const copy = put.slice();
+      copy[2] = 0x77; // another message id: no duplicate
+      change(copy);
+      c.raw.send(copy);
+    };
+    again(() => {});
+    await broker.clock.run();
+    expect(c.heard().map((h) => h.text)).toEqual(['clear 4.01 Replay detected']);
+    c.request(CODE.put, '/t/a', 'far', [], 1_000);
+    c.request(CODE.put, '/t/a', 'near', [], 990);
+    c.request(CODE.put, '/t/a', 'past', [], 900);
+    await broker.clock.run();
+    expect(
+      c
+        .heard()
+        .map((h) => h.text)
+        .toSorted(),
+    ).toEqual(['2.04', '2.04', 'clear 4.01 Replay detected']);
+    const forged = new Sealing(broker, { ...CLIENT, masterSecret: octets('ff') });
+    forged.request(CODE.get, '/t/a', '', [], 2_000);
+    await broker.clock.run();
+    expect(forged.heard().map((h) => h.text)).toEqual(['clear 4.00 Decryption failed']);
+  });
+
+  test('what a sealed request opened is closed to requests in clear', async () => {
+    const broker = await start();
+    const c = await synchronized(broker);
+    const path = ['t', 'a'].map((s) => ({ number: OPTION.uriPath, value: Buffer.from(s) as Uint8Array }));
+    c.raw.send(
+      encodeCoap({ type: 0, code: CODE.get, id: 900, token: NOTHING, options: path, payload: NOTHING }),
+    );
+    await broker.clock.run();
+    expect(c.heard().map((h) => h.text)).toEqual(['clear 4.01 this endpoint is logged in as another client']);
+  });
+
+  test('without contexts the option is not understood [RFC8613-2]', async () => {
+    const broker = await startBroker({ protocols: [coap()] });
+    const c = new Sealing(broker);
+    c.request(CODE.get, '/t/a');
+    await broker.clock.run();
+    expect(c.heard().map((h) => h.text)).toEqual(['clear 4.02 option 9']);
+  });
+});

@@ -1,0 +1,114 @@
+// The topic ids of one client: those that were registered, in either direction, and those that are known beforehand.
+
+import { shortTopic } from './map.ts';
+import type { TopicId, TopicRef } from './packet.ts';
+
+/** 0x0000 and 0xFFFF are reserved [MQTTSN12-5.3.11]. */
+const LARGEST_ID = 0xfffe;
+/** What the names of one client may take, in characters. */
+const MAX_NAMES = 262_144;
+
+/** Topics known beforehand, by id and by name: the same for all clients. */
+export class Predefined {
+  private readonly names: ReadonlyMap<number, string>;
+  private readonly ids = new Map<string, number>();
+
+  constructor(names: ReadonlyMap<number, string>) {
+    this.names = names;
+    for (const [id, name] of names) if (!this.ids.has(name)) this.ids.set(name, id);
+  }
+
+  nameOf(id: number): string | undefined {
+    return this.names.get(id);
+  }
+
+  idOf(name: string): number | undefined {
+    return this.ids.get(name);
+  }
+}
+
+export class Topics {
+  private readonly predefined: Predefined;
+  private readonly limit: number;
+  /** The oldest first. */
+  private readonly ids = new Map<string, number>();
+  private readonly names = new Map<number, string>();
+  private size = 0;
+  private next = 1;
+
+  constructor(predefined: Predefined, limit: number) {
+    this.predefined = predefined;
+    this.limit = limit;
+  }
+
+  /** The topic that a client means, or undefined for an id that stands for none. */
+  nameOf(topic: TopicRef): string | undefined {
+    switch (topic.kind) {
+      case 'normal':
+        return this.names.get(topic.id);
+      case 'predefined':
+        return this.predefined.nameOf(topic.id);
+      default:
+        return topic.name;
+    }
+  }
+
+  /** How a PUBLISH to the client may call a topic; undefined: it must be registered first. */
+  refOf(name: string): TopicId | undefined {
+    const id = this.ids.get(name);
+    if (id !== undefined) return { kind: 'normal', id };
+    const known = this.predefined.idOf(name);
+    return known === undefined ? shortTopic(name) : { kind: 'predefined', id: known };
+  }
+
+  /** The id of a name, a new one if need be; undefined: the client has too many. */
+  register(name: string): number | undefined {
+    const known = this.ids.get(name);
+    if (known !== undefined) return known;
+    return this.hasRoom(name) ? this.add(name) : undefined;
+  }
+
+  /** As `register`, and the oldest names make room. */
+  introduce(name: string): number {
+    const known = this.ids.get(name);
+    if (known !== undefined) return known;
+    for (const [oldest, id] of this.ids) {
+      if (this.hasRoom(name)) break;
+      this.drop(oldest, id);
+    }
+    return this.add(name);
+  }
+
+  /** The client does not know this id, or does not want it. */
+  forget(id: number): void {
+    const name = this.names.get(id);
+    if (name !== undefined) this.drop(name, id);
+  }
+
+  clear(): void {
+    this.ids.clear();
+    this.names.clear();
+    this.size = 0;
+  }
+
+  private hasRoom(name: string): boolean {
+    return this.ids.size < this.limit && this.size + name.length <= MAX_NAMES;
+  }
+
+  /** Ids come around late: one that was dropped is not soon taken for another topic. */
+  private add(name: string): number {
+    while (this.names.has(this.next)) this.next = this.next === LARGEST_ID ? 1 : this.next + 1;
+    const id = this.next;
+    this.next = id === LARGEST_ID ? 1 : id + 1;
+    this.ids.set(name, id);
+    this.names.set(id, name);
+    this.size += name.length;
+    return id;
+  }
+
+  private drop(name: string, id: number): void {
+    this.ids.delete(name);
+    this.names.delete(id);
+    this.size -= name.length;
+  }
+}
