@@ -1,6 +1,7 @@
 // One logged-in client: what it may do, and what it waits for.
 
 import type { Action, Identity, Login } from '../contract/auth.ts';
+import { deadTopicOf } from '../contract/exchange.ts';
 import type { Access, Guest } from '../contract/hub.ts';
 import type { Mailbox, MailboxOptions } from '../contract/mailbox.ts';
 import type { Message } from '../contract/message.ts';
@@ -161,7 +162,7 @@ export class AccessCore implements Access {
     const own = known?.owner === this || (name === '' && options !== undefined);
     if (!own && !this.mayUse(name, options?.exclusive === true)) return 'not-authorized';
     const grave = options?.deadLetter ?? '';
-    if (grave !== '' && !isTopicName(grave, hub.limits)) return 'topic-invalid';
+    if (grave !== '' && !isTopicName(deadTopicOf(grave, 'any'), hub.limits)) return 'topic-invalid';
     if (grave !== '' && !this.mayPublish(grave)) return 'not-authorized'; // its dead would be published for it
     if (options === undefined) return known === undefined ? 'unmatched' : new QueueUse(hub, this, known);
     if (known?.owner !== undefined && !own) return 'busy';

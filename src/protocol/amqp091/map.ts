@@ -13,7 +13,7 @@ import {
 import type { Outcome } from '../../contract/outcome.ts';
 import { QUEUE_PREFIX } from '../../contract/queue.ts';
 import { encodeContentHeader } from './encode.ts';
-import { type Field, FieldReader, type FieldType, FieldWriter, type Table } from './fields.ts';
+import { type Field, FieldReader, type FieldType, FieldWriter, fieldOf, type Table } from './fields.ts';
 import { type BasicProperties, FRAME_OVERHEAD } from './packet.ts';
 import {
   ACCESS_REFUSED,
@@ -58,6 +58,8 @@ export const CODE_OF = {
 
 /** A boolean header: the message is kept as its topic's last value; on delivery: it was published so. */
 export const RETAIN_HEADER = 'x-retain';
+/** Made on delivery, so never taken from a client. */
+const OWN_HEADERS = new Set([RETAIN_HEADER, 'x-death']);
 /** In `reply-to`: not the name of a queue but a topic. */
 export const TOPIC_SCHEME = 'topic://';
 /** Marks a user property whose type is not the usual one of its value: `amqp091:` and the field's letter. */
@@ -118,7 +120,7 @@ function replyToOf(responseTopic: string): string {
 
 function userOf(p: BasicProperties): UserProperty[] {
   const user: UserProperty[] = [];
-  for (const [name, field] of p.headers ?? []) if (name !== RETAIN_HEADER) user.push(propertyOf(name, field));
+  for (const [name, field] of p.headers ?? []) if (!OWN_HEADERS.has(name)) user.push(propertyOf(name, field));
   for (const [property, name] of OWN_PROPERTIES) {
     const value = p[property];
     if (value !== undefined) user.push({ name, value, section: OWN });
@@ -187,8 +189,29 @@ export function propertiesOf(m: Message, now: number | undefined, withHeaders: b
   const headers: [string, Field][] = [];
   if (m.retain) headers.push([RETAIN_HEADER, { type: 't', value: true }]);
   if (m.meta !== undefined) addMeta(p, m.meta, headers);
-  if (withHeaders && headers.length > 0) p.headers = headers;
+  if (withHeaders && headers.length > 0) p.headers = withDeaths(headers);
   return p;
+}
+
+/** What the hub says of first and last deaths, as RabbitMQ's clients expect it: an array with the newest first. */
+function withDeaths(headers: readonly (readonly [string, Field])[]): Table {
+  const last = deathOf(headers, 'last');
+  if (last === undefined) return headers;
+  const first = deathOf(headers, 'first');
+  const same = first === undefined || canonical(first) === canonical(last);
+  const deaths = (same ? [last] : [last, first]).map((value): Field => ({ type: 'F', value }));
+  return [...headers, ['x-death', { type: 'A', value: deaths }]];
+}
+
+function deathOf(headers: Table, which: 'first' | 'last'): Table | undefined {
+  const queue = fieldOf(headers, `x-${which}-death-queue`);
+  const reason = fieldOf(headers, `x-${which}-death-reason`);
+  if (queue === undefined || reason === undefined) return undefined;
+  return [
+    ['count', { type: 'l', value: 1n }],
+    ['reason', reason],
+    ['queue', queue],
+  ];
 }
 
 function addMeta(p: BasicProperties, meta: Meta, headers: [string, Field][]): void {
