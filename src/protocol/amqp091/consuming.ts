@@ -14,6 +14,7 @@ import {
   PRECONDITION_FAILED,
   RESOURCE_LOCKED,
 } from './reply.ts';
+import { consumeShared, SHARE_PREFIX } from './shared.ts';
 
 /** Consuming from it makes a queue that only the requests of this channel name in reply-to. */
 export const REPLY_QUEUE = 'amq.rabbitmq.reply-to';
@@ -39,20 +40,23 @@ export function consume(channel: AmqpChannel, method: MethodOf<'basic.consume'>)
     throw new ProtocolError('AMQP091-1.8.3.3', `consumer tag '${tag}' is in use`, NOT_ALLOWED);
   const { noAck, exclusive, noWait } = method;
   let consumer = new ChannelConsumer(channel, tag, noAck, channel.prefetch);
-  let queue: WorkQueue;
+  let queue: WorkQueue | undefined;
   if (name === REPLY_QUEUE) {
     if (!noAck) throw new ChannelFault(PRECONDITION_FAILED, 'reply consumer cannot acknowledge');
     const reply = new ReplyConsumer(channel, tag, noAck, 0);
     queue = replyQueue(channel);
     reply.replyQueue = queue.name;
     consumer = reply;
-  } else queue = existing(channel, name);
+  } else if (!name.startsWith(SHARE_PREFIX)) queue = existing(channel, name);
   consumer.cancelled = true; // nothing may come before consume-ok
   channel.consumers.set(tag, consumer);
-  const taken = queue.consume(consumer, { qos: noAck ? 0 : 1, exclusive });
+  const taken =
+    queue === undefined
+      ? consumeShared(channel, name, consumer)
+      : queue.consume(consumer, { qos: noAck ? 0 : 1, exclusive });
   if (typeof taken === 'string') {
     channel.consumers.delete(tag);
-    if (taken === 'busy' && !queue.options.exclusive)
+    if (taken === 'busy' && queue?.options.exclusive === false)
       throw new ChannelFault(ACCESS_REFUSED, `queue '${name}' in vhost '/' in exclusive use`);
     throw refused(taken, name);
   }
