@@ -6,6 +6,7 @@ import { NEVER } from '../src/contract/message.ts';
 import type { Store } from '../src/contract/store.ts';
 import type { Peer, Protocol, WireIdentity, WireLimits } from '../src/contract/wire.ts';
 import { createHub } from '../src/hub/hub.ts';
+import { amqp091 } from '../src/protocol/amqp091/protocol.ts';
 import { coap, coapMessages, coapStream } from '../src/protocol/coap/protocol.ts';
 import type { MqttOptions } from '../src/protocol/mqtt/options.ts';
 import { mqtt } from '../src/protocol/mqtt/protocol.ts';
@@ -109,6 +110,7 @@ export class Broker {
       waymeetJson(),
       stomp(),
       mqttsn(),
+      amqp091(),
     ];
   }
 

@@ -19,6 +19,7 @@ const JUDGES = [
   'mosquitto-clients',
   'python3-paho-mqtt',
   'python3-stomp',
+  'python3-pika',
   'libcoap3-bin',
   'openssl',
   'curl',

@@ -1,6 +1,6 @@
 // The Hub port: how a tower logs a client in, publishes for it and opens mailboxes.
 
-import type { Auth, Exchange, Identity, Login } from './auth.ts';
+import type { Action, Auth, Exchange, Identity, Login } from './auth.ts';
 import type { Inspection } from './inspect.ts';
 import type { Mailbox, MailboxOptions } from './mailbox.ts';
 import type { Message } from './message.ts';
@@ -31,6 +31,19 @@ export interface Access {
   readonly due: number;
   /** Publishes; 'unmatched' is a success. After it, see `due`. */
   publish(m: Message): Outcome;
+  /**
+   * Publishes to everybody whom one of `topics` leads to, once each; `m.topic` need not be among them. 'quota-exceeded': one of the
+   * queues refused it. A `$queue/{name}` that there is not is not made.
+   */
+  spread(m: Message, topics: readonly string[]): Outcome;
+  /** Whether the rules let this client publish to a topic, or subscribe to a filter. */
+  may(action: Action, topicOrFilter: string): boolean;
+  /** Takes the bindings away from every queue for which `gone` says so: what they were bound to is no more. */
+  unbindAll(gone: (filter: string) => boolean): void;
+  /** What the tower keeps for good, by name, for all of its clients. */
+  notes(): Iterable<readonly [name: string, text: string]>;
+  /** Keeps a text in place of an earlier one; undefined forgets it. After it, see `due`. */
+  note(name: string, text: string | undefined): Outcome;
   /**
    * The route of the topic at `bytes[start..end)`, from the cache; undefined when it is no valid topic name: decode the packet
    * the long way, which says what is wrong with it.
@@ -72,6 +85,10 @@ export interface Hub {
   exchange(mechanism: string, login: Login): Exchange | undefined;
   /** ms since 1970, the world's clock: for what a delivery caused by another peer must know, as a message's remaining life. */
   now(): number;
+  /** Whether some filter starts with these literal levels: whether anybody subscribes, or a queue is bound, below them. */
+  bound(levels: string): boolean;
+  /** More waits in memory than `limits.memoryBytes`: publishers should be held back. */
+  readonly pressed: boolean;
   /** `length` octets that nobody can guess: a tower has no random source of its own. */
   random(length: number): Uint8Array;
   readonly limits: HubLimits;

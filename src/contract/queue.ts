@@ -27,7 +27,7 @@ export interface QueueOptions {
   readonly maxBytes: number;
   /** When it is full: the oldest message makes room, or the new one is refused with 'quota-exceeded'. */
   readonly overflow: 'drop-oldest' | 'drop-newest';
-  /** The topic that dead messages are published to; '' drops them. */
+  /** The topic that dead messages are published to; ending in `#`: with their own routing key there; '' drops them. */
   readonly deadLetter: string;
   /** After so many failed deliveries a message is dead, or NEVER. */
   readonly maxDeliveries: number;
@@ -63,6 +63,8 @@ export interface ConsumeOptions {
   readonly accepts?: ((m: Message) => boolean) | undefined;
   /** Nobody else consumes meanwhile: 'busy' when somebody does. */
   readonly exclusive?: boolean;
+  /** It takes one message and is no consumer: an auto-delete queue does not end with it. */
+  readonly passing?: boolean;
 }
 
 /** One consumer's take on a queue. Its `settle` answers a delivery: 'ok' took it, any other outcome makes it a dead letter. */
@@ -97,9 +99,11 @@ export interface WorkQueue {
    * one message: `ready` once, then `cancel`.
    */
   consume(c: Consumer, options: ConsumeOptions): Consumption | Outcome;
-  /** The queue gets what is published to the topics that match. */
+  /** The queue gets what is published to the topics that match. `#` may stand anywhere and is any number of levels. */
   bind(filter: string): Outcome;
   unbind(filter: string): Outcome;
+  /** Puts in the retained messages that a binding matches. */
+  replay(filter: string): void;
   bindings(): Iterable<string>;
   /** Drops what waits; returns how many. 'not-authorized', or 'busy': it is another client's alone. */
   purge(): number | Outcome;

@@ -25,6 +25,15 @@ export function isTopicName(topic: string, limits: TopicLimits): boolean {
  * without wildcards [MQTT5-4.8.2].
  */
 export function isTopicFilter(filter: string, limits: TopicLimits): boolean {
+  return isFilter(filter, limits, false);
+}
+
+/** As a topic filter, but `#` may be any level, and there are no groups: what a queue is bound with. */
+export function isBinding(filter: string, limits: TopicLimits): boolean {
+  return !filter.startsWith('$share/') && isFilter(filter, limits, true);
+}
+
+function isFilter(filter: string, limits: TopicLimits, anywhere: boolean): boolean {
   if (!fits(filter, limits)) return false;
   let start = 0;
   if (filter.startsWith('$share/')) {
@@ -40,7 +49,8 @@ export function isTopicFilter(filter: string, limits: TopicLimits): boolean {
     const c = filter.charCodeAt(i);
     if (c !== PLUS && c !== HASH) continue;
     if (i > start && filter.charCodeAt(i - 1) !== SLASH) return false;
-    if (i + 1 < filter.length && (c === HASH || filter.charCodeAt(i + 1) !== SLASH)) return false;
+    if (i + 1 < filter.length && ((c === HASH && !anywhere) || filter.charCodeAt(i + 1) !== SLASH))
+      return false;
   }
   return true;
 }

@@ -1,6 +1,7 @@
 // One logged-in client: what it may do, and what it waits for.
 
-import type { Identity, Login } from '../contract/auth.ts';
+import type { Action, Identity, Login } from '../contract/auth.ts';
+import { deadTopicOf } from '../contract/exchange.ts';
 import type { Access, Guest } from '../contract/hub.ts';
 import type { Mailbox, MailboxOptions } from '../contract/mailbox.ts';
 import type { Message } from '../contract/message.ts';
@@ -75,6 +76,35 @@ export class AccessCore implements Access {
     return this.hub.publish(m, this);
   }
 
+  spread(m: Message, topics: readonly string[]): Outcome {
+    if (!this.mayPublish(m.topic)) return 'not-authorized';
+    for (const topic of topics) if (!this.mayPublish(topic)) return 'not-authorized';
+    return this.hub.spread(m, topics, this);
+  }
+
+  may(action: Action, topicOrFilter: string): boolean {
+    return action === 'publish' ? this.mayPublish(topicOrFilter) : this.maySubscribe(topicOrFilter);
+  }
+
+  unbindAll(gone: (filter: string) => boolean): void {
+    const before = this.hub.journal?.writes;
+    for (const queue of [...this.hub.queues.byName.values()]) {
+      for (const filter of [...queue.bound.keys()]) if (gone(filter)) this.hub.queues.unbind(queue, filter);
+    }
+    this.waitsIf(before);
+  }
+
+  notes(): Iterable<readonly [name: string, text: string]> {
+    return this.hub.notes.of(this.protocol);
+  }
+
+  note(name: string, text: string | undefined): Outcome {
+    const before = this.hub.journal?.writes;
+    const outcome = this.hub.notes.write(this.protocol, name, text);
+    this.waitsIf(before);
+    return outcome;
+  }
+
   mayPublish(topic: string): boolean {
     if (topic.charCodeAt(0) === 0x24 && topic.startsWith('$SYS/') && this.protocol !== 'hub') return false;
     if (this.identity.unrestricted) return true;
@@ -132,7 +162,7 @@ export class AccessCore implements Access {
     const own = known?.owner === this || (name === '' && options !== undefined);
     if (!own && !this.mayUse(name, options?.exclusive === true)) return 'not-authorized';
     const grave = options?.deadLetter ?? '';
-    if (grave !== '' && !isTopicName(grave, hub.limits)) return 'topic-invalid';
+    if (grave !== '' && !isTopicName(deadTopicOf(grave, 'any'), hub.limits)) return 'topic-invalid';
     if (grave !== '' && !this.mayPublish(grave)) return 'not-authorized'; // its dead would be published for it
     if (options === undefined) return known === undefined ? 'unmatched' : new QueueUse(hub, this, known);
     if (known?.owner !== undefined && !own) return 'busy';

@@ -114,3 +114,35 @@ test('any set of topics is selected by a filter as a plain matcher would', () =>
     { seed: 1 },
   );
 });
+
+test.each([
+  ['a/#/b', 'a/b', true],
+  ['a/#/b', 'a/x/y/b', true],
+  ['a/#/b', 'a/b/x', false],
+  ['#/b/#', 'b', true],
+  ['#/x/#/y/#', 'a/x/b/y/c', true],
+  ['#/x/#/y/#', 'y/x', false],
+] as const)('a binding %s and the topic %s: %s', (filter, topic, match) => {
+  const tree = new FilterTree<number>();
+  tree.add(filter, 1);
+  expect(tree.match(topic)).toEqual(match ? [1] : []);
+});
+
+test('many # in one binding cost each place once', () => {
+  const tree = new FilterTree<number>();
+  tree.add(Array(30).fill('#/a').join('/'), 1);
+  expect(tree.match(Array(120).fill('a').join('/'))).toEqual([1]);
+  expect(tree.match(`${Array(120).fill('a').join('/')}/b`)).toEqual([]);
+});
+
+test('[law] a tree knows which literal levels it has below it', () => {
+  const tree = new FilterTree<number>();
+  tree.add('$exchange/x/#', 1);
+  expect([tree.has('$exchange/x'), tree.has('$exchange/y'), tree.has('$exchange')]).toEqual([
+    true,
+    false,
+    true,
+  ]);
+  tree.remove('$exchange/x/#', 1);
+  expect(tree.has('$exchange')).toBe(false);
+});

@@ -41,6 +41,16 @@ export class FilterTree<T> {
     this.size++;
   }
 
+  /** Whether some filter starts with these literal levels. */
+  has(levels: string): boolean {
+    let node: Node<T> | undefined = this.root;
+    for (const level of levels.split('/')) {
+      node = node.literal.get(level);
+      if (node === undefined) return false;
+    }
+    return true;
+  }
+
   remove(filter: string, value: T): boolean {
     const removed = this.prune(this.root, filter.split('/'), 0, value);
     if (removed) this.size--;
@@ -66,17 +76,19 @@ export class FilterTree<T> {
     return true;
   }
 
-  /** Every value whose filter matches `topic`, in no particular order. `into` is returned. */
-  match(topic: string, into: T[] = []): T[] {
+  /** Every value whose filter matches `topic`, in no particular order, each once. */
+  match(topic: string): T[] {
+    const into: T[] = [];
     const levels = topic.split('/');
+    const trail: Trail<T> = { tried: undefined };
     if (topic.charCodeAt(0) === 0x24) {
       // A leading wildcard never matches a `$` topic. [MQTT311-4.7.2-1] [MQTT5-4.7.2-1]
       const child = this.root.literal.get(levels[0]!);
-      if (child !== undefined) collect(child, levels, 1, into);
+      if (child !== undefined) collect(child, levels, 1, into, trail);
     } else {
-      collect(this.root, levels, 0, into);
+      collect(this.root, levels, 0, into, trail);
     }
-    return into;
+    return trail.tried === undefined ? into : [...new Set(into)];
   }
 }
 
@@ -93,19 +105,27 @@ function gather<T>(node: Node<T>, into: T[]): void {
   if (node.values !== undefined) for (const value of node.values) into.push(value);
 }
 
-function collect<T>(node: Node<T>, levels: readonly string[], at: number, into: T[]): void {
+/** From which level on each `#` that filters go on behind was tried: with several in one filter, each place is tried once. */
+interface Trail<T> {
+  tried: Map<Node<T>, number> | undefined;
+}
+
+function collect<T>(node: Node<T>, levels: readonly string[], at: number, into: T[], trail: Trail<T>): void {
   const multi = node.multi;
   if (multi !== undefined) {
     gather(multi, into);
     if (multi.literal.size > 0 || multi.single !== undefined) {
-      for (let rest = at; rest < levels.length; rest++) collect(multi, levels, rest, into);
+      trail.tried ??= new Map();
+      const until = trail.tried.get(multi) ?? levels.length;
+      if (at < until) trail.tried.set(multi, at);
+      for (let rest = at; rest < until; rest++) collect(multi, levels, rest, into, trail);
     }
   }
   if (at === levels.length) {
     gather(node, into);
     return;
   }
-  if (node.single !== undefined) collect(node.single, levels, at + 1, into);
+  if (node.single !== undefined) collect(node.single, levels, at + 1, into, trail);
   const child = node.literal.get(levels[at]!);
-  if (child !== undefined) collect(child, levels, at + 1, into);
+  if (child !== undefined) collect(child, levels, at + 1, into, trail);
 }

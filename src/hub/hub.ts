@@ -21,6 +21,7 @@ import { Group } from './group.ts';
 import { HubInspection } from './inspection.ts';
 import { Journal, key } from './journal.ts';
 import { type Held, type MailboxHost, OwnBox } from './mailbox.ts';
+import { Notes } from './notes.ts';
 import { Queues, queueNameOf } from './queues.ts';
 import { restore } from './restore.ts';
 import { Retained } from './retained.ts';
@@ -43,6 +44,7 @@ export class HubCore implements OwnedHub, MailboxHost, QueueHost {
   readonly routes: RouteTable;
   readonly journal: Journal | undefined;
   readonly retained: Retained;
+  readonly notes: Notes;
   readonly wills: Wills;
   readonly deadlines: Deadlines;
   readonly boxes = new Map<string, OwnBox>();
@@ -84,6 +86,7 @@ export class HubCore implements OwnedHub, MailboxHost, QueueHost {
       },
     };
     this.retained = new Retained(this.deadlines, this.journal);
+    this.notes = new Notes(this.journal);
     this.wills = new Wills(this.deadlines, this.journal, (m) => this.publish(m, undefined));
   }
 
@@ -486,6 +489,37 @@ export class HubCore implements OwnedHub, MailboxHost, QueueHost {
     return targets.length === 0 ? 'unmatched' : 'ok';
   }
 
+  /** As `publish`, to what any of the topics leads to. */
+  spread(m: Message, topics: readonly string[], from: AccessCore): Outcome {
+    const before = this.journal?.writes;
+    if (m.retain) {
+      const outcome = this.retained.set(m, this.limits.retainedMessages);
+      if (outcome !== 'ok') return outcome;
+    }
+    const met = new Set<Box>();
+    let full = false;
+    const put = (queue: QueueBox): void => {
+      met.add(queue);
+      if (queue.accept(m) !== 'ok') full = true;
+    };
+    for (const topic of topics) {
+      const name = queueNameOf(topic);
+      const queue = name === undefined ? undefined : this.queues.byName.get(name);
+      if (queue !== undefined && !met.has(queue)) put(queue);
+      if (name !== undefined) continue;
+      for (const target of this.routes.fanout(this.routes.byTopic(topic)).targets) {
+        if (met.has(target.box)) continue;
+        if (target.box instanceof QueueBox) put(target.box);
+        else {
+          met.add(target.box);
+          this.offer(target, m);
+        }
+      }
+    }
+    from.waitsIf(before);
+    return full ? 'quota-exceeded' : met.size === 0 ? 'unmatched' : 'ok';
+  }
+
   private offer(target: Target, m: Message): void {
     if (!target.noLocal || !isOwn(m, target.box)) {
       target.box.offer(m, target.grant, false);
@@ -523,6 +557,10 @@ export class HubCore implements OwnedHub, MailboxHost, QueueHost {
 
   now(): number {
     return this.world.now();
+  }
+
+  bound(levels: string): boolean {
+    return this.routes.filters.has(levels);
   }
 
   random(length: number): Uint8Array {

@@ -18,9 +18,10 @@ import { readMessage, writeMessage } from './records.ts';
  *   q box page       a stretch of its queue: per item its number, QoS, tags, and the message or where it is in a block
  *   a box            what of the queue is delivered and what is settled
  *   m block          messages that several mailboxes' pages share
+ *   n number         a note of a tower: whose, its name, its text
  *   r number         a retained message          w number   a will
  */
-export type RecordKind = 's' | 'u' | 'k' | 'i' | 'q' | 'a' | 'm' | 'r' | 'w';
+export type RecordKind = 's' | 'u' | 'k' | 'i' | 'q' | 'a' | 'm' | 'n' | 'r' | 'w';
 
 export function key(kind: RecordKind, ...numbers: number[]): Uint8Array {
   const bytes = new Uint8Array(1 + numbers.length * 6);

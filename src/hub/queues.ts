@@ -1,6 +1,7 @@
 // The work queues of the hub: who declares, finds, fills and ends them, and where their dead messages go.
 
 import type { Reader } from '../bytes/reader.ts';
+import { deadTopicOf } from '../contract/exchange.ts';
 import type { Consumer } from '../contract/mailbox.ts';
 import { Message, NEVER, type UserProperty } from '../contract/message.ts';
 import type { Outcome } from '../contract/outcome.ts';
@@ -13,7 +14,7 @@ import {
   type QueueOptions,
   type WorkQueue,
 } from '../contract/queue.ts';
-import { isTopicFilter } from '../contract/topic.ts';
+import { isBinding } from '../contract/topic.ts';
 import type { AccessCore } from './access.ts';
 import { Entry } from './box.ts';
 import type { HubCore } from './hub.ts';
@@ -113,7 +114,7 @@ export class Queues {
   }
 
   bind(queue: QueueBox, filter: string): Outcome {
-    if (!isTopicFilter(filter, this.hub.limits) || filter.startsWith('$share/')) return 'filter-invalid';
+    if (!isBinding(filter, this.hub.limits)) return 'filter-invalid';
     if (queue.bound.has(filter)) return 'ok';
     if (queue.bound.size >= this.hub.limits.subscriptionsPerClient) return 'quota-exceeded';
     const record = queue.stored ? this.hub.journal!.number() : 0;
@@ -156,7 +157,7 @@ export class Queues {
     if (deadLetter === '' || this.round >= MAX_ROUNDS) return;
     const { at, origin, payload } = m;
     const user = [...earlierDeaths(m, queue.name, why), ...deathOf('last', queue.name, why)];
-    const letter = new Message(deadLetter, payload, m.qos, false, origin, at, NEVER, {
+    const letter = new Message(deadTopicOf(deadLetter, m.topic), payload, m.qos, false, origin, at, NEVER, {
       ...m.meta,
       user,
     });
@@ -251,6 +252,12 @@ export class QueueUse implements WorkQueue {
 
   unbind(filter: string): Outcome {
     return this.kept(() => this.hub.queues.unbind(this.queue, filter));
+  }
+
+  replay(filter: string): void {
+    if (!this.access.maySubscribe(filter)) return;
+    const { hub, queue } = this;
+    this.kept(() => hub.retained.select(filter, hub.now(), (m) => queue.accept(m)));
   }
 
   bindings(): Iterable<string> {

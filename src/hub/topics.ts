@@ -62,7 +62,9 @@ export class TopicTree<T> {
 
   /** Calls `visit` with every value whose topic `filter` matches. */
   select(filter: string, visit: (value: T) => void): void {
-    select(this.root, filter.split('/'), 0, true, visit);
+    const levels = filter.split('/');
+    const several = levels.indexOf('#') !== levels.lastIndexOf('#');
+    select(this.root, levels, 0, true, visit, several ? levels.map(() => new Set()) : undefined);
   }
 }
 
@@ -72,23 +74,30 @@ function select<T>(
   at: number,
   top: boolean,
   visit: (value: T) => void,
+  tried: readonly Set<Node<T>>[] | undefined,
 ): void {
+  if (tried !== undefined && at < levels.length) {
+    // With several `#` there are many ways to one place: the first is enough.
+    const here = tried[at]!;
+    if (here.has(node)) return;
+    here.add(node);
+  }
   if (at === levels.length) {
     if (node.value !== undefined && !top) visit(node.value);
     return;
   }
   const level = levels[at]!;
   if (level === '#') {
-    select(node, levels, at + 1, top, visit);
+    select(node, levels, at + 1, top, visit, tried);
     for (const [name, child] of node.children) {
-      if (!(top && name.startsWith('$'))) select(child, levels, at, false, visit);
+      if (!(top && name.startsWith('$'))) select(child, levels, at, false, visit, tried);
     }
   } else if (level === '+') {
     for (const [name, child] of node.children) {
-      if (!(top && name.startsWith('$'))) select(child, levels, at + 1, false, visit); // [MQTT5-4.7.2-1]
+      if (!(top && name.startsWith('$'))) select(child, levels, at + 1, false, visit, tried); // [MQTT5-4.7.2-1]
     }
   } else {
     const child = node.children.get(level);
-    if (child !== undefined) select(child, levels, at + 1, false, visit);
+    if (child !== undefined) select(child, levels, at + 1, false, visit, tried);
   }
 }

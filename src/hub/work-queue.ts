@@ -18,6 +18,7 @@ export interface Member extends Seat {
   readonly box: OwnBox | undefined;
   readonly accepts: ((m: Message) => boolean) | undefined;
   readonly exclusive: boolean;
+  readonly passing: boolean;
   /** Deliveries that it has not answered; counted for a tower's consumer only. */
   unsettled: number;
 }
@@ -209,8 +210,8 @@ export class QueueBox extends Box {
 
   /** A tower's consumer. */
   consume(consumer: Consumer, options: ConsumeOptions): Member {
-    const { qos, accepts, exclusive = false } = options;
-    const member = { consumer, grant: ANY[qos], box: undefined, accepts, exclusive, unsettled: 0 };
+    const { qos, accepts, exclusive = false, passing = false } = options;
+    const member = { consumer, grant: ANY[qos], box: undefined, accepts, exclusive, passing, unsettled: 0 };
     this.enter(member);
     return member;
   }
@@ -218,7 +219,15 @@ export class QueueBox extends Box {
   /** A mailbox that subscribes to `$queue/{name}` takes part while its client is here. */
   join(box: OwnBox, consumer: Consumer, s: Subscription): void {
     const grant = { qos: s.qos, tags: [s.tag] };
-    const member = { consumer, grant, box, accepts: undefined, exclusive: false, unsettled: 0 };
+    const member = {
+      consumer,
+      grant,
+      box,
+      accepts: undefined,
+      exclusive: false,
+      passing: false,
+      unsettled: 0,
+    };
     const known = this.members.findIndex((other) => other.box === box);
     if (known < 0) {
       this.enter(member);
@@ -231,7 +240,7 @@ export class QueueBox extends Box {
 
   private enter(member: Member): void {
     this.members.push(member);
-    this.had = true;
+    if (!member.passing) this.had = true;
     this.idleSince = 0;
     this.pull();
   }
@@ -247,8 +256,10 @@ export class QueueBox extends Box {
     if (at < 0) return;
     this.members.splice(at, 1);
     if (this.next > at) this.next--;
-    if (this.members.length === 0) this.alone();
-    else if (this.options.singleActive && at === 0) this.pull();
+    if (this.members.length === 0) {
+      if (member.passing) this.used();
+      else this.alone();
+    } else if (this.options.singleActive && at === 0) this.pull();
     this.settleDown();
   }
 

@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { isIPv6 } from 'node:net';
 import type { OwnedHub } from '../contract/hub.ts';
 import type { Protocol } from '../contract/wire.ts';
+import { amqp091 } from '../protocol/amqp091/protocol.ts';
 import type { OscoreContexts } from '../protocol/coap/oscore.ts';
 import { type CoapSettings, coap, coapMessages, coapStream } from '../protocol/coap/protocol.ts';
 import { mqtt } from '../protocol/mqtt/protocol.ts';
@@ -114,6 +115,8 @@ export function tower(name: ProtocolName, plan: PlannedListener): Protocol {
       return mqttsnOn(plan.mqttsn);
     case 'waymeet':
       return waymeetJson();
+    case 'amqp091':
+      return amqp091();
     case 'stomp':
       return stomp();
   }

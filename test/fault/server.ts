@@ -54,6 +54,7 @@ export class Server {
       'ports-coap-tcp': 'off',
       'ports-mqttsn': 'off',
       'ports-stomp': 'off',
+      'ports-amqp': 'off',
       'log-format': 'json',
       'store-path': options.store,
       'store-durability': options.durability ?? 'full',

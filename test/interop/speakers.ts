@@ -16,6 +16,7 @@ import {
 } from '../../src/protocol/mqtt/packet.ts';
 import { MqttClient } from '../mqtt-client.ts';
 import { type Broker, type RawClient, toHex } from '../network.ts';
+import { Amqp091Speaker } from './amqp091-speaker.ts';
 import { MqttSnSpeaker } from './mqttsn-speaker.ts';
 import { StompSpeaker } from './stomp-speaker.ts';
 
@@ -136,6 +137,15 @@ export const PROTOCOLS: Readonly<Record<string, Ability>> = {
     says: ALL.filter((word) => word !== 'text'),
     hears: ALL.filter((word) => word !== 'text'),
     open: (broker, name) => StompSpeaker.open(broker, name),
+  },
+  'amqp 0-9-1': {
+    maxQos: 1,
+    tellsTopic: true,
+    tellsRetained: true,
+    // Whether a payload is text is a matter of its content type.
+    says: ALL.filter((word) => word !== 'text'),
+    hears: ALL.filter((word) => word !== 'text'),
+    open: (broker) => Amqp091Speaker.open(broker),
   },
 };
 

@@ -202,6 +202,8 @@ export function countingHub(limits: Partial<HubLimits> = {}): Hub {
     admit: nobody,
     exchange: nobody,
     now,
+    bound: nobody,
+    pressed: false,
     random: nobody,
     limits: { ...LIMITS, ...limits },
     counters: new Counters(),

@@ -11,7 +11,7 @@ import type {
 } from './schema.ts';
 
 export type ListenerType = ListenerConfig['type'];
-export type ProtocolName = 'mqtt' | 'waymeet' | 'coap' | 'stomp' | 'mqttsn';
+export type ProtocolName = 'mqtt' | 'waymeet' | 'coap' | 'stomp' | 'mqttsn' | 'amqp091';
 
 /** One listener with everything it inherits filled in. Sizes in octets, times in ms; Infinity: no limit. */
 export interface PlannedListener {
@@ -44,9 +44,9 @@ export interface PlannedListener {
 
 /** What each kind of listener may speak. */
 export const SPOKEN: Readonly<Record<ListenerType, readonly ProtocolName[]>> = {
-  tcp: ['mqtt', 'coap', 'stomp'],
-  tls: ['mqtt', 'coap', 'stomp'],
-  unix: ['mqtt', 'coap', 'stomp'],
+  tcp: ['mqtt', 'coap', 'stomp', 'amqp091'],
+  tls: ['mqtt', 'coap', 'stomp', 'amqp091'],
+  unix: ['mqtt', 'coap', 'stomp', 'amqp091'],
   ws: ['mqtt', 'waymeet', 'coap', 'stomp'],
   wss: ['mqtt', 'waymeet', 'coap', 'stomp'],
   udp: ['coap', 'mqttsn'],
@@ -131,6 +131,8 @@ function usual(config: Config): ListenerConfig[] {
   add('mqttsns', 'dtls', config.ports.mqttsns, 'mqttsn');
   add('stomp', 'tcp', config.ports.stomp, 'stomp');
   add('stomps', 'tls', config.ports.stomps, 'stomp');
+  add('amqp', 'tcp', config.ports.amqp, 'amqp091');
+  add('amqps', 'tls', config.ports.amqps, 'amqp091');
   return found;
 }
 

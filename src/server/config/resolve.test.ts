@@ -22,6 +22,7 @@ test('nothing configured: this machine alone, everything on, no TLS', () => {
     ['coap-tcp', 'tcp', 5683, '127.0.0.1,::1'],
     ['mqttsn', 'udp', 1884, '127.0.0.1,::1'],
     ['stomp', 'tcp', 61613, '127.0.0.1,::1'],
+    ['amqp', 'tcp', 5672, '127.0.0.1,::1'],
   ]);
   expect(config!.limits.queueBytes).toBe(256e6);
   expect(config!.limits.sessionExpiry).toBe(Number.POSITIVE_INFINITY);
@@ -43,6 +44,8 @@ test('a certificate at the top brings the TLS listeners', () => {
     'mqttsns',
     'stomp',
     'stomps',
+    'amqp',
+    'amqps',
   ]);
   expect(plan(config!)[1]!.tls.cert).toBe('/etc/c.pem');
 });
