@@ -15,6 +15,7 @@ import type { Outcome } from '../contract/outcome.ts';
 import { type Death, QUEUE_DEFAULTS } from '../contract/queue.ts';
 import type { Run } from '../contract/run.ts';
 import { AccessCore, clientKey } from './access.ts';
+import { Addresses } from './addresses.ts';
 import { type Box, Entry, type QueueLimits } from './box.ts';
 import { Deadlines } from './deadlines.ts';
 import { Group } from './group.ts';
@@ -26,6 +27,7 @@ import { Queues, queueNameOf } from './queues.ts';
 import { restore } from './restore.ts';
 import { Retained } from './retained.ts';
 import { mergedGrant, RouteTable, type Target, type TopicRoute } from './routes.ts';
+import { parseShare, type Share } from './share.ts';
 import { Wills } from './wills.ts';
 import { QueueBox, type QueueHost } from './work-queue.ts';
 
@@ -56,7 +58,7 @@ export class HubCore implements OwnedHub, MailboxHost, QueueHost {
   readonly lane: boolean;
   readonly clients = new Map<string, AccessCore>();
   readonly inspection = new HubInspection(this);
-  private readonly addresses = new Map<string, number>();
+  private readonly addresses = new Addresses();
   private nextEntry = 1;
   private queuedBytes = 0;
   /** Of every `$share` group: nobody opens one anew, so what changes while they last must reach them. */
@@ -161,16 +163,17 @@ export class HubCore implements OwnedHub, MailboxHost, QueueHost {
       guest.refuse(refusal);
       return;
     }
-    this.world.auth.identify(login).then(
-      (result) => {
+    const failed = (what: string) => (why: Error) => {
+      this.world.log('error', `${what} ${login.remote}: ${why.message}`, { err: why });
+      guest.refuse('unavailable');
+    };
+    this.world.auth
+      .identify(login)
+      .then((result) => {
         if (typeof result === 'string') guest.refuse(result);
         else this.admit(login, result, guest);
-      },
-      (why: Error) => {
-        this.world.log('error', `cannot tell who ${login.remote} is: ${why.message}`, { err: why });
-        guest.refuse('unavailable');
-      },
-    );
+      }, failed('cannot tell who is at'))
+      .catch(failed('a defect ended the login of'));
   }
 
   exchange(mechanism: string, login: Login): Exchange | undefined {
@@ -186,7 +189,7 @@ export class HubCore implements OwnedHub, MailboxHost, QueueHost {
     ) {
       return 'quota-exceeded';
     }
-    const here = this.addresses.get(addressOf(login.remote)) ?? 0;
+    const here = this.addresses.count(login.remote);
     return here >= this.limits.connectionsPerAddress ? 'quota-exceeded' : undefined;
   }
 
@@ -204,8 +207,7 @@ export class HubCore implements OwnedHub, MailboxHost, QueueHost {
       earlier.leave(false, this.now());
     }
     this.clients.set(access.key, access);
-    const address = addressOf(login.remote);
-    this.addresses.set(address, (this.addresses.get(address) ?? 0) + 1);
+    this.addresses.add(login.remote);
     const counters = this.counters.of(login.protocol);
     counters.clients++;
     counters.clientsTotal++;
@@ -234,10 +236,7 @@ export class HubCore implements OwnedHub, MailboxHost, QueueHost {
 
   left(access: AccessCore, graceful: boolean): void {
     if (this.clients.get(access.key) === access) this.clients.delete(access.key);
-    const address = addressOf(access.remote);
-    const here = this.addresses.get(address) ?? 1;
-    if (here > 1) this.addresses.set(address, here - 1);
-    else this.addresses.delete(address);
+    this.addresses.remove(access.remote);
     this.counters.of(access.protocol).clients--;
     const { boxes } = access;
     access.boxes = [];
@@ -586,25 +585,6 @@ function isOwn(m: Message, box: Box): boolean {
     m.origin.protocol === box.access?.protocol &&
     m.origin.client === box.access.client
   );
-}
-
-/** The host part of `192.0.2.1:50312` or `[2001:db8::1]:50312`. */
-function addressOf(remote: string): string {
-  const colon = remote.lastIndexOf(':');
-  return colon < 0 ? remote : remote.slice(0, colon);
-}
-
-interface Share {
-  /** The whole of it: groups are told apart by name and filter. */
-  readonly name: string;
-  readonly filter: string;
-}
-
-/** `$share/{group}/{filter}`, or undefined for any other filter. */
-function parseShare(filter: string): Share | undefined {
-  if (!filter.startsWith('$share/')) return undefined;
-  const slash = filter.indexOf('/', 7);
-  return slash < 0 ? undefined : { name: filter, filter: filter.slice(slash + 1) };
 }
 
 /** Whether a filter is a plain name. */
