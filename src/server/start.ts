@@ -22,6 +22,9 @@ import { LocalClient } from './local.ts';
 import type { Log } from './log.ts';
 import { TimedStore } from './timed-store.ts';
 
+/** The engine's writer thread may still be unwinding from the failed commit: an exit under it would end in SIGABRT instead of code 1. */
+const UNWIND_MS = 200;
+
 export interface ServerOptions {
   readonly log: Log;
   readonly version: string;
@@ -59,7 +62,7 @@ export async function startServer(config: Config, options: ServerOptions): Promi
     state.phase = 'failed';
     log.fatal({ err: why }, `the store failed, so nothing more is acknowledged: ${why.message}`);
     if (options.failed !== undefined) options.failed(why);
-    else process.exit(1);
+    else setTimeout(() => process.exit(1), UNWIND_MS);
   };
   const { hub, loop, limits } = makeHub(hubLimits(config), engines, store, log, failed);
   const watch = new ProcessWatch();
