@@ -22,6 +22,7 @@ import {
   remoteName,
 } from './listener.ts';
 import { PacketWire } from './packets.ts';
+import { displaceSilent, forgetSilent } from './silence.ts';
 import { Timer, type TimerOwner } from './timers.ts';
 
 export interface DtlsOptions
@@ -52,8 +53,6 @@ export interface DtlsListener extends Listener {
 }
 
 const DEFAULT_IDLE_MS = 86_400_000;
-/** When the table is full, who was silent for so long makes room for somebody new. */
-const SPARE_MS = 30_000;
 /** Bursts from many devices wait in the kernel while we compute. */
 const RECEIVE_BUFFER_BYTES = 4_194_304;
 
@@ -291,22 +290,12 @@ class SecureUdpListener implements DtlsListener, LinesPort<Place>, TimerOwner {
 
   private makeRoom(): void {
     if (!this.gate.crowded) return;
-    for (const wire of this.wires.values()) {
-      if (now() - wire.heardAt >= SPARE_MS) wire.destroy();
-      return;
-    }
+    displaceSilent(this.wires.values());
   }
 
   /** Forgets who was silent for too long. */
   due(at: number): void {
-    let next = at + this.idleMs;
-    for (const wire of this.wires.values()) {
-      if (wire.heardAt + this.idleMs > at) {
-        next = wire.heardAt + this.idleMs;
-        break;
-      }
-      wire.destroy();
-    }
+    const next = forgetSilent(this.wires.values(), at, this.idleMs);
     if (!this.closing) this.gate.loop.timers.schedule(this.idleTimer, next);
   }
 

@@ -14,6 +14,7 @@ import {
   remoteName,
 } from './listener.ts';
 import { PacketWire } from './packets.ts';
+import { DEFAULT_IDLE_MS, displaceSilent, forgetSilent } from './silence.ts';
 import { Timer, type TimerOwner } from './timers.ts';
 
 export interface UdpOptions extends Omit<ListenerOptions, 'proxy' | 'proxyTrustsCertificate'> {
@@ -37,9 +38,6 @@ export interface Beacon {
   readonly everyMs: number;
 }
 
-const DEFAULT_IDLE_MS = 3_600_000;
-/** When the table is full, who was silent for so long makes room for somebody new; a flood of forged addresses displaces nobody else. */
-const SPARE_MS = 30_000;
 /** Bursts from many devices wait in the kernel while we compute. */
 const RECEIVE_BUFFER_BYTES = 4_194_304;
 
@@ -165,10 +163,7 @@ class UdpListener implements Listener, TimerOwner {
 
   private makeRoom(): void {
     if (!this.gate.crowded) return;
-    for (const wire of this.wires.values()) {
-      if (now() - wire.heardAt >= SPARE_MS) wire.destroy();
-      return;
-    }
+    displaceSilent(this.wires.values());
   }
 
   private gone(key: string): void {
@@ -178,14 +173,7 @@ class UdpListener implements Listener, TimerOwner {
 
   /** Forgets who was silent for too long. */
   due(at: number): void {
-    let next = at + this.idleMs;
-    for (const wire of this.wires.values()) {
-      if (wire.heardAt + this.idleMs > at) {
-        next = wire.heardAt + this.idleMs;
-        break;
-      }
-      wire.destroy();
-    }
+    const next = forgetSilent(this.wires.values(), at, this.idleMs);
     if (!this.closing) this.gate.loop.timers.schedule(this.timer, next);
   }
 
