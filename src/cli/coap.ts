@@ -1,6 +1,7 @@
 // `waymeet pub` and `sub` over CoAP: `coap://host/t/room/heat`, or any other resource of a CoAP server.
 
 import { randomBytes } from 'node:crypto';
+import { dialUdp, streamWire } from '../client/wire.ts';
 import type { Call, CallAnswer } from '../protocol/coap/call.ts';
 import { CoapClient } from '../protocol/coap/client.ts';
 import { decodeUint } from '../protocol/coap/decode.ts';
@@ -8,7 +9,6 @@ import { contentFormatOf, contentTypeOf } from '../protocol/coap/map.ts';
 import { CODE, codeText, OPTION } from '../protocol/coap/packet.ts';
 import { PUBLISH, type Publish } from '../protocol/mqtt/packet.ts';
 import { now } from '../transport/clock.ts';
-import { dialUdp, streamWire } from './coap-wire.ts';
 import type { ConnectionFlags } from './connection.ts';
 import { dial, shown, type Target } from './dial.ts';
 import { EXIT, Failure, type Io } from './io.ts';

@@ -1,5 +1,6 @@
 // `waymeet pub` and `sub` over MQTT-SN: `mqttsn://host/room/heat`.
 
+import { type ClientWire, dialUdp } from '../client/wire.ts';
 import type { Qos } from '../contract/message.ts';
 import { ProtocolError } from '../contract/outcome.ts';
 import { PUBLISH as MQTT_PUBLISH, type Publish as MqttPublish } from '../protocol/mqtt/packet.ts';
@@ -25,7 +26,6 @@ import {
   SUBACK,
   SUBSCRIBE,
 } from '../protocol/mqttsn/packet.ts';
-import { type ClientWire, dialUdp } from './coap-wire.ts';
 import type { ConnectionFlags } from './connection.ts';
 import { shown } from './dial.ts';
 import { EXIT, Failure } from './io.ts';

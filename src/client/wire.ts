@@ -1,4 +1,4 @@
-// The wire of a CoAP client: a UDP socket of its own, or the octets of a stream.
+// The wire of a client: a UDP socket of its own, or the octets of a stream.
 
 import { createSocket } from 'node:dgram';
 import { lookup } from 'node:dns/promises';

@@ -1,0 +1,129 @@
+// The Speaker port: the client's side of a protocol, which the client library, the command line and the lab drive.
+
+import type { Message, Meta, Qos } from './message.ts';
+import type { Outcome } from './outcome.ts';
+import type { Peer, Wire } from './wire.ts';
+
+/** What a protocol's clients can do. What is not in here is refused with 'not-supported', never done in a weaker way unasked. */
+export interface Ability {
+  /** The levels that `publish` and `subscribe` offer. */
+  readonly publishQos: readonly Qos[];
+  readonly subscribeQos: readonly Qos[];
+  readonly retain: boolean;
+  readonly wildcards: boolean;
+  /** `$share/{group}/{filter}`. */
+  readonly shared: boolean;
+  /** `$queue/{name}`. */
+  readonly queues: boolean;
+  /** The other side remembers subscriptions, and what was not settled, for a client that comes back. */
+  readonly sessions: boolean;
+  readonly wills: boolean;
+  readonly expiry: boolean;
+  /** What of a message's properties crosses; `user` with string values only where the protocol has no others. */
+  readonly meta: readonly (keyof Meta)[];
+}
+
+export interface Will {
+  readonly message: Message;
+  readonly delayMs: number;
+}
+
+/** What every speaker is opened with. Times in ms. */
+export interface SpeakerOptions {
+  /** The host that was dialled, without a port: virtual host, `Host` field, XMPP domain. */
+  readonly host: string;
+  /** The port, or 0 where there is none. */
+  readonly port: number;
+  /** Empty: the other side or the speaker makes one. */
+  readonly clientId: string;
+  readonly username: string | undefined;
+  readonly password: Uint8Array | undefined;
+  /** Forgets an earlier session of this client id. */
+  readonly clean: boolean;
+  /** How long the session is kept after the connection; 0: not at all. */
+  readonly sessionExpiryMs: number;
+  /** 0: none. */
+  readonly keepAliveMs: number;
+  readonly will: Will | undefined;
+  /** Deliveries that may wait to be settled. */
+  readonly receiveMaximum: number;
+  /** `length` octets that nobody can guess. */
+  random(length: number): Uint8Array;
+  now(): number;
+}
+
+/** Why something did not happen: in our words, and in those of the other side. */
+export interface Refusal {
+  readonly outcome: Outcome;
+  /** A sentence for a person. */
+  readonly reason: string;
+  /** The protocol's own code: an MQTT reason code, a CoAP or HTTP status, an AMQP reply code; 0: there is none. */
+  readonly code: number;
+  /** Where the other side says to go instead. */
+  readonly reference?: string;
+}
+
+/** What the other side said when it let us in. */
+export interface Opened {
+  readonly clientId: string;
+  /** It remembered the session: the subscriptions are there still. */
+  readonly resumed: boolean;
+  /** What it can do, where that is less than the protocol can. */
+  readonly ability: Ability;
+  /** The protocol's own greeting, for a person: `MQTT 5`, `RabbitMQ 3.10`. */
+  readonly server: string;
+}
+
+/** One message as it came. */
+export interface Delivery {
+  readonly message: Message;
+  /** Not 0: it waits for `settle`. */
+  readonly id: number;
+  /** It comes from the topic's last value, not from a publisher just now. */
+  readonly retained: boolean;
+  /** The other side says that it may have sent it before. */
+  readonly duplicate: boolean;
+}
+
+/** What a speaker tells. Nothing comes after `ended`, which comes once. */
+export interface SpeakerEvents {
+  opened(how: Opened): void;
+  delivered(d: Delivery): void;
+  /** The connection is over; undefined: we ended it. Calls that have no answer yet get the refusal first. */
+  ended(why: Refusal | undefined): void;
+}
+
+export type Answer = (why: Refusal | undefined) => void;
+
+/**
+ * The client's side of one connection: pure, like a Peer. Answers come from within `receive`, `wake` or `lost`, or at once.
+ * Calls before `opened` wait for it.
+ */
+export interface Speaker extends Peer {
+  /** How much may be published now without queueing here: the other side's window, and 0 while the wire is full. */
+  readonly room: number;
+  /** Answers once the level's guarantee holds: for QoS 0 when it is written. */
+  publish(m: Message, answer: Answer): void;
+  /** `answer` gets the level that was granted. Deliveries of `$share/…` and `$queue/…` come like others. */
+  subscribe(filter: string, qos: Qos, answer: (granted: Qos | Refusal) => void): void;
+  unsubscribe(filter: string, answer: Answer): void;
+  /** Answers a delivery: 'ok' took it; 'busy' gives it back; any other outcome refuses it for good. */
+  settle(id: number, outcome: Outcome): void;
+  /** Says goodbye as the protocol does; `ended` follows. */
+  close(): void;
+}
+
+/** One way to speak a protocol: what the towers' client.ts export. */
+export interface Speech {
+  readonly name: string;
+  readonly carrier: 'stream' | 'datagram' | 'message';
+  /** Messages of WebSocket are text. */
+  readonly text?: boolean;
+  /** Asked for when the carrier is WebSocket, in this order. */
+  readonly subprotocols?: readonly string[];
+  /** Asked for in a TLS handshake. */
+  readonly alpn?: readonly string[];
+  readonly ability: Ability;
+  /** Logs in over `wire`, which is open. */
+  open(wire: Wire, options: SpeakerOptions, events: SpeakerEvents): Speaker;
+}
