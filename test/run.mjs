@@ -20,6 +20,8 @@ const JUDGES = [
   'python3-paho-mqtt',
   'python3-stomp',
   'python3-pika',
+  'python3-qpid-proton',
+  'python3-uamqp',
   'libcoap3-bin',
   'openssl',
   'curl',
