@@ -70,6 +70,17 @@ export interface Tag {
   readonly stage: 'new' | 'again' | 'released';
 }
 
+/** The client's side of a challenge-response login (SASL), of which a speaker only carries the words. */
+export interface Sasl {
+  /** `SCRAM-SHA-256`. */
+  readonly mechanism: string;
+  /**
+   * The next word; the first time without a challenge. What the server adds to its welcome is asked too, and the answer is not sent.
+   * Rejects when the server does not prove what it must.
+   */
+  next(challenge: Uint8Array | undefined): Promise<Uint8Array>;
+}
+
 /** What every speaker is opened with. Times in ms. */
 export interface SpeakerOptions {
   /** The host that was dialled, without a port: virtual host, `Host` field, XMPP domain. */
@@ -84,6 +95,8 @@ export interface SpeakerOptions {
   readonly clientId: string;
   readonly username: string | undefined;
   readonly password: Uint8Array | undefined;
+  /** Absent: the password is shown as it is. */
+  readonly sasl?: Sasl;
   /** Forgets an earlier session of this client id. */
   readonly clean: boolean;
   /** How long the session is kept after the connection; 0: not at all. */
@@ -150,7 +163,8 @@ export interface SpeakerEvents {
   ended(why: Refusal | undefined): void;
 }
 
-export type Answer = (why: Refusal | undefined) => void;
+/** `unmatched`: it was taken, and the other side says that nobody has subscribed. */
+export type Answer = (why: Refusal | undefined, unmatched?: boolean) => void;
 
 /**
  * The client's side of one connection: pure, like a Peer. Answers come from within `receive`, `wake` or `lost`, or at once.

@@ -32,7 +32,7 @@ const PUBSUB_CBOR = 606;
 const CBOR = 60;
 const LINK_FORMAT = 40;
 const ID_BYTES = 4;
-const PLAIN: Shape = { located: false, envelope: undefined };
+const PLAIN: Shape = { located: false, envelope: undefined, every: false };
 const utf8 = new TextEncoder();
 
 /** The broker itself, for `/.well-known/core`. */
