@@ -25,6 +25,7 @@ export async function runScenario(scenario: Scenario, broker: Broker, options: O
       options.profileDir && join(resolvePath(options.profileDir), `${scenario.name}.cpuprofile`);
     const running = await broker.start({
       port,
+      dialect: scenario.work.kind === 'queues' ? scenario.work.plan.dialect : 'mqtt',
       dir,
       durable: scenario.durable,
       core: options.brokerCore,

@@ -5,6 +5,7 @@ import { runConnects } from './connects.ts';
 import { runFlow } from './flow.ts';
 import type { Answer, Figure, Job } from './job.ts';
 import { runOffline } from './offline.ts';
+import { runQueues } from './queues.ts';
 
 function run(job: Job): Promise<readonly Figure[]> {
   const { work } = job;
@@ -15,6 +16,8 @@ function run(job: Job): Promise<readonly Figure[]> {
       return runConnects(job, work.clients);
     case 'offline':
       return runOffline(job, work.messages, work.qos);
+    case 'queues':
+      return runQueues(job, work.plan);
   }
 }
 

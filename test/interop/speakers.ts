@@ -99,7 +99,7 @@ export const PROTOCOLS: Readonly<Record<string, Ability>> = {
     maxQos: 1,
     tellsTopic: false,
     tellsRetained: false,
-    says: ['contentType'],
+    says: ['contentType', 'expiryMs'],
     hears: ['contentType', 'expiryMs'],
     open: (broker) => Promise.resolve(new CoapSpeaker(broker, false)),
   },
@@ -108,7 +108,7 @@ export const PROTOCOLS: Readonly<Record<string, Ability>> = {
     tellsTopic: false,
     tellsRetained: false,
     tellsQos: false,
-    says: ['contentType'],
+    says: ['contentType', 'expiryMs'],
     hears: ['contentType', 'expiryMs'],
     open: (broker) => Promise.resolve(new CoapSpeaker(broker, true)),
   },
@@ -255,12 +255,14 @@ class CoapSpeaker implements Speaker {
   }
 
   async publish(m: Sent): Promise<void> {
-    const { contentType } = m.said;
+    const { contentType, expiryMs } = m.said;
     const options: CoapOption[] = [];
     if (contentType !== undefined) {
       options.push({ number: OPTION.contentFormat, value: encodeUint(FORMATS[contentType]!) });
     }
-    this.request(CODE.put, m.topic, [`qos=${m.qos}`, `retain=${m.retain}`], options, m.payload);
+    const query = [`qos=${m.qos}`, `retain=${m.retain}`];
+    if (expiryMs !== undefined) query.push(`expiry=${expiryMs / 1_000}`);
+    this.request(CODE.put, m.topic, query, options, m.payload);
     await this.broker.clock.advance(0);
     const answers = this.messages();
     if (answers[0]?.code !== CODE.changed) throw new Error(`no 2.04 but ${JSON.stringify(answers)}`);

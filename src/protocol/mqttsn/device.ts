@@ -66,7 +66,7 @@ export interface ClientHost extends Line {
   /** The client is away; `sent`: the hub sent it. */
   left(sent: boolean): void;
   /** A client that slept elsewhere continues here, in place of the one that was here. */
-  adopt(sleeper: SnClient): void;
+  adopt(sleeper: SnDevice): void;
   /** The client continues elsewhere. */
   vacate(): void;
 }
@@ -76,10 +76,10 @@ export interface Gateway {
   readonly hub: Hub;
   readonly options: SnOptions;
   readonly predefined: Predefined;
-  readonly shared: Shared<SnClient>;
+  readonly shared: Shared<SnDevice>;
 }
 
-export class SnClient implements Line {
+export class SnDevice implements Line {
   private host: ClientHost;
   private readonly gateway: Gateway;
   private readonly hub: Hub;
@@ -356,7 +356,7 @@ export class SnClient implements Line {
   }
 
   /** The client of that id that sleeps at another address, if this one may be it. */
-  private sleeperOf(clientId: string): SnClient | undefined {
+  private sleeperOf(clientId: string): SnDevice | undefined {
     if (clientId === '' || !this.gateway.options.roaming) return undefined;
     const sleeper = this.gateway.shared.sleepers.get(clientId);
     return sleeper?.mayComeFrom(this.host) ? sleeper : undefined;
@@ -488,10 +488,10 @@ export class SnClient implements Line {
 
 /** One attempt to log in; the client may start another one before it is answered. */
 class Visit implements Guest {
-  private client: SnClient | undefined;
+  private client: SnDevice | undefined;
   private readonly hub: Hub;
 
-  constructor(client: SnClient, hub: Hub) {
+  constructor(client: SnDevice, hub: Hub) {
     this.client = client;
     this.hub = hub;
   }
