@@ -87,7 +87,12 @@ export function plan(config: Config): PlannedListener[] {
 }
 
 export function engineOf(auth: AuthConfig): 'open' | 'file' {
-  return auth.engine ?? (auth.users === undefined ? 'open' : 'file');
+  return auth.engine ?? (auth.users !== undefined || asksElsewhere(auth) ? 'file' : 'open');
+}
+
+/** Whether tokens or a service prove who somebody is. */
+export function asksElsewhere({ jwt, http }: AuthConfig): boolean {
+  return [jwt.jwks, jwt.key, jwt.secret, jwt.secretFile, http.url].some((said) => said !== undefined);
 }
 
 export function isSecure(type: ListenerType): boolean {

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import type { Login } from '../contract/auth.ts';
 import { authCases, identified, loginOf, password } from './case.ts';
-import { FileAuth, type FileAuthOptions } from './file.ts';
+import { ChainAuth, type ChainOptions } from './chain.ts';
 import { addUser, removeUser } from './users.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'waymeet-auth-'));
@@ -37,14 +37,14 @@ const bad = [
 for (const [name, options] of [
   ['users', { usersFile }],
   ['users and ACL', { usersFile, aclFile, pskFile }],
-] as [string, FileAuthOptions][]) {
+] as [string, ChainOptions][]) {
   authCases(`file, ${name}`, async () => {
-    const auth = await FileAuth.open(options);
+    const auth = await ChainAuth.open(options);
     return { auth, good: alice, principal: 'alice', bad, reload: () => auth.reload() };
   });
 }
 authCases('file, certificates', async () => ({
-  auth: await FileAuth.open({ certificateIsUser: true }),
+  auth: await ChainAuth.open({ certificateIsUser: true }),
   good: loginOf({ username: 'other', wire: { certificate: { commonName: 'device 7', fingerprint: '00' } } }),
   principal: 'device 7',
   bad: [
@@ -55,7 +55,7 @@ authCases('file, certificates', async () => ({
   ],
 }));
 authCases('file, pre-shared keys', async () => ({
-  auth: await FileAuth.open({ pskFile }),
+  auth: await ChainAuth.open({ pskFile }),
   good: loginOf({ wire: { pskIdentity: 'sensor-1' } }),
   principal: 'sensor-1',
   bad: [loginOf(), loginOf({ wire: { pskIdentity: 'sensor-2' } })],
@@ -63,15 +63,15 @@ authCases('file, pre-shared keys', async () => ({
 
 describe('who may enter', () => {
   test('the reasons', async () => {
-    const auth = await FileAuth.open({ usersFile });
+    const auth = await ChainAuth.open({ usersFile });
     expect(await auth.identify(loginOf())).toBe('not-authorized');
     expect(await auth.identify(as('alice', 'wrong'))).toBe('bad-credentials');
-    const full = await FileAuth.open({ usersFile, passwords: { waiting: 0 } });
+    const full = await ChainAuth.open({ usersFile, passwords: { waiting: 0 } });
     expect(await full.identify(alice)).toBe('busy');
   });
 
   test('anonymous and certificates, by listener', async () => {
-    const auth = await FileAuth.open({
+    const auth = await ChainAuth.open({
       anonymous: (listener) => listener === 'local',
       certificateIsUser: (listener) => listener === 'tls',
     });
@@ -86,15 +86,15 @@ describe('who may enter', () => {
   });
 
   test('the key for the handshake', async () => {
-    const auth = await FileAuth.open({ pskFile });
+    const auth = await ChainAuth.open({ pskFile });
     expect(auth.pskKey('sensor-1')).toEqual(Buffer.from(key, 'hex'));
     expect(auth.pskKey('sensor-2')).toBeUndefined();
   });
 });
 
 describe('SCRAM-SHA-256', () => {
-  async function login(auth: FileAuth, name: string, pass: string) {
-    const exchange = auth.exchange('SCRAM-SHA-256')!;
+  async function login(auth: ChainAuth, name: string, pass: string) {
+    const exchange = auth.exchange('SCRAM-SHA-256', alice)!;
     const first = await exchange.step(Buffer.from(`n,,n=${name},r=abc`));
     if (first.kind !== 'challenge') return first;
     const challenge = Buffer.from(first.reply).toString();
@@ -110,7 +110,7 @@ describe('SCRAM-SHA-256', () => {
   }
 
   test('the right password gives the identity that a plain login gives', async () => {
-    const auth = await FileAuth.open({ usersFile });
+    const auth = await ChainAuth.open({ usersFile });
     expect(await login(auth, 'alice', 'wonder')).toMatchObject({
       kind: 'done',
       identity: await identified(auth, alice),
@@ -119,26 +119,26 @@ describe('SCRAM-SHA-256', () => {
   });
 
   test('users without the credential, and unknown ones, look alike and are refused', async () => {
-    const auth = await FileAuth.open({ usersFile });
+    const auth = await ChainAuth.open({ usersFile });
     expect(await login(auth, 'bob', 'builder')).toEqual({ kind: 'refused', why: 'bad-credentials' });
     expect(await login(auth, 'nobody', '')).toEqual({ kind: 'refused', why: 'bad-credentials' });
   });
 
   test('it is not offered without a users file', async () => {
-    expect((await FileAuth.open({ pskFile })).exchange('SCRAM-SHA-256')).toBeUndefined();
+    expect((await ChainAuth.open({ pskFile })).exchange('SCRAM-SHA-256', alice)).toBeUndefined();
   });
 });
 
 describe('rights', () => {
   test('without an ACL whoever enters may do everything', async () => {
-    const auth = await FileAuth.open({ usersFile });
+    const auth = await ChainAuth.open({ usersFile });
     const identity = await identified(auth, alice);
     expect(identity.unrestricted).toBe(true);
     expect(auth.allows(identity, 'c', 'subscribe', '$SYS/#')).toBe(true);
   });
 
   test('with one, what it says; rules of the configuration and of the file add up', async () => {
-    const auth = await FileAuth.open({
+    const auth = await ChainAuth.open({
       usersFile,
       aclFile,
       acl: {
@@ -158,10 +158,10 @@ describe('rights', () => {
   });
 
   test('clients with the same rights share an identity; where rules tell clients apart, they do not', async () => {
-    const plain = await FileAuth.open({ usersFile, aclFile });
+    const plain = await ChainAuth.open({ usersFile, aclFile });
     expect(await plain.identify(as('alice', 'wonder', { client: 'c2' }))).toBe(await plain.identify(alice));
     const acl = { rules: [{ who: {}, allow: 'both', filter: 'c/%c' }] } as const;
-    const apart = await FileAuth.open({ usersFile, acl });
+    const apart = await ChainAuth.open({ usersFile, acl });
     expect(await apart.identify(as('alice', 'wonder', { client: 'c2' }))).not.toBe(
       await apart.identify(alice),
     );
@@ -179,7 +179,7 @@ describe('reload', () => {
 
   test('new rules hold for who is connected', async () => {
     const files = await write('rules');
-    const auth = await FileAuth.open(files);
+    const auth = await ChainAuth.open(files);
     const identity = await identified(auth, alice);
     writeFileSync(files.aclFile, 'all\nallow both b/#\n');
     expect(auth.allows(identity, 'c', 'publish', 'a/x')).toBe(true);
@@ -192,7 +192,7 @@ describe('reload', () => {
     const files = await write('users');
     for (const options of [files, { usersFile: files.usersFile }]) {
       await addUser(files.usersFile, 'alice', 'wonder');
-      const auth = await FileAuth.open(options);
+      const auth = await ChainAuth.open(options);
       const identity = await identified(auth, alice);
       await removeUser(files.usersFile, 'alice');
       await auth.reload();
@@ -208,7 +208,7 @@ describe('reload', () => {
 
   test('a login that is under way when the user is removed does not get in', async () => {
     const files = await write('race');
-    const auth = await FileAuth.open({ ...files, passwords: { concurrency: 1 } });
+    const auth = await ChainAuth.open({ ...files, passwords: { concurrency: 1 } });
     for (let i = 0; i < 15; i++) void auth.identify(as('bob', `wrong ${i}`)); // alice's turn comes after the reload
     const answer = auth.identify(alice);
     writeFileSync(files.usersFile, '');
@@ -218,7 +218,7 @@ describe('reload', () => {
 
   test('other options take the place of the first', async () => {
     const files = await write('options');
-    const auth = await FileAuth.open(files);
+    const auth = await ChainAuth.open(files);
     expect(await auth.identify(loginOf())).toBe('not-authorized');
     await auth.reload({ anonymous: true, acl: { rules: [{ who: {}, allow: 'both', filter: 'x' }] } });
     const identity = await identified(auth, loginOf());
@@ -228,7 +228,7 @@ describe('reload', () => {
 
   test('a shared identity gains nothing from rules that tell clients apart, until it comes again', async () => {
     const files = await write('clients');
-    const auth = await FileAuth.open(files);
+    const auth = await ChainAuth.open(files);
     const before = await identified(auth, alice);
     writeFileSync(files.aclFile, 'all\nallow both a/#\nallow both c/%c\ndeny publish a/%c\n');
     await auth.reload();
@@ -241,7 +241,7 @@ describe('reload', () => {
 
   test('faults: all of them are told, and what was read before still holds', async () => {
     const files = await write('faults');
-    const auth = await FileAuth.open(files);
+    const auth = await ChainAuth.open(files);
     const epoch = auth.epoch;
     writeFileSync(files.usersFile, 'alice:plain\n');
     writeFileSync(files.aclFile, 'all\nallw both #\n');
