@@ -33,3 +33,12 @@ export function span(ms: number): string {
   if (seconds < 86_400) return `${Math.floor(seconds / 3_600)} h`;
   return `${Math.floor(seconds / 86_400)} d`;
 }
+
+const DAY_MS = 86_400_000;
+
+/** The time, and the day when it was another one. */
+export function when(at: number): string {
+  return Date.now() - at < DAY_MS
+    ? clock(at)
+    : new Date(at).toLocaleString('en-GB', { dateStyle: 'medium', timeStyle: 'short' });
+}

@@ -1,93 +1,54 @@
-// What the test client knows: its connections, their subscriptions, and the messages, which stay when a connection ends.
+// The connections of the test client: each with its subscriptions, found again when the hub comes back or the page is loaded anew.
 
 import { batch, signal } from '@preact/signals';
-import { hub } from './api.ts';
-import { HttpLink } from './links/http.ts';
-import type { Arrived, Link, LinkEvents, LinkOptions, Outgoing, Qos } from './links/link.ts';
-import { MqttLink } from './links/mqtt.ts';
-import { WaymeetLink } from './links/waymeet.ts';
-import { matchTopic } from './wildcard.ts';
+import { hub } from '../api.ts';
+import { CoapLink } from '../links/coap.ts';
+import { HttpLink } from '../links/http.ts';
+import {
+  type Arrived,
+  type Link,
+  type LinkEvents,
+  type LinkOptions,
+  type Outgoing,
+  PLAIN_OPTIONS,
+  PLAIN_SUBSCRIPTION,
+  type Raw,
+  type SubscribeOptions,
+} from '../links/link.ts';
+import { MqttLink } from '../links/mqtt.ts';
+import { WaymeetLink } from '../links/waymeet.ts';
+import { matchTopic } from '../wildcard.ts';
+import { addLine } from './lines.ts';
 
 export interface Subscribed {
   readonly filter: string;
-  readonly qos: Qos;
+  readonly o: SubscribeOptions;
   readonly granted: number | undefined;
   readonly colour: number;
+  readonly count: number;
   /** Why the hub refused it. */
   readonly fault: string | undefined;
 }
 
-export type Phase = 'connecting' | 'up' | 'waiting' | 'off';
-
-/** One line of the message list. */
-export interface Line {
+/** One packet of a connection. */
+export interface Packet {
   readonly number: number;
   readonly at: number;
   readonly direction: 'in' | 'out';
-  readonly connection: string;
-  readonly dialect: LinkOptions['dialect'];
-  readonly colour: number | undefined;
-  readonly topic: string;
-  readonly payload: Uint8Array;
-  readonly qos: number;
-  readonly retain: boolean;
-  readonly contentType: string | undefined;
-  readonly properties: readonly (readonly [string, string])[];
-  readonly raw: Uint8Array | string | undefined;
+  readonly raw: Raw;
 }
 
+export type Phase = 'connecting' | 'up' | 'waiting' | 'off';
+
 export const COLOURS = 8;
-const MAX_LINES = 10_000;
 const MAX_WAIT_MS = 10_000;
+const FIRST_WAIT_MS = 500;
+const MAX_PACKETS = 500;
 const SAVED_KEY = 'waymeet-connections';
 
 export const connections = signal<readonly Connection[]>([]);
-export const lines = signal<readonly Line[]>([]);
-/** Lines that were dropped because there were too many. */
-export const dropped = signal(0);
-export const paused = signal(false);
 
-let held: Line[] = [];
-let nextLine = 1;
 let nextColour = 0;
-let scheduled = false;
-let incoming: Line[] = [];
-
-/** Lines reach the page once a frame: 5,000 messages a second are one change of the list in each. */
-function addLine(line: Omit<Line, 'number'>): void {
-  incoming.push({ ...line, number: nextLine++ });
-  if (incoming.length > MAX_LINES) incoming.shift();
-  if (scheduled) return;
-  scheduled = true;
-  setTimeout(() => {
-    scheduled = false;
-    const arrived = incoming;
-    incoming = [];
-    if (paused.value) held = [...held, ...arrived].slice(-MAX_LINES);
-    else showLines(arrived);
-  }, 50);
-}
-
-function showLines(arrived: readonly Line[]): void {
-  const all = [...lines.value, ...arrived];
-  batch(() => {
-    if (all.length > MAX_LINES) dropped.value += all.length - MAX_LINES;
-    lines.value = all.slice(-MAX_LINES);
-  });
-}
-
-export function setPaused(on: boolean): void {
-  paused.value = on;
-  if (on) return;
-  showLines(held);
-  held = [];
-}
-
-export function clearLines(): void {
-  held = [];
-  lines.value = [];
-  dropped.value = 0;
-}
 
 export class Connection implements LinkEvents {
   readonly name: string;
@@ -98,6 +59,10 @@ export class Connection implements LinkEvents {
   readonly clientId = signal('');
   readonly subscriptions = signal<readonly Subscribed[]>([]);
   readonly count = signal(0);
+  /** The last packets both ways, oldest first. */
+  readonly packets = signal<readonly Packet[]>([]);
+  private packetNumber = 1;
+  private gathered: Packet[] = [];
   private link: Link | undefined;
   private attempts = 0;
   private timer = 0;
@@ -111,10 +76,21 @@ export class Connection implements LinkEvents {
   open(): void {
     clearTimeout(this.timer);
     this.phase.value = 'connecting';
-    const paths = hub.value?.paths ?? { mqtt: '/mqtt', json: '/waymeet' };
-    if (this.o.dialect === 'http') this.link = new HttpLink(this.o, this);
-    else if (this.o.dialect === 'waymeet') this.link = new WaymeetLink(this.o, paths.json, this);
-    else this.link = new MqttLink(this.o, paths.mqtt, this);
+    this.link = this.dial();
+  }
+
+  private dial(): Link {
+    const { mqtt = '/mqtt', json = '/waymeet', coap = '/.well-known/coap' } = hub.value?.paths ?? {};
+    switch (this.o.dialect) {
+      case 'http':
+        return new HttpLink(this.o, this);
+      case 'waymeet':
+        return new WaymeetLink(this.o, json, this);
+      case 'coap':
+        return new CoapLink(this.o, coap, this);
+      default:
+        return new MqttLink(this.o, mqtt, this);
+    }
   }
 
   close(): void {
@@ -136,7 +112,7 @@ export class Connection implements LinkEvents {
       this.why.value = resumed ? 'the session was resumed' : '';
       this.clientId.value = clientId;
     });
-    for (const s of this.subscriptions.value) void this.ask(s.filter, s.qos);
+    for (const s of this.subscriptions.value) void this.ask(s.filter, s.o);
   }
 
   down(why: string, again: boolean): void {
@@ -147,39 +123,49 @@ export class Connection implements LinkEvents {
     });
     if (!again) return;
     // Soon at first, then more slowly: the hub may be restarting.
-    const waitMs = Math.min(MAX_WAIT_MS, 500 * 2 ** this.attempts++);
+    const waitMs = Math.min(MAX_WAIT_MS, FIRST_WAIT_MS * 2 ** this.attempts++);
     this.timer = window.setTimeout(() => this.open(), waitMs);
   }
 
   message(m: Arrived): void {
     this.count.value++;
-    const colour = this.subscriptions.value.find((s) => matchTopic(s.filter, m.topic).matches)?.colour;
-    addLine({
-      ...m,
-      at: Date.now(),
-      direction: 'in',
-      connection: this.name,
-      dialect: this.o.dialect,
-      colour,
-    });
+    const by = this.subscriptions.value.find((s) => matchTopic(s.filter, m.topic).matches);
+    if (by !== undefined) this.note(by.filter, { count: by.count + 1 });
+    const { name: connection, o } = this;
+    addLine({ ...m, at: Date.now(), direction: 'in', connection, dialect: o.dialect, colour: by?.colour });
+  }
+
+  packet(direction: 'in' | 'out', raw: Raw): void {
+    this.gathered.push({ number: this.packetNumber++, at: Date.now(), direction, raw });
+    if (this.gathered.length > 1) return;
+    setTimeout(() => {
+      this.packets.value = [...this.packets.value, ...this.gathered].slice(-MAX_PACKETS);
+      this.gathered = [];
+    }, 50);
   }
 
   // --- what the person asks ---
 
-  async subscribe(filter: string, qos: Qos): Promise<void> {
+  async subscribe(filter: string, o: SubscribeOptions, colour?: number): Promise<void> {
     if (!this.subscriptions.value.some((s) => s.filter === filter)) {
-      const colour = nextColour++ % COLOURS;
-      const fresh: Subscribed = { filter, qos, granted: undefined, colour, fault: undefined };
+      const fresh: Subscribed = {
+        filter,
+        o,
+        granted: undefined,
+        colour: colour ?? nextColour++ % COLOURS,
+        count: 0,
+        fault: undefined,
+      };
       this.subscriptions.value = [...this.subscriptions.value, fresh];
       save();
     }
-    await this.ask(filter, qos);
+    await this.ask(filter, o);
   }
 
-  private async ask(filter: string, qos: Qos): Promise<void> {
+  private async ask(filter: string, o: SubscribeOptions): Promise<void> {
     if (this.link === undefined || this.phase.value !== 'up') return; // asked again once it is up
     try {
-      this.note(filter, { qos, granted: await this.link.subscribe(filter, qos), fault: undefined });
+      this.note(filter, { o, granted: await this.link.subscribe(filter, o), fault: undefined });
     } catch (error) {
       this.note(filter, { granted: undefined, fault: (error as Error).message });
     }
@@ -191,6 +177,11 @@ export class Connection implements LinkEvents {
     );
   }
 
+  paint(filter: string, colour: number): void {
+    this.note(filter, { colour });
+    save();
+  }
+
   async unsubscribe(filter: string): Promise<void> {
     this.subscriptions.value = this.subscriptions.value.filter((s) => s.filter !== filter);
     save();
@@ -198,8 +189,8 @@ export class Connection implements LinkEvents {
   }
 
   async publish(m: Outgoing): Promise<void> {
-    if (this.link === undefined) throw new Error('this connection is not up');
-    await this.link.publish(m);
+    if (this.link === undefined || this.phase.value !== 'up') throw new Error('this connection is not up');
+    const { raw, taken } = this.link.publish(m);
     const { topic, payload, qos, retain, contentType } = m;
     addLine({
       at: Date.now(),
@@ -213,14 +204,15 @@ export class Connection implements LinkEvents {
       retain,
       contentType: contentType === '' ? undefined : contentType,
       properties: m.user.map(([name, value]) => [`user: ${name}`, value] as const),
-      raw: undefined,
+      raw,
     });
+    await taken;
   }
 }
 
 export function addConnection(o: LinkOptions): Connection {
   const names = new Set(connections.value.map((c) => c.name));
-  let number = connections.value.length + 1;
+  let number = 1;
   while (names.has(`#${number}`)) number++;
   const connection = new Connection(`#${number}`, o);
   connections.value = [...connections.value, connection];
@@ -234,11 +226,17 @@ export function removeConnection(connection: Connection): void {
   save();
 }
 
+/** A client id that nobody else has. */
+export function freshClientId(): string {
+  const [a, b] = crypto.getRandomValues(new Uint16Array(2));
+  return `browser-${(a! * 65_536 + b!).toString(36)}`;
+}
+
 // --- over a reload of the page ---
 
 interface Saved {
   readonly o: LinkOptions;
-  readonly subscriptions: readonly { readonly filter: string; readonly qos: Qos }[];
+  readonly subscriptions: readonly Pick<Subscribed, 'filter' | 'o' | 'colour'>[];
 }
 
 /** Passwords are not saved. */
@@ -246,18 +244,17 @@ function save(): void {
   const saved = connections.value.map(
     ({ o, subscriptions }): Saved => ({
       o: { ...o, password: '' },
-      subscriptions: subscriptions.value.map(({ filter, qos }) => ({ filter, qos })),
+      subscriptions: subscriptions.value.map(({ filter, o: how, colour }) => ({ filter, o: how, colour })),
     }),
   );
   localStorage.setItem(SAVED_KEY, JSON.stringify(saved));
 }
 
 export function restore(): void {
-  const text = localStorage.getItem(SAVED_KEY);
-  if (text === null) return;
-  const saved = JSON.parse(text) as Saved[];
+  const saved = JSON.parse(localStorage.getItem(SAVED_KEY) ?? '[]') as Saved[];
   for (const { o, subscriptions } of saved) {
-    const connection = addConnection(o);
-    for (const { filter, qos } of subscriptions) void connection.subscribe(filter, qos);
+    const connection = addConnection({ ...PLAIN_OPTIONS, ...o });
+    for (const s of subscriptions)
+      void connection.subscribe(s.filter, { ...PLAIN_SUBSCRIPTION, ...s.o }, s.colour);
   }
 }
