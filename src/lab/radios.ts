@@ -45,6 +45,7 @@ export const RADIOS: Readonly<Record<string, RadioModel>> = {
     sleepMw: 0.01,
     wakeMs: 2,
     tailMs: 10,
-    source: 'Telegesis ETRX2 manual, tables 8 and 9 (TX 4 dBm, RX). Wake-up of 2 ms and tail of 10 ms: assumed',
+    source:
+      'Telegesis ETRX2 manual, tables 8 and 9 (TX 4 dBm, RX). Wake-up of 2 ms and tail of 10 ms: assumed',
   },
 };

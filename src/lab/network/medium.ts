@@ -34,7 +34,8 @@ export const MEDIA: Readonly<Record<MediumName, Medium>> = {
     frameBytes: 54, // QoS data header 26, CCMP header 8 and MIC 8, LLC/SNAP 8, FCS 4
     minPayloadBytes: 0,
     lowpanPayloadBytes: 0,
-    source: 'IEEE 802.11, clause 9.3.2.1 (QoS data) and 12.5.3 (CCMP); acknowledgements and PHY preambles are not counted',
+    source:
+      'IEEE 802.11, clause 9.3.2.1 (QoS data) and 12.5.3 (CCMP); acknowledgements and PHY preambles are not counted',
   },
   '802.15.4': {
     name: '802.15.4',

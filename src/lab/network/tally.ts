@@ -23,9 +23,7 @@ export class Tally {
   repeated = 0;
 
   get bytes(): number {
-    return (
-      this.link + this.ip + this.transport + this.security + this.framing + this.content + this.repeated
-    );
+    return this.link + this.ip + this.transport + this.security + this.framing + this.content + this.repeated;
   }
 
   add(other: Tally): void {

@@ -8,7 +8,7 @@ import { Alarm, type LabClock } from './clock.ts';
 import type { Flow, Link, Pipe } from './link.ts';
 import { StreamQueue } from './stream-queue.ts';
 import type { Kind } from './tally.ts';
-import { INITIAL_RTO_MS, TCP_DEFAULTS, type TcpSpec, TcpSender } from './tcp-sender.ts';
+import { INITIAL_RTO_MS, TCP_DEFAULTS, TcpSender, type TcpSpec } from './tcp-sender.ts';
 
 /** What happens at one end of a stream. */
 export interface StreamSink {
@@ -71,7 +71,11 @@ export const NO_SINK: StreamSink = {
 };
 
 /** Opens a connection from the device at `link`; `accept` gets the server's end before anything arrives there. */
-export function connectTcp(link: Link, accept: (server: TcpEnd) => void, spec: TcpSpec = TCP_DEFAULTS): TcpEnd {
+export function connectTcp(
+  link: Link,
+  accept: (server: TcpEnd) => void,
+  spec: TcpSpec = TCP_DEFAULTS,
+): TcpEnd {
   const flow = link.flow('tcp');
   const client = new TcpEnd(link, link.up, flow, spec, true);
   const server = new TcpEnd(link, link.down, flow, spec, false);
@@ -116,6 +120,7 @@ export class TcpEnd implements Stream {
   private choked = false;
   /** The application has said that it is done, perhaps before the connection was open. */
   private finishing = false;
+  private pending = false;
   private closed = false;
 
   constructor(link: Link, pipe: Pipe, flow: Flow, spec: TcpSpec, client: boolean) {
@@ -143,9 +148,19 @@ export class TcpEnd implements Stream {
   write(bytes: Uint8Array, kind: Kind): void {
     if (this.closed || this.finishing || bytes.length === 0) return;
     this.queue.write(bytes, kind);
-    if (this.state === 'open') this.sender.wrote(bytes.length);
-    else this.sender.written += bytes.length;
     if (this.unsent > FULL_BYTES) this.choked = true;
+    if (this.pending) return;
+    this.pending = true;
+    this.clock.soon(() => this.pushPending());
+  }
+
+  /** What was written in this event goes to TCP in one piece, as one system call. */
+  private pushPending(): void {
+    if (!this.pending) return;
+    this.pending = false;
+    if (this.closed) return;
+    this.sender.written = this.queue.written;
+    if (this.state === 'open') this.sender.push();
   }
 
   get unsent(): number {
@@ -159,6 +174,7 @@ export class TcpEnd implements Stream {
   }
 
   private finish(): void {
+    this.pushPending();
     this.state = 'closing';
     this.sender.finish();
   }
@@ -201,7 +217,8 @@ export class TcpEnd implements Stream {
       rst: false,
       ack: this.state === 'syn-sent' ? -1 : this.received,
       window: this.windowLeft,
-      blocks: this.spec.sack && this.early.length > 0 ? this.early.slice(0, this.spec.timestamps ? 6 : 8) : NOTHING,
+      blocks:
+        this.spec.sack && this.early.length > 0 ? this.early.slice(0, this.spec.timestamps ? 6 : 8) : NOTHING,
       stamp: this.clock.now,
       echo: this.recentStamp,
       ...s,
@@ -343,7 +360,9 @@ export class TcpEnd implements Stream {
     }
     const full = segment.end - segment.start >= this.mss;
     if (full) this.unacknowledged++;
-    this.scheduleAcknowledgement(filled || segment.fin || this.unacknowledged >= 2 || this.spec.delayedAckMs === 0);
+    this.scheduleAcknowledgement(
+      filled || segment.fin || this.unacknowledged >= 2 || this.spec.delayedAckMs === 0,
+    );
     this.give();
   }
 
@@ -383,7 +402,8 @@ export class TcpEnd implements Stream {
   }
 
   private tellEnd(): void {
-    if (this.ended || this.closed || this.finAt < 0 || this.received <= this.finAt || this.unread.length > 0) return;
+    if (this.ended || this.closed || this.finAt < 0 || this.received <= this.finAt || this.unread.length > 0)
+      return;
     this.ended = true;
     this.sink.ended();
   }

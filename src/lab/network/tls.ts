@@ -5,8 +5,8 @@
 //   1.2   hello ▶   ◀ hello, certificate, done       key, finished ▶   ◀ ticket, finished   data ▶
 //   1.2 resumed   hello ▶   ◀ hello, finished   finished, data ▶
 
-import { NO_SINK, type Stream, type StreamSink } from './tcp.ts';
 import type { Kind } from './tally.ts';
+import { NO_SINK, type Stream, type StreamSink } from './tcp.ts';
 
 export type TlsVersion = '1.3' | '1.2';
 
@@ -70,8 +70,7 @@ function flights13(spec: TlsSpec, resumed: boolean): Flights {
   const hello = RECORD + MESSAGE + HELLO_13 + spec.serverName.length + offered;
   const chain = spec.certificates.reduce((sum, one) => sum + 3 + one + 2, 0);
   const proof = resumed ? 0 : sealed(1 + 3 + chain) + sealed(2 + 2 + spec.signatureBytes);
-  const server =
-    SERVER_HELLO_13 + (resumed ? 6 : 0) + CHANGE_CIPHER_SPEC + sealed(2) + proof + sealed(HASH);
+  const server = SERVER_HELLO_13 + (resumed ? 6 : 0) + CHANGE_CIPHER_SPEC + sealed(2) + proof + sealed(HASH);
   const tickets = resumed ? 0 : TICKETS_13 * sealed(4 + 4 + 1 + 8 + 2 + TICKET_13 + 2);
   return { turns: [hello, server, CHANGE_CIPHER_SPEC + sealed(HASH)], tickets };
 }

@@ -1,7 +1,7 @@
 // WebSocket over a stream: the upgrade's octets and the frames' as they are, each write one message.
 
-import { NO_SINK, type Stream, type StreamSink } from './tcp.ts';
 import type { Kind } from './tally.ts';
+import { NO_SINK, type Stream, type StreamSink } from './tcp.ts';
 
 export interface UpgradeSpec {
   readonly path: string;
