@@ -1,8 +1,8 @@
 // A message with everything that CoAP's options cannot say, as one JSON or CBOR body (`?envelope=json|cbor`).
 
+import { CborError, decodeCbor, encodeCbor } from '../../bytes/cbor.ts';
 import type { Id, Message, Meta, UserProperty, Uuid } from '../../contract/message.ts';
 import { NEVER } from '../../contract/message.ts';
-import { CborError, decodeCbor, encodeCbor } from './cbor.ts';
 import { decodeText } from './options.ts';
 
 export type Envelope = 'json' | 'cbor';

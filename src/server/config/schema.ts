@@ -319,7 +319,7 @@ export const schema = z.strictObject({
     topics: preset('Serve messages over HTTP: `/topics`, `/subscribe`, `/request`, `/publish`.', flag, true),
     api: preset('Serve the admin API under `/api/v1`; the dashboard needs it.', flag, true),
     adminPassword: optional(
-      'The password of `admin` in dashboard and API. Unless said: none is asked on loopback with `auth.engine` open, else a random one is printed at start.',
+      'The password of `admin` in dashboard and API, or its argon2 hash. Unless said: none is asked on loopback with an open hub, else a random one is printed to the terminal once.',
       text,
       { secret: true },
     ),

@@ -1,4 +1,4 @@
-// The part of CBOR (RFC 8949) that topic configurations and envelopes need: integers, text, octets, arrays, maps, booleans and null.
+// The part of CBOR (RFC 8949) that frames, topic configurations and envelopes need: numbers, text, octets, arrays, maps, booleans and null.
 
 /** What the octets may hold. Maps have integers and text as keys. */
 export type Cbor = number | string | boolean | null | Uint8Array | Cbor[] | Map<number | string, Cbor>;
@@ -6,14 +6,21 @@ export type Cbor = number | string | boolean | null | Uint8Array | Cbor[] | Map<
 /** The octets are no CBOR that is understood here. */
 export class CborError extends Error {}
 
-const MAX_DEPTH = 8;
-const MAX_ITEMS = 1_024;
+/** What a reader puts up with. */
+export interface CborLimits {
+  /** Arrays, maps and tags inside each other. */
+  readonly depth: number;
+  /** All items together, keys included. */
+  readonly items: number;
+}
+
+const LIMITS: CborLimits = { depth: 8, items: 1_024 };
 const strictUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 const utf8 = new TextEncoder();
 
 /** The one item in `bytes`. Throws CborError; nothing is taken before its length is checked. */
-export function decodeCbor(bytes: Uint8Array): Cbor {
-  const decoder = new Decoder(bytes);
+export function decodeCbor(bytes: Uint8Array, limits: CborLimits = LIMITS): Cbor {
+  const decoder = new Decoder(bytes, limits);
   const item = decoder.item(0);
   if (!decoder.ended) throw new CborError('octets behind the item');
   return item;
@@ -21,11 +28,13 @@ export function decodeCbor(bytes: Uint8Array): Cbor {
 
 class Decoder {
   private readonly bytes: Uint8Array;
+  private readonly limits: CborLimits;
   private at = 0;
   private items = 0;
 
-  constructor(bytes: Uint8Array) {
+  constructor(bytes: Uint8Array, limits: CborLimits) {
     this.bytes = bytes;
+    this.limits = limits;
   }
 
   get ended(): boolean {
@@ -33,8 +42,9 @@ class Decoder {
   }
 
   item(depth: number): Cbor {
-    if (depth > MAX_DEPTH) throw new CborError(`deeper than ${MAX_DEPTH}`);
-    if (++this.items > MAX_ITEMS) throw new CborError(`more than ${MAX_ITEMS} items`);
+    const { depth: deepest, items } = this.limits;
+    if (depth > deepest) throw new CborError(`deeper than ${deepest}`);
+    if (++this.items > items) throw new CborError(`more than ${items} items`);
     // type(3) length(5) | length… | content…
     const head = this.octet();
     const major = head >> 5;
@@ -127,52 +137,76 @@ class Decoder {
 
 /** Octets of a value; objects become maps with text keys, in their order. */
 export function encodeCbor(value: unknown): Uint8Array {
-  const out: number[] = [];
-  write(out, value);
-  return Uint8Array.from(out);
+  const out = new Encoder();
+  out.value(value);
+  return out.finish();
 }
 
-function write(out: number[], value: unknown): void {
-  if (typeof value === 'number') writeNumber(out, value);
-  else if (typeof value === 'string') {
-    const octets = utf8.encode(value);
-    writeHead(out, 3, octets.length);
-    for (const octet of octets) out.push(octet);
-  } else if (typeof value === 'boolean') out.push(value ? 0xf5 : 0xf4);
-  else if (value instanceof Uint8Array) {
-    writeHead(out, 2, value.length);
-    for (const octet of value) out.push(octet);
-  } else if (Array.isArray(value)) {
-    writeHead(out, 4, value.length);
-    for (const item of value) write(out, item);
-  } else if (typeof value === 'object' && value !== null) {
-    const entries = value instanceof Map ? [...value] : Object.entries(value);
-    writeHead(out, 5, entries.length);
-    for (const [key, item] of entries) {
-      write(out, key);
-      write(out, item);
+class Encoder {
+  private bytes = new Uint8Array(256);
+  private at = 0;
+
+  value(value: unknown): void {
+    if (typeof value === 'number') this.number(value);
+    else if (typeof value === 'string') {
+      const octets = utf8.encode(value);
+      this.head(3, octets.length);
+      this.octets(octets);
+    } else if (typeof value === 'boolean') this.head(7, value ? 21 : 20);
+    else if (value instanceof Uint8Array) {
+      this.head(2, value.length);
+      this.octets(value);
+    } else if (Array.isArray(value)) {
+      this.head(4, value.length);
+      for (const item of value) this.value(item);
+    } else if (typeof value === 'object' && value !== null) {
+      const entries = value instanceof Map ? [...value] : Object.entries(value);
+      this.head(5, entries.length);
+      for (const [key, item] of entries) {
+        this.value(key);
+        this.value(item);
+      }
+    } else this.head(7, 22);
+  }
+
+  private number(n: number): void {
+    if (Number.isSafeInteger(n)) {
+      if (n >= 0) this.head(0, n);
+      else this.head(1, -1 - n);
+      return;
     }
-  } else out.push(0xf6);
-}
-
-function writeNumber(out: number[], n: number): void {
-  if (Number.isSafeInteger(n)) {
-    if (n >= 0) writeHead(out, 0, n);
-    else writeHead(out, 1, -1 - n);
-    return;
+    this.reserve(9);
+    this.bytes[this.at] = 0xfb;
+    new DataView(this.bytes.buffer).setFloat64(this.at + 1, n);
+    this.at += 9;
   }
-  out.push(0xfb);
-  const view = new DataView(new ArrayBuffer(8));
-  view.setFloat64(0, n);
-  for (let i = 0; i < 8; i++) out.push(view.getUint8(i));
-}
 
-function writeHead(out: number[], major: number, n: number): void {
-  const octets = n < 24 ? 0 : n < 0x100 ? 1 : n < 0x1_0000 ? 2 : n < 0x1_0000_0000 ? 4 : 8;
-  if (octets === 0) {
-    out.push((major << 5) | n);
-    return;
+  /** type(3) length(5) | length… */
+  private head(major: number, n: number): void {
+    this.reserve(9);
+    if (n < 24) {
+      this.bytes[this.at++] = (major << 5) | n;
+      return;
+    }
+    const size = n < 0x100 ? 0 : n < 0x1_0000 ? 1 : n < 0x1_0000_0000 ? 2 : 3;
+    this.bytes[this.at++] = (major << 5) | (24 + size);
+    for (let i = (1 << size) - 1; i >= 0; i--) this.bytes[this.at++] = Math.floor(n / 256 ** i) % 256;
   }
-  out.push((major << 5) | (23 + Math.log2(octets) + 1));
-  for (let i = octets - 1; i >= 0; i--) out.push(Math.floor(n / 256 ** i) % 256);
+
+  private octets(octets: Uint8Array): void {
+    this.reserve(octets.length);
+    this.bytes.set(octets, this.at);
+    this.at += octets.length;
+  }
+
+  private reserve(length: number): void {
+    if (this.at + length <= this.bytes.length) return;
+    const larger = new Uint8Array(Math.max(this.bytes.length * 2, this.at + length));
+    larger.set(this.bytes.subarray(0, this.at));
+    this.bytes = larger;
+  }
+
+  finish(): Uint8Array {
+    return this.bytes.slice(0, this.at);
+  }
 }
