@@ -113,7 +113,7 @@ export const PROTOCOLS: Readonly<Record<string, Ability>> = {
     open: (broker) => Promise.resolve(new CoapSpeaker(broker, true)),
   },
   'waymeet.v1': {
-    maxQos: 1,
+    maxQos: 2,
     tellsTopic: true,
     tellsRetained: true,
     says: ALL,
@@ -410,12 +410,13 @@ class JsonSpeaker implements Speaker {
         }),
         ...(user !== undefined && { user: user.map(([name, value]) => ({ name, value })) }),
       },
-      'published',
+      m.qos === 2 ? 'received' : 'published',
     );
+    if (m.qos === 2) await this.ask({ type: 'release', id: 1 }, 'published');
   }
 
   async subscribe(filter: string, qos: Qos): Promise<void> {
-    await this.ask({ type: 'subscribe', id: 1, filter, qos: Math.min(qos, 1) }, 'subscribed');
+    await this.ask({ type: 'subscribe', id: 1, filter, qos }, 'subscribed');
   }
 
   async heard(): Promise<Heard[]> {
@@ -423,6 +424,7 @@ class JsonSpeaker implements Speaker {
     const heard: Heard[] = [];
     for (const frame of this.frames()) {
       if (frame.type !== 'message') continue;
+      if (frame.qos === 2) this.say({ type: 'received', id: frame.ack });
       if (frame.ack !== undefined) this.say({ type: 'ack', id: frame.ack });
       heard.push(this.heardFrom(frame));
     }
