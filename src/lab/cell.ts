@@ -107,6 +107,7 @@ class Scene {
     const devicesPublish = w.direction !== 'down';
     const devicesSubscribe = w.direction !== 'up';
     const publishers = devicesPublish ? w.devices : 1;
+    const { speech, listener = speech } = this.o.sides;
     const settings = {
       qos: variant.qos,
       settings: variant.settings,
@@ -121,7 +122,7 @@ class Scene {
         new LabClient(
           this.site,
           link,
-          { ...settings, name: `sub${i}`, filters, sleepEvery: 0 },
+          { ...settings, speech: listener, name: `sub${i}`, filters, sleepEvery: 0 },
           unsent,
           this.random(2_000 + i),
           {
@@ -140,7 +141,7 @@ class Scene {
         new LabClient(
           this.site,
           link,
-          { ...settings, name: `dev${i}`, filters: [], sleepEvery: w.reconnectEvery },
+          { ...settings, speech, name: `dev${i}`, filters: [], sleepEvery: w.reconnectEvery },
           (index) => this.message(index),
           this.random(3_000 + i),
           {
@@ -179,8 +180,9 @@ class Scene {
 
   private filters(): string[] {
     const { workload: w, sides } = this.o;
+    const { ability } = sides.listener ?? sides.speech;
     if (!w.topic.includes('{device}') || w.devices === 1) return [this.topic(0)];
-    if (sides.speech.ability.wildcards && w.topic.split('/').includes('{device}'))
+    if (ability.wildcards && w.topic.split('/').includes('{device}'))
       return [w.topic.replaceAll('{device}', '+')];
     return Array.from({ length: w.devices }, (_, i) => this.topic(i));
   }
@@ -480,20 +482,34 @@ async function firstDelivery(o: CellOptions): Promise<number> {
   const common = { qos, settings, keepAliveMs: 0, sleepEvery: 0 };
   const near = new Link(clock, BACKEND, random);
   const far = new Link(clock, { ...BACKEND, ...o.network }, random);
-  const listener = new LabClient(site, near, { ...common, name: 'sub', filters: [name] }, unsent, random, {
-    ...nothing,
-    ready: () => {
-      listening = true;
+  const listener = new LabClient(
+    site,
+    near,
+    { ...common, speech: o.sides.listener ?? o.sides.speech, name: 'sub', filters: [name] },
+    unsent,
+    random,
+    {
+      ...nothing,
+      ready: () => {
+        listening = true;
+      },
+      delivered: () => {
+        arrived = clock.now;
+      },
     },
-    delivered: () => {
-      arrived = clock.now;
+  );
+  const device = new LabClient(
+    site,
+    far,
+    { ...common, speech: o.sides.speech, name: 'dev', filters: [] },
+    make,
+    random,
+    {
+      ...nothing,
+      ready() {},
+      delivered() {},
     },
-  });
-  const device = new LabClient(site, far, { ...common, name: 'dev', filters: [] }, make, random, {
-    ...nothing,
-    ready() {},
-    delivered() {},
-  });
+  );
   clock.at(START, () => listener.start());
   await clock.run(() => listening, START + SETUP_MS);
   clock.at(clock.now, () => {
@@ -518,7 +534,15 @@ async function watchIdle(o: CellOptions): Promise<Cell['idle']> {
   const client = new LabClient(
     site,
     link,
-    { name: 'idle', filters, qos, settings, keepAliveMs: keepAliveSeconds * 1_000, sleepEvery: 0 },
+    {
+      speech: o.sides.speech,
+      name: 'idle',
+      filters: o.sides.speech.ability.subscribeQos.length === 0 ? [] : filters,
+      qos,
+      settings,
+      keepAliveMs: keepAliveSeconds * 1_000,
+      sleepEvery: 0,
+    },
     unsent,
     seeded(cellSeed(o, 6)),
     {

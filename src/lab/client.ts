@@ -4,13 +4,14 @@
 //                      └────────────── failed ─────────▶ away             └─ sleep ─▶ away (until there is something to say)
 
 import { Message, NEVER, type Qos } from '../contract/message.ts';
-import type { Delivery, Refusal, Speaker, SpeakerOptions } from '../contract/speaker.ts';
+import type { Delivery, Refusal, Speaker, SpeakerOptions, Speech } from '../contract/speaker.ts';
 import type { Peer, Wire } from '../contract/wire.ts';
 import type { LabClock } from './network/clock.ts';
 import type { Link } from './network/link.ts';
 import { DeviceMemory, type Dialled, type Site } from './site.ts';
 
 export interface ClientSettings {
+  readonly speech: Speech;
   readonly name: string;
   readonly filters: readonly string[];
   readonly qos: Qos;
@@ -130,8 +131,7 @@ export class LabClient {
   }
 
   private open(wire: Wire): Peer {
-    const { speech } = this.site.sides;
-    const speaker = speech.open(wire, this.options(), {
+    const speaker = this.settings.speech.open(wire, this.options(), {
       opened: (how) => this.opened(how.resumed),
       delivered: (d) => {
         this.events.delivered(d);

@@ -1,5 +1,6 @@
 // What a cell measured: one variant on one network under one workload. These are the lines of a run's file.
 
+import type { LinkSpec } from './network/link.ts';
 import type { RadioUse } from './network/radio.ts';
 
 /** Octets by layer, from the outside in; `payload` is what the application gave, once for each time that it had to cross. */
@@ -34,6 +35,8 @@ export interface Cell {
   readonly variant: string;
   readonly network: string;
   readonly seed: number;
+  /** Where in a sweep it stands: the share of loss, or messages an hour of each device. Absent: it is the workload itself. */
+  readonly point?: { readonly kind: 'loss' | 'rate'; readonly value: number };
   /** Why it came to no end; then the rest is what there was. */
   readonly failure?: string;
   readonly messages: {
@@ -77,6 +80,15 @@ export interface Cell {
   };
 }
 
+export interface VariantHead {
+  readonly id: string;
+  readonly title: string;
+  readonly family: string;
+  readonly guarantee: string;
+  readonly security: string;
+  readonly transport: string;
+}
+
 /** The first line of a run's file. */
 export interface RunHead {
   readonly kind: 'run';
@@ -85,8 +97,12 @@ export interface RunHead {
   readonly format: 1;
   readonly seed: number;
   readonly workload: unknown;
-  readonly variants: readonly string[];
-  readonly networks: readonly unknown[];
+  readonly variants: readonly VariantHead[];
+  readonly networks: readonly (LinkSpec & {
+    readonly name: string;
+    readonly title: string;
+    readonly radio: string;
+  })[];
   readonly cells: number;
 }
 
@@ -95,6 +111,7 @@ export interface RunEnd {
   readonly kind: 'end';
   readonly run: string;
   readonly cells: number;
+  readonly interrupted: boolean;
   readonly wallMs: number;
 }
 

@@ -10,6 +10,8 @@ export type Family = 'mqtt' | 'mqttsn' | 'coap' | 'websocket' | 'http' | 'amqp' 
 /** Both sides of a protocol, loaded when a run needs them. */
 export interface Sides {
   readonly speech: Speech;
+  /** How subscribers speak, where it is not the same. */
+  readonly listener?: Speech;
   readonly protocol: Protocol;
 }
 
@@ -26,7 +28,8 @@ export interface Variant {
   readonly settings: Readonly<Record<string, string>>;
   /** What the protocol calls its guarantee. */
   readonly guarantee: string;
-  load(): Promise<Sides>;
+  /** `topics`: what will be published to, for protocols that may know topics beforehand. */
+  load(topics: readonly string[]): Promise<Sides>;
 }
 
 const mqttSides = async (): Promise<Sides> => {
@@ -128,7 +131,85 @@ function coapVariants(): Variant[] {
   return variants;
 }
 
-export const VARIANTS: readonly Variant[] = [...mqttVariants(), ...coapVariants()];
+function mqttsnVariants(): Variant[] {
+  const variants: Variant[] = [];
+  const rooms = () =>
+    Promise.all([import('../protocol/mqttsn/client.ts'), import('../protocol/mqttsn/protocol.ts')]);
+  const base = { family: 'mqttsn' as const, transport: 'udp' as const, settings: {} };
+  variants.push({
+    ...base,
+    id: 'mqttsn-qos-1',
+    title: 'MQTT-SN QoS −1',
+    qos: 0,
+    security: 'none',
+    guarantee: 'QoS −1: no connection',
+    load: async (topics) => {
+      const [client, server] = await rooms();
+      const predefined = new Map(topics.map((topic, i) => [i + 1, topic]));
+      return {
+        speech: client.mqttsnTeller({ predefined }),
+        listener: client.mqttsnSpeech(),
+        protocol: server.mqttsn({ predefined }),
+      };
+    },
+  });
+  for (const qos of [0, 1, 2] as const) {
+    const one = {
+      ...base,
+      qos,
+      guarantee: `QoS ${qos}`,
+      load: async () => {
+        const [client, server] = await rooms();
+        return { speech: client.mqttsnSpeech(), protocol: server.mqttsn() };
+      },
+    };
+    variants.push(
+      { ...one, id: `mqttsn-qos${qos}`, title: `MQTT-SN QoS ${qos}`, security: 'none' },
+      { ...one, id: `mqttsn-qos${qos}-dtls`, title: `MQTT-SN QoS ${qos}, DTLS`, security: 'dtls' },
+    );
+  }
+  return variants;
+}
+
+function webSocketVariants(): Variant[] {
+  const variants: Variant[] = [];
+  for (const [form, name] of [
+    ['json', 'JSON'],
+    ['cbor', 'CBOR'],
+  ] as const) {
+    for (const qos of [0, 1] as const) {
+      const base = {
+        family: 'websocket' as const,
+        qos,
+        transport: 'tcp' as const,
+        webSocketPath: '/ws',
+        settings: {},
+        guarantee: `QoS ${qos}`,
+        load: async () => {
+          const [client, server] = await Promise.all([
+            import('../protocol/websocket/client.ts'),
+            import('../protocol/websocket/protocol.ts'),
+          ]);
+          const speech = form === 'json' ? client.WAYMEET_JSON : client.WAYMEET_CBOR;
+          return { speech, protocol: server.waymeetJson() };
+        },
+      };
+      const id = `ws-${form}-qos${qos}`;
+      variants.push(
+        { ...base, id, title: `WebSocket ${name} QoS ${qos}`, security: 'none' },
+        { ...base, id: `${id}-tls`, title: `WebSocket ${name} QoS ${qos}, TLS`, security: 'tls' },
+      );
+    }
+  }
+  return variants;
+}
+
+export const VARIANTS: readonly Variant[] = [
+  ...mqttVariants(),
+  ...mqttsnVariants(),
+  ...coapVariants(),
+  ...webSocketVariants(),
+];
 
 /** What a run takes when nobody says. */
 export const DEFAULT_VARIANTS = [
@@ -137,9 +218,13 @@ export const DEFAULT_VARIANTS = [
   'mqtt5-qos1',
   'mqtt5-qos2',
   'mqtt5-qos1-tls',
+  'mqttsn-qos0',
+  'mqttsn-qos1',
   'coap-non',
   'coap-con',
   'coap-con-dtls',
+  'ws-json-qos0',
+  'ws-cbor-qos0',
 ] as const;
 
 export function variantOf(id: string): Variant | undefined {

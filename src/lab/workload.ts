@@ -112,6 +112,11 @@ const schema = z.strictObject({
     .array(z.union([z.string(), network.extend({ name: z.string().max(60) })]))
     .min(1)
     .default([...DEFAULT_NETWORKS]),
+  /** Besides, each variant and network at several shares of loss, or at several rates. */
+  sweeps: z
+    .array(z.enum(['loss', 'rate']))
+    .max(2)
+    .default([]),
   radios: z.record(z.string(), radio).default({}),
   seed: z.number().int().min(0).max(4_294_967_295).default(1),
 });
