@@ -29,7 +29,7 @@ export function Anatomy({ parts, raw }: Props) {
     <div class="anatomy stack tight">
       <div class="octets" aria-hidden="true">
         {parts.map((part, i) => (
-          <span key={i} class={`part ${part.kind}${pointed.value === i ? ' on' : ''}`} {...point(i)}>
+          <span key={i} class={`part kind-${part.kind}${pointed.value === i ? ' on' : ''}`} {...point(i)}>
             {hexCells(part.octets)}
           </span>
         ))}
@@ -44,7 +44,7 @@ export function Anatomy({ parts, raw }: Props) {
         </thead>
         <tbody>
           {parts.map((part, i) => (
-            <tr key={i} class={`${part.kind}${pointed.value === i ? ' on' : ''}`} {...point(i)}>
+            <tr key={i} class={`kind-${part.kind}${pointed.value === i ? ' on' : ''}`} {...point(i)}>
               <th scope="row">{part.name}</th>
               <td>{part.value}</td>
               <td class="number">{part.octets.length}</td>

@@ -32,9 +32,8 @@ export function Packets() {
             chosen.value = undefined;
           }}
         />
-        <p class="quiet small tabular counts">
-          {connection.packets.value.length} packets, the last{' '}
-          {connection.packets.value.length === 500 ? 'of many' : 'and all'}
+        <p class="quiet small tabular">
+          The last {connection.packets.value.length} packets of this connection, both ways
         </p>
       </div>
       <div class="list-and-inspector">
