@@ -16,6 +16,7 @@ import {
 } from '../../src/protocol/mqtt/packet.ts';
 import { MqttClient } from '../mqtt-client.ts';
 import { type Broker, type RawClient, toHex } from '../network.ts';
+import { Amqp1Speaker } from './amqp1-speaker.ts';
 import { Amqp091Speaker } from './amqp091-speaker.ts';
 import { MqttSnSpeaker } from './mqttsn-speaker.ts';
 import { StompSpeaker } from './stomp-speaker.ts';
@@ -146,6 +147,14 @@ export const PROTOCOLS: Readonly<Record<string, Ability>> = {
     says: ALL.filter((word) => word !== 'text'),
     hears: ALL.filter((word) => word !== 'text'),
     open: (broker) => Amqp091Speaker.open(broker),
+  },
+  'amqp 1.0': {
+    maxQos: 2,
+    tellsTopic: true,
+    tellsRetained: true,
+    says: ALL,
+    hears: ALL,
+    open: (broker, name) => Amqp1Speaker.open(broker, name),
   },
 };
 

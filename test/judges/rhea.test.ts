@@ -8,8 +8,7 @@ import rhea, {
   type Receiver,
   type Sender,
 } from 'rhea';
-import { afterEach, describe, expect, test } from 'vitest';
-import WebSocket from 'ws';
+import { afterEach, expect, test } from 'vitest';
 import { unique, useBroker } from './broker.ts';
 import { Inbox, PATIENCE_MS, within } from './inbox.ts';
 

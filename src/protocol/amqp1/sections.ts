@@ -35,6 +35,7 @@ export class Sections {
   /** DATA, SEQUENCE or VALUE; 0: there is no body. */
   bodyKind = 0;
   readonly body: Part[] = [];
+  private deliveryAnnotationsAt = NONE;
   private annotationsAt = NONE;
   private applicationAt = NONE;
   private footerAt = NONE;
@@ -73,6 +74,9 @@ export class Sections {
         r.at = start;
         this.properties = readSection(r, PROPERTIES);
         return;
+      case DELIVERY_ANNOTATIONS:
+        this.deliveryAnnotationsAt = at;
+        break;
       case MESSAGE_ANNOTATIONS:
         this.annotationsAt = at;
         break;
@@ -89,6 +93,10 @@ export class Sections {
       this.bodyKind = code;
       this.body.push({ at, end: r.at });
     }
+  }
+
+  get deliveryAnnotations(): AmqpMap {
+    return this.mapAt(this.deliveryAnnotationsAt);
   }
 
   get annotations(): AmqpMap {
