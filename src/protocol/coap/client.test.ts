@@ -37,6 +37,8 @@ class Client {
     const said: SpeakerOptions = {
       host: 'broker',
       port: 0,
+      path: '/',
+      settings: {},
       clientId: '',
       username: undefined,
       password: undefined,
