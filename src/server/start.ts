@@ -56,7 +56,7 @@ const DRAIN_MS = 5_000;
 export async function startServer(config: Config, options: ServerOptions): Promise<Server> {
   const { log } = options;
   const listeners = plan(config);
-  const engines = await openEngines(listeners);
+  const engines = await openEngines(listeners, log);
   const opened = await openStore(config.store);
   const passwords = await adminPasswords(config, listeners, options.announce ?? announce).catch(
     async (error) => {
@@ -113,6 +113,7 @@ export async function startServer(config: Config, options: ServerOptions): Promi
   } catch (error) {
     await Promise.all(open.map((l) => l.listener.close()));
     await hub.stop();
+    engines.close();
     watch.stop();
     await store?.close();
     throw error;
@@ -130,6 +131,7 @@ export async function startServer(config: Config, options: ServerOptions): Promi
     await Promise.all(open.map((l) => l.listener.close()));
     await hub.stop();
     await Promise.all(open.map((l) => l.listener.ended(DRAIN_MS)));
+    engines.close();
     watch.stop();
     await store?.close();
   };

@@ -244,6 +244,16 @@ describe.each([WAYMEET_JSON, WAYMEET_CBOR])('$name', (speech) => {
     expect(deaf.ended).toMatchObject([{ outcome: 'idle' }]);
   });
 
+  test('who publishes without answers asks whether the hub is there', async () => {
+    const broker = await startBroker();
+    const c = speak(broker, speech, { keepAliveMs: 10_000 });
+    for (let i = 0; i < 20; i++) {
+      c.speaker.publish(message('a', `${i}`, 0), () => {});
+      await broker.clock.advance(4_000);
+    }
+    expect(c.ended).toEqual([]);
+  });
+
   test('a hub that talks nonsense', async () => {
     const broker = await startBroker();
     const c = speak(broker, speech);

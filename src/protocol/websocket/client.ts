@@ -108,6 +108,8 @@ class WaymeetSpeaker implements Speaker {
   private why: Refusal | undefined;
   private closing = false;
   private saidAt: number;
+  /** When it last sent a ping. */
+  private askedAt = 0;
   private heardAt: number;
 
   constructor(wire: Wire, form: Form, options: SpeakerOptions, events: SpeakerEvents) {
@@ -352,7 +354,10 @@ class WaymeetSpeaker implements Speaker {
 
   drained(): void {}
 
-  /** Speaks when it was silent for as long as it promised; the hub is lost when it says nothing for twice that. */
+  /**
+   * Speaks when it was silent for as long as it promised, and asks when the hub was: at level 0 a publisher hears nothing else. The hub is
+   * lost when it says nothing for twice that.
+   */
   wake(now: number): void {
     const { keepAliveMs } = this.options;
     if (this.state === 'over' || keepAliveMs === 0) return;
@@ -361,14 +366,26 @@ class WaymeetSpeaker implements Speaker {
       this.wire.destroy();
       return;
     }
-    if (now - this.saidAt >= keepAliveMs && this.state === 'open') this.say({ type: 'ping' });
+    if (now - this.quietSince >= keepAliveMs && this.state === 'open') {
+      this.askedAt = now;
+      this.say({ type: 'ping' });
+    }
     this.schedule();
+  }
+
+  private get quietSince(): number {
+    return Math.min(this.saidAt, Math.max(this.heardAt, this.askedAt));
   }
 
   private schedule(): void {
     const { keepAliveMs } = this.options;
     if (keepAliveMs > 0)
-      this.wire.wake(Math.max(this.saidAt, this.options.now() - keepAliveMs + 1) + keepAliveMs);
+      this.wire.wake(
+        Math.min(
+          Math.max(this.quietSince, this.options.now() - keepAliveMs + 1) + keepAliveMs,
+          Math.max(this.heardAt + 2 * keepAliveMs, this.options.now() + 1),
+        ),
+      );
   }
 
   broken(why: Error): void {

@@ -1,0 +1,11 @@
+// The package's entry `waymeet/client`, in Node.
+
+export { Client, type CloseOptions, type PublishOptions } from './client.ts';
+export { connect } from './connect.ts';
+export type { HealthEvent } from './connector.ts';
+export { type ErrorCode, WaymeetError } from './error.ts';
+export { IncomingMessage, type MessageOptions, type Payload } from './message.ts';
+export type { ConnectOptions, OutboxOptions, TlsOptions, WillOptions } from './options.ts';
+export type { RequestOptions } from './patterns/request.ts';
+export type { Responder } from './patterns/respond.ts';
+export { type SubscribeOptions, Subscription } from './subscription.ts';
