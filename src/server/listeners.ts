@@ -197,6 +197,7 @@ export function limitsOf({ limits }: PlannedListener): ListenerLimits {
     maxConnections: limits.connections,
     maxConnectionsPerAddress: limits.connectionsPerAddress,
     acceptsPerSecond: Number.isFinite(limits.acceptPerSecond) ? limits.acceptPerSecond : 0,
+    connectsPerAddress: limits.connectsPerAddress,
   };
 }
 

@@ -299,6 +299,13 @@ export class WaymeetJsonPeer implements Peer, Guest, Consumer {
     this.wire.wake(this.deadline());
   }
 
+  slow(ms: number): boolean {
+    if (this.wire.hold === undefined) return false;
+    this.heardAt = this.hub.now() + ms; // its silence is our doing until then
+    this.wire.hold(ms);
+    return true;
+  }
+
   evict(why: Outcome): void {
     if (this.state === 'lost') return;
     this.write(errorOf(why, undefined));
