@@ -1,9 +1,10 @@
 // One connection: a dialled wire and its speaker, from the login to the end.
 
-import { type Message, NEVER } from '../contract/message.ts';
+import { type Message, NEVER, type Qos } from '../contract/message.ts';
 import type { Outcome } from '../contract/outcome.ts';
 import type {
   Ability,
+  Answer,
   Delivery,
   Opened,
   Refusal,
@@ -12,6 +13,8 @@ import type {
   Speaker,
   SpeakerOptions,
   Speech,
+  SubscribeHow,
+  Tag,
 } from '../contract/speaker.ts';
 import type { Peer } from '../contract/wire.ts';
 import type { DialledWire } from './carrier.ts';
@@ -53,7 +56,7 @@ export class LoginRefused extends Error {
 export class Link {
   readonly speech: Speech;
   readonly url: URL;
-  speaker!: Speaker;
+  private speaker!: Speaker;
   opened!: Opened;
   open = false;
   private readonly wire: DialledWire;
@@ -142,6 +145,38 @@ export class Link {
       broken: (why, now) => speaker.broken(why, now),
       lost: (now) => speaker.lost(now),
     };
+  }
+
+  get room(): number {
+    return this.speaker.room;
+  }
+
+  /** `answer` gets a refusal once it is known whether the connection ended with it: then `open` is false. */
+  publish(m: Message, answer: Answer, tag?: Tag): void {
+    this.speaker.publish(
+      m,
+      (why, unmatched) => {
+        if (why === undefined) answer(why, unmatched);
+        else queueMicrotask(() => answer(why));
+      },
+      tag,
+    );
+  }
+
+  /** As `publish`. */
+  subscribe(filter: string, qos: Qos, how: SubscribeHow, answer: (granted: Qos | Refusal) => void): void {
+    const told = (granted: Qos | Refusal) => queueMicrotask(() => answer(granted));
+    this.speaker.subscribe(
+      filter,
+      qos,
+      (granted) => (typeof granted === 'number' ? answer(granted) : told(granted)),
+      how,
+    );
+  }
+
+  /** As `publish`. */
+  unsubscribe(filter: string, answer: Answer): void {
+    this.speaker.unsubscribe(filter, (why) => queueMicrotask(() => answer(why)));
   }
 
   settle(id: number, outcome: Outcome): void {
