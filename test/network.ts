@@ -6,6 +6,7 @@ import { NEVER } from '../src/contract/message.ts';
 import type { Store } from '../src/contract/store.ts';
 import type { Peer, Protocol, WireIdentity, WireLimits } from '../src/contract/wire.ts';
 import { createHub } from '../src/hub/hub.ts';
+import { amqp1 } from '../src/protocol/amqp1/protocol.ts';
 import { amqp091 } from '../src/protocol/amqp091/protocol.ts';
 import { coap, coapMessages, coapStream } from '../src/protocol/coap/protocol.ts';
 import type { MqttOptions } from '../src/protocol/mqtt/options.ts';
@@ -111,6 +112,7 @@ export class Broker {
       stomp(),
       mqttsn(),
       amqp091(),
+      amqp1(),
     ];
   }
 

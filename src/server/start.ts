@@ -10,6 +10,7 @@ import type { Outcome } from '../contract/outcome.ts';
 import { now } from '../transport/clock.ts';
 import type { Loop } from '../transport/loop.ts';
 import { Timer } from '../transport/timers.ts';
+import { adminPasswords } from './admin-password.ts';
 import { makeApi } from './api.ts';
 import { type Engines, openEngines } from './auth.ts';
 import { changesOf } from './config/changes.ts';
@@ -32,6 +33,8 @@ export interface ServerOptions {
   readonly settings?: readonly Setting[];
   /** The store failed, and with it every promise. Default: ends the process with exit code 1. */
   readonly failed?: (why: Error) => void;
+  /** Shows a line to the person who started the hub, such as a new password. Default: standard output. */
+  readonly announce?: (line: string) => void;
 }
 
 export interface Server {
@@ -53,8 +56,14 @@ const DRAIN_MS = 5_000;
 export async function startServer(config: Config, options: ServerOptions): Promise<Server> {
   const { log } = options;
   const listeners = plan(config);
-  const engines = await openEngines(listeners);
+  const engines = await openEngines(listeners, log);
   const opened = await openStore(config.store);
+  const passwords = await adminPasswords(config, listeners, options.announce ?? announce).catch(
+    async (error) => {
+      await opened?.close();
+      throw error;
+    },
+  );
   const store = opened === undefined ? undefined : new TimedStore(opened);
   const state = { phase: 'starting' as Phase };
   const failed = (why: Error) => {
@@ -73,10 +82,9 @@ export async function startServer(config: Config, options: ServerOptions): Promi
   const admin = {
     version: options.version,
     settings: options.settings ?? [],
-    listeners,
     open,
     watch,
-    log,
+    passwords,
     publish: async (m: Message): Promise<Outcome> => own?.publish(m) ?? 'unavailable',
   };
   const web = {
@@ -105,6 +113,7 @@ export async function startServer(config: Config, options: ServerOptions): Promi
   } catch (error) {
     await Promise.all(open.map((l) => l.listener.close()));
     await hub.stop();
+    engines.close();
     watch.stop();
     await store?.close();
     throw error;
@@ -122,6 +131,7 @@ export async function startServer(config: Config, options: ServerOptions): Promi
     await Promise.all(open.map((l) => l.listener.close()));
     await hub.stop();
     await Promise.all(open.map((l) => l.listener.ended(DRAIN_MS)));
+    engines.close();
     watch.stop();
     await store?.close();
   };
@@ -150,6 +160,10 @@ export async function startServer(config: Config, options: ServerOptions): Promi
       return stopping;
     },
   };
+}
+
+function announce(line: string): void {
+  process.stdout.write(`${line}\n`);
 }
 
 /** Gives the open listeners the limits of the new plan. */

@@ -99,7 +99,7 @@ export const PROTOCOLS: Readonly<Record<string, Ability>> = {
     maxQos: 1,
     tellsTopic: false,
     tellsRetained: false,
-    says: ['contentType'],
+    says: ['contentType', 'expiryMs'],
     hears: ['contentType', 'expiryMs'],
     open: (broker) => Promise.resolve(new CoapSpeaker(broker, false)),
   },
@@ -108,12 +108,12 @@ export const PROTOCOLS: Readonly<Record<string, Ability>> = {
     tellsTopic: false,
     tellsRetained: false,
     tellsQos: false,
-    says: ['contentType'],
+    says: ['contentType', 'expiryMs'],
     hears: ['contentType', 'expiryMs'],
     open: (broker) => Promise.resolve(new CoapSpeaker(broker, true)),
   },
   'waymeet.v1': {
-    maxQos: 1,
+    maxQos: 2,
     tellsTopic: true,
     tellsRetained: true,
     says: ALL,
@@ -255,12 +255,14 @@ class CoapSpeaker implements Speaker {
   }
 
   async publish(m: Sent): Promise<void> {
-    const { contentType } = m.said;
+    const { contentType, expiryMs } = m.said;
     const options: CoapOption[] = [];
     if (contentType !== undefined) {
       options.push({ number: OPTION.contentFormat, value: encodeUint(FORMATS[contentType]!) });
     }
-    this.request(CODE.put, m.topic, [`qos=${m.qos}`, `retain=${m.retain}`], options, m.payload);
+    const query = [`qos=${m.qos}`, `retain=${m.retain}`];
+    if (expiryMs !== undefined) query.push(`expiry=${expiryMs / 1_000}`);
+    this.request(CODE.put, m.topic, query, options, m.payload);
     await this.broker.clock.advance(0);
     const answers = this.messages();
     if (answers[0]?.code !== CODE.changed) throw new Error(`no 2.04 but ${JSON.stringify(answers)}`);
@@ -408,12 +410,13 @@ class JsonSpeaker implements Speaker {
         }),
         ...(user !== undefined && { user: user.map(([name, value]) => ({ name, value })) }),
       },
-      'published',
+      m.qos === 2 ? 'received' : 'published',
     );
+    if (m.qos === 2) await this.ask({ type: 'release', id: 1 }, 'published');
   }
 
   async subscribe(filter: string, qos: Qos): Promise<void> {
-    await this.ask({ type: 'subscribe', id: 1, filter, qos: Math.min(qos, 1) }, 'subscribed');
+    await this.ask({ type: 'subscribe', id: 1, filter, qos }, 'subscribed');
   }
 
   async heard(): Promise<Heard[]> {
@@ -421,6 +424,7 @@ class JsonSpeaker implements Speaker {
     const heard: Heard[] = [];
     for (const frame of this.frames()) {
       if (frame.type !== 'message') continue;
+      if (frame.qos === 2) this.say({ type: 'received', id: frame.ack });
       if (frame.ack !== undefined) this.say({ type: 'ack', id: frame.ack });
       heard.push(this.heardFrom(frame));
     }

@@ -1,6 +1,8 @@
 // What one operation of the admin API is: a method, a path, the schemas that check it and describe it, and what it does.
 
+import type { IncomingMessage } from 'node:http';
 import type { z } from 'zod';
+import type { Caller } from './guard.ts';
 
 /** `open`: anybody may ask; `viewer` may look; `admin` may change. */
 export type Role = 'open' | 'viewer' | 'admin';
@@ -17,8 +19,18 @@ export interface Operation {
   run(asked: Asked): unknown;
 }
 
-export interface Asked {
+/** What every operation may know of its request beside what its schemas checked. */
+export interface Asking {
   readonly params: Readonly<Record<string, string>>;
+  readonly caller: Caller;
+  readonly request: IncomingMessage;
+  /** Without its port. */
+  readonly address: string;
+  /** Gives the answer a `Set-Cookie`. */
+  readonly setCookie: (cookie: string) => void;
+}
+
+export interface Asked extends Asking {
   readonly query: never;
   readonly body: never;
 }
@@ -32,11 +44,9 @@ export function operation<Q extends z.ZodObject, B extends z.ZodType, A extends 
   readonly query?: Q;
   readonly body?: B;
   readonly answer: A;
-  run(asked: {
-    readonly params: Readonly<Record<string, string>>;
-    readonly query: z.output<Q>;
-    readonly body: z.output<B>;
-  }): z.input<A> | Promise<z.input<A>>;
+  run(
+    asked: Asking & { readonly query: z.output<Q>; readonly body: z.output<B> },
+  ): z.input<A> | Promise<z.input<A>>;
 }): Operation {
   return o as unknown as Operation;
 }

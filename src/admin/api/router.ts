@@ -7,6 +7,7 @@ import { EVENT_HEADERS, encodeEvent, encodeJson } from '../../protocol/http/enco
 import { Refusal } from '../../protocol/http/packet.ts';
 import { readBody, sendAnswer } from '../exchange.ts';
 import type { Guard } from './guard.ts';
+import { loginOperations } from './login.ts';
 import { openApi } from './openapi.ts';
 import type { Operation } from './operation.ts';
 import { type ApiHost, operations } from './operations.ts';
@@ -38,7 +39,7 @@ export class Api {
   constructor(host: ApiHost, guard: Guard) {
     this.host = host;
     this.guard = guard;
-    const all = operations(host);
+    const all = [...operations(host), ...loginOperations(guard)];
     this.routes = all.map((operation) => ({ operation, pattern: operation.path.slice(1).split('/') }));
     this.document = openApi(all, host.version);
     this.unwatch = host.hub.inspection.watch((event) => this.tell(event));
@@ -58,14 +59,18 @@ export class Api {
       return;
     }
     if (local === '/events') {
-      this.guard.check(request, 'viewer', address);
+      await this.guard.check(request, 'viewer', address);
       this.watch(response);
       return;
     }
     const { operation, params } = this.find(request.method ?? 'GET', local);
-    this.guard.check(request, operation.role, address);
+    const caller = await this.guard.check(request, operation.role, address);
     const asked = {
       params,
+      caller,
+      request,
+      address,
+      setCookie: (cookie: string) => response.setHeader('Set-Cookie', cookie),
       query: checked(operation.query ?? NO_QUERY, Object.fromEntries(query), 'query-invalid'),
       body: operation.body === undefined ? undefined : await this.bodyOf(request, operation.body),
     };

@@ -330,6 +330,7 @@ export class Endpoint implements Guest {
     const { block1, block2 } = request.options;
     const all = [...options];
     let octets = payload;
+    let last: string | undefined;
     // Many answer a group: a little of each, and the rest is fetched from whom it is wanted [RFC7252-8.2].
     const most = exchange.multicast ? MULTICAST_SZX : this.layer.maxSzx;
     const szx = Math.min(block2?.szx ?? most, most);
@@ -343,7 +344,7 @@ export class Endpoint implements Guest {
         return;
       }
       octets = piece.octets;
-      this.keepRest(request, code, all, payload, piece.block.more);
+      last = this.keepRest(request, code, all, payload, piece.block.more);
       all.push(blockOption(OPTION.block2, piece.block));
       if (num === 0) all.push({ number: OPTION.size2, value: encodeUint(payload.length) });
     } else if (block2 !== undefined && code >> 5 === 2) {
@@ -351,24 +352,29 @@ export class Endpoint implements Guest {
     }
     if (block1 !== undefined) all.push(blockOption(OPTION.block1, { ...block1, more: false }));
     this.layer.respond(exchange, code, inOrder(all), octets);
+    if (last !== undefined) this.observers.fetched(last);
   }
 
-  /** All blocks carry one ETag, and come from one body until the last is fetched. [RFC7959-2.4] */
+  /** All blocks carry one ETag, and come from one body until the last is fetched: what was asked for, then. [RFC7959-2.4] */
   private keepRest(
     request: Request,
     code: number,
     options: CoapOption[],
     payload: Uint8Array,
     more: boolean,
-  ): void {
+  ): string | undefined {
     if (!options.some((o) => o.number === OPTION.eTag))
       options.unshift({ number: OPTION.eTag, value: eTagOf(payload, -1) });
     const key = operationOf(request.exchange, request.message);
-    if (!more) this.downloads.done(key);
-    else if (request.options.block2 === undefined || request.options.block2.num === 0) {
+    if (!more) {
+      this.downloads.done(key);
+      return key;
+    }
+    if (request.options.block2 === undefined || request.options.block2.num === 0) {
       const unobserved = options.filter((o) => o.number !== OPTION.observe); // [RFC7959-2.6]
       this.downloads.keep(key, { code, options: unobserved, payload }, this.now);
     }
+    return undefined;
   }
 
   /** As `respond`, once everything that this endpoint did is kept: acknowledged means kept. */

@@ -32,6 +32,8 @@ interface Outstanding {
   readonly id: number;
   readonly datagram: Uint8Array;
   readonly ended: (acknowledged: boolean) => void;
+  /** A ping: a reset is its answer [RFC7252-4.3]. */
+  readonly ping: boolean;
   tries: number;
   timeoutMs: number;
   /** When to send it again; 0: the next tick, which knows the time, works it out. */
@@ -216,7 +218,8 @@ export class MessageLayer implements Layer {
   private expectAnswer(id: number, datagram: Uint8Array, ended: Outstanding['ended']): void {
     // Between ACK_TIMEOUT and ACK_TIMEOUT × ACK_RANDOM_FACTOR, so that many who lose at once do not repeat at once. [RFC7252-4.2]
     const timeoutMs = ACK_TIMEOUT_MS * (1 + ((ACK_RANDOM_FACTOR - 1) * this.random(1)[0]!) / 256);
-    this.outstanding.set(id, { id, datagram, ended, tries: 0, timeoutMs, due: 0 });
+    const ping = datagram[1] === CODE.empty;
+    this.outstanding.set(id, { id, datagram, ended, ping, tries: 0, timeoutMs, due: 0 });
     this.wire.wake(0);
   }
 
@@ -239,7 +242,12 @@ export class MessageLayer implements Layer {
     const sent = this.outstanding.get(id);
     if (sent === undefined) return;
     this.outstanding.delete(id);
-    sent.ended(false);
+    sent.ended(sent.ping);
+  }
+
+  /** Asks whether anybody is there. */
+  ping(ended: (alive: boolean) => void): void {
+    this.push(CODE.empty, NOTHING, [], NOTHING, ended);
   }
 
   /** The message is not repeated any more, and nobody is told. */

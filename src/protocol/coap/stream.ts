@@ -163,6 +163,10 @@ export class StreamLayer implements Layer {
     this.signal(SIGNAL.abort, NOTHING, bad, new TextEncoder().encode(why.message));
   }
 
+  ping(): void {
+    this.signal(SIGNAL.ping, NOTHING, []);
+  }
+
   /** An orderly end [RFC8323-5.5]. */
   release(): void {
     this.signal(SIGNAL.release, NOTHING, []);

@@ -1,11 +1,11 @@
 // MQTT's words for the hub's, and back: messages, outcomes and the tag that a subscription carries.
 
+import { copyOf } from '../../bytes/blocks.ts';
 import { Message, type Meta, NEVER, type Origin } from '../../contract/message.ts';
 import type { Outcome } from '../../contract/outcome.ts';
 import { isTopicName } from '../../contract/topic.ts';
 import { NO_PROPERTIES, type Properties, type Publish, type Will } from './packet.ts';
 import { utf8Length } from './text.ts';
-import { copyOf } from './writer.ts';
 
 /**
  * A user property of CONNECT by which a client asks what there is beyond the standard, and of CONNACK with the answer: `queues`, which no
