@@ -4,7 +4,7 @@ import type { Client } from '../src/client/client.ts';
 import { connect as connectIn } from '../src/client/connect.ts';
 import type { ConnectOptions, World } from '../src/client/options.ts';
 import type { OutboxStore } from '../src/client/outbox.ts';
-import { schemeOf } from '../src/client/scheme.ts';
+import { portOf, schemeOf } from '../src/client/scheme.ts';
 import { ScramClient } from '../src/client/scram.ts';
 import type { MemoryWire } from '../src/transport/memory.ts';
 import { seeded } from '../src/transport/virtual-clock.ts';
@@ -42,6 +42,7 @@ export class ClientWorld {
       soon: (run) => queueMicrotask(run),
       random: octets,
       speech: async (url) => schemeOf(url).load(),
+      port: (url) => portOf(url, schemeOf(url)),
       dial: async (url) => this.dial(url),
       store: async () => {
         if (options.store === undefined) throw new Error('this test keeps no outbox');
