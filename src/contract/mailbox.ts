@@ -23,7 +23,7 @@ export interface Grant {
 
 /** Where a delivered message is answered: the client's own mailbox, or that of a `$share` group. */
 export interface Settler {
-  /** The client took message `id` for good ('ok') or refused it; it is forgotten. */
+  /** The client took message `id` for good ('ok') or refused it; it is forgotten. 'busy' gives it back to a work queue, as a failed delivery. */
   settle(id: number, outcome: Outcome): void;
   /**
    * The client has stored message `id` (QoS 2, PUBREC): it must never be delivered again, only be released.

@@ -39,6 +39,7 @@ export interface PlannedListener {
     readonly loginMs: number;
     readonly firstByteMs: number;
     readonly acceptPerSecond: number;
+    readonly connectsPerAddress: number;
   };
 }
 
@@ -81,13 +82,19 @@ export function plan(config: Config): PlannedListener[] {
         loginMs: l.limits.login ?? config.limits.login,
         firstByteMs: l.limits.firstByte ?? config.limits.firstByte,
         acceptPerSecond: l.limits.acceptPerSecond ?? config.limits.acceptPerSecond,
+        connectsPerAddress: l.limits.connectsPerAddress ?? config.limits.connectsPerAddress,
       },
     };
   });
 }
 
 export function engineOf(auth: AuthConfig): 'open' | 'file' {
-  return auth.engine ?? (auth.users === undefined ? 'open' : 'file');
+  return auth.engine ?? (auth.users !== undefined || asksElsewhere(auth) ? 'file' : 'open');
+}
+
+/** Whether tokens or a service prove who somebody is. */
+export function asksElsewhere({ jwt, http }: AuthConfig): boolean {
+  return [jwt.jwks, jwt.key, jwt.secret, jwt.secretFile, http.url].some((said) => said !== undefined);
 }
 
 export function isSecure(type: ListenerType): boolean {
