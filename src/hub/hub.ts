@@ -21,13 +21,13 @@ import { Deadlines } from './deadlines.ts';
 import { Group } from './group.ts';
 import { HubInspection } from './inspection.ts';
 import { Journal, key } from './journal.ts';
-import { type Held, type MailboxHost, OwnBox } from './mailbox.ts';
+import { type Held, isOwn, type MailboxHost, OwnBox } from './mailbox.ts';
 import { Notes } from './notes.ts';
 import { Queues, queueNameOf } from './queues.ts';
 import { restore } from './restore.ts';
 import { Retained } from './retained.ts';
 import { mergedGrant, RouteTable, type Target, type TopicRoute } from './routes.ts';
-import { parseShare, type Share } from './share.ts';
+import { literal, parseShare, type Share } from './share.ts';
 import { Wills } from './wills.ts';
 import { QueueBox, type QueueHost } from './work-queue.ts';
 
@@ -163,17 +163,23 @@ export class HubCore implements OwnedHub, MailboxHost, QueueHost {
       guest.refuse(refusal);
       return;
     }
-    const failed = (what: string) => (why: Error) => {
-      this.world.log('error', `${what} ${login.remote}: ${why.message}`, { err: why });
-      guest.refuse('unavailable');
-    };
-    this.world.auth
-      .identify(login)
-      .then((result) => {
-        if (typeof result === 'string') guest.refuse(result);
-        else this.admit(login, result, guest);
-      }, failed('cannot tell who is at'))
-      .catch(failed('a defect ended the login of'));
+    this.identify(login)
+      .then((result) =>
+        typeof result === 'string' ? guest.refuse(result) : this.admit(login, result, guest),
+      )
+      .catch((why) => {
+        this.world.log('error', `a defect ended the login of ${login.remote}: ${why}`, { err: why });
+        guest.refuse('unavailable');
+      });
+  }
+
+  async identify(login: Login): Promise<Identity | Outcome> {
+    try {
+      return await this.world.auth.identify(login);
+    } catch (why) {
+      this.world.log('error', `cannot tell who is at ${login.remote}: ${why}`, { err: why });
+      return 'unavailable';
+    }
   }
 
   exchange(mechanism: string, login: Login): Exchange | undefined {
@@ -562,6 +568,13 @@ export class HubCore implements OwnedHub, MailboxHost, QueueHost {
     return this.routes.filters.has(levels);
   }
 
+  later(at: number, run: (now: number) => void): () => void {
+    const deadline = this.deadlines.add(at, run);
+    return () => {
+      deadline.cancelled = true;
+    };
+  }
+
   random(length: number): Uint8Array {
     return this.world.random(length);
   }
@@ -577,19 +590,6 @@ export class HubCore implements OwnedHub, MailboxHost, QueueHost {
   get pressed(): boolean {
     return this.queuedBytes > this.limits.memoryBytes;
   }
-}
-
-function isOwn(m: Message, box: Box): boolean {
-  return (
-    box instanceof OwnBox &&
-    m.origin.protocol === box.access?.protocol &&
-    m.origin.client === box.access.client
-  );
-}
-
-/** Whether a filter is a plain name. */
-function literal(filter: string): boolean {
-  return filter !== '' && !filter.includes('+') && !filter.includes('#');
 }
 
 const encoder = new TextEncoder();

@@ -132,6 +132,7 @@ function webSocketRoutes(plan: PlannedListener, config: Config['web']): WebSocke
     const stomp = tower('stomp', plan);
     routes[config.stomp] = { 'v12.stomp': stomp, 'v11.stomp': stomp, 'v10.stomp': stomp, '': stomp };
   }
+  if (plan.protocols.includes('xmpp')) routes[config.xmpp] = { xmpp: tower('xmpp', plan) };
   return routes;
 }
 

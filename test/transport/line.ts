@@ -200,11 +200,13 @@ export function countingHub(limits: Partial<HubLimits> = {}): Hub {
   return {
     login: nobody,
     admit: nobody,
+    identify: nobody,
     exchange: nobody,
     now,
     bound: nobody,
     pressed: false,
     random: nobody,
+    later: nobody,
     limits: { ...LIMITS, ...limits },
     counters: new Counters(),
   };
