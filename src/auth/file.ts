@@ -8,9 +8,9 @@ import { Acl, type AclModel, ANONYMOUS } from './acl.ts';
 import { parseAcl } from './acl-text.ts';
 import { type PasswordOptions, Passwords } from './passwords.ts';
 import { parsePsk } from './psk.ts';
-import { DEFAULT_ITERATIONS, MECHANISM, ScramExchange } from './scram.ts';
+import { DEFAULT_ITERATIONS, isMechanism, MECHANISMS, ScramExchange } from './scram.ts';
 import { readText, TextFault } from './text.ts';
-import { nameFault, parseUsers, readUsersText, type User } from './users.ts';
+import { credentialOf, nameFault, parseUsers, readUsersText, type User } from './users.ts';
 
 export interface FileAuthOptions {
   readonly usersFile?: string;
@@ -30,6 +30,8 @@ export interface FileAuthOptions {
 interface Rules {
   readonly users: ReadonlyMap<string, User> | undefined;
   readonly usualIterations: number;
+  /** The mechanisms that some user has a credential for. */
+  readonly scram: ReadonlySet<string>;
   readonly psk: ReadonlyMap<string, Uint8Array>;
   readonly acl: Acl | undefined;
 }
@@ -92,14 +94,22 @@ export class FileAuth implements Auth {
     return this.identity('user', username);
   }
 
+  /** Offered as soon as somebody has a credential for it. */
   exchange(mechanism: string): Exchange | undefined {
-    if (mechanism !== MECHANISM || this.rules.users === undefined) return undefined;
-    return new ScramExchange({
+    const { users, scram } = this.rules;
+    if (users === undefined || !isMechanism(mechanism) || !scram.has(mechanism)) return undefined;
+    const find = (name: string) => {
+      const user = this.rules.users?.get(name);
+      return user === undefined ? undefined : credentialOf(user, mechanism);
+    };
+    const server = {
       secret: this.secret,
       usualIterations: this.rules.usualIterations,
-      find: (name) => this.rules.users?.get(name)?.scram,
-      proved: (name) => (this.rules.users?.has(name) ? this.identity('user', name) : 'bad-credentials'),
-    });
+      find,
+      proved: (name: string) =>
+        this.rules.users?.has(name) ? this.identity('user', name) : 'bad-credentials',
+    } as const;
+    return new ScramExchange(server, mechanism);
   }
 
   allows(who: Identity, client: string, action: Action, topicOrFilter: string): boolean {
@@ -161,6 +171,11 @@ class FileIdentity implements Identity {
   }
 }
 
+function mechanismsOf(users: ReadonlyMap<string, User>): Set<string> {
+  const all = [...users.values()];
+  return new Set(MECHANISMS.filter((m) => all.some((user) => credentialOf(user, m) !== undefined)));
+}
+
 /** The iterations that most SCRAM credentials have. */
 function usualIterations(users: ReadonlyMap<string, User>): number {
   const count = new Map<number, number>();
@@ -217,6 +232,7 @@ async function load(options: FileAuthOptions): Promise<Rules> {
   return {
     users,
     usualIterations: usualIterations(users ?? new Map()),
+    scram: mechanismsOf(users ?? new Map()),
     psk: psk ?? new Map(),
     acl: models.length === 0 ? undefined : new Acl(merged(models)),
   };
