@@ -20,6 +20,7 @@ const JUDGES = [
   'python3-paho-mqtt',
   'python3-stomp',
   'python3-pika',
+  'python3-slixmpp',
   'libcoap3-bin',
   'openssl',
   'curl',
