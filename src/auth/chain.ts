@@ -23,6 +23,8 @@ export interface ChainOptions {
   readonly pskFile?: string;
   /** Who is asked, in this order: the users file, or what proves elsewhere. Default: the users file. */
   readonly chain?: readonly ('users' | Prover)[];
+  /** Rules may name groups that no file knows, as where proofs bring them. Default: where the chain has what brings them. */
+  readonly foreign?: boolean;
   /** Who says no name may enter as `anonymous`; by listener, or everywhere. Default: no. */
   readonly anonymous?: boolean | ((listener: string) => boolean);
   /** A verified client certificate's common name is the user; no password is asked. By listener, or everywhere. Default: no. */
@@ -330,7 +332,7 @@ async function load(options: ChainOptions): Promise<Rules> {
   }
   const { usersFile, aclFile, pskFile } = options;
   // Tokens and services may say groups that no file has heard of.
-  const foreign = options.chain?.some((link) => link !== 'users') ?? false;
+  const foreign = options.foreign ?? options.chain?.some((link) => link !== 'users') ?? false;
   const users =
     usersFile === undefined
       ? undefined
