@@ -137,6 +137,11 @@ export class OwnBox extends Box implements Mailbox {
     this.changed();
   }
 
+  *unsettledIds(): Iterable<number> {
+    for (const item of this.redo) if (item.again) yield item.seq;
+    for (const item of this.sent.values()) if (!item.released) yield item.seq;
+  }
+
   /** What its client did last is true once the open batch is kept. */
   changed(): void {
     if (this.stored) this.access?.waits();

@@ -312,7 +312,7 @@ class WebSocketStream extends StreamWire {
 class WebSocketMessages extends PacketWire {
   private readonly web: WebSocket;
   private readonly protocol: Protocol;
-  private readonly text: boolean;
+  text: boolean;
   private paused = false;
   private closeCode = CLOSE_NORMAL;
 
