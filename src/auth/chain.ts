@@ -40,7 +40,7 @@ interface Rules {
   readonly acl: Acl | undefined;
 }
 
-type Proof = 'user' | 'psk' | 'certificate' | 'anonymous' | 'jwt' | 'http';
+type Proof = 'user' | 'psk' | 'key' | 'certificate' | 'anonymous' | 'jwt' | 'http';
 
 /** Who may be one of several clients that hold the same identity object. */
 interface Bearer {
@@ -93,7 +93,8 @@ export class ChainAuth implements Auth {
   }
 
   async identify(login: Login): Promise<Identity | Outcome> {
-    const { certificate, pskIdentity } = login.wire;
+    const { certificate, pskIdentity, sealedBy } = login.wire;
+    if (sealedBy !== undefined) return this.identity('key', sealedBy, login);
     if (certificate !== undefined && granted(this.options.certificateIsUser, login.listener)) {
       if (nameFault(certificate.commonName) !== undefined) return 'bad-credentials';
       return this.identity('certificate', certificate.commonName, login);
