@@ -23,6 +23,8 @@ export interface ChainOptions {
   readonly pskFile?: string;
   /** Who is asked, in this order: the users file, or what proves elsewhere. Default: the users file. */
   readonly chain?: readonly ('users' | Prover)[];
+  /** Rules may name groups that no file knows, as where proofs bring them. Default: where the chain has what brings them. */
+  readonly foreign?: boolean;
   /** Who says no name may enter as `anonymous`; by listener, or everywhere. Default: no. */
   readonly anonymous?: boolean | ((listener: string) => boolean);
   /** A verified client certificate's common name is the user; no password is asked. By listener, or everywhere. Default: no. */
@@ -40,7 +42,7 @@ interface Rules {
   readonly acl: Acl | undefined;
 }
 
-type Proof = 'user' | 'psk' | 'certificate' | 'anonymous' | 'jwt' | 'http';
+type Proof = 'user' | 'psk' | 'key' | 'certificate' | 'anonymous' | 'jwt' | 'http';
 
 /** Who may be one of several clients that hold the same identity object. */
 interface Bearer {
@@ -93,7 +95,8 @@ export class ChainAuth implements Auth {
   }
 
   async identify(login: Login): Promise<Identity | Outcome> {
-    const { certificate, pskIdentity } = login.wire;
+    const { certificate, pskIdentity, sealedBy } = login.wire;
+    if (sealedBy !== undefined) return this.identity('key', sealedBy, login);
     if (certificate !== undefined && granted(this.options.certificateIsUser, login.listener)) {
       if (nameFault(certificate.commonName) !== undefined) return 'bad-credentials';
       return this.identity('certificate', certificate.commonName, login);
@@ -342,7 +345,7 @@ async function load(options: ChainOptions): Promise<Rules> {
   }
   const { usersFile, aclFile, pskFile } = options;
   // Tokens and services may say groups that no file has heard of.
-  const foreign = options.chain?.some((link) => link !== 'users') ?? false;
+  const foreign = options.foreign ?? options.chain?.some((link) => link !== 'users') ?? false;
   const users =
     usersFile === undefined
       ? undefined

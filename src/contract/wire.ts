@@ -8,6 +8,8 @@ export interface WireIdentity {
   readonly certificate?: { readonly commonName: string; readonly fingerprint: string };
   /** The TLS-PSK or DTLS-PSK identity that the handshake proved. */
   readonly pskIdentity?: string;
+  /** The user whose key sealed what came (OSCORE). */
+  readonly sealedBy?: string;
   /** The server name that the client asked for (SNI). */
   readonly serverName?: string;
 }

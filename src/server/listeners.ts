@@ -251,6 +251,7 @@ export function credentialsOf(tls: TlsConfig): TlsCredentials {
     cert: readFileSync(cert),
     key: readFileSync(key),
     ...(tls.ca === undefined ? {} : { ca: readFileSync(tls.ca) }),
+    ...(tls.crl === undefined ? {} : { crl: readFileSync(tls.crl) }),
   });
   return {
     ...(tls.cert === undefined || tls.key === undefined ? {} : { credentials: read(tls.cert, tls.key) }),

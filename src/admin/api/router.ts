@@ -6,6 +6,7 @@ import type { HubEvent } from '../../contract/inspect.ts';
 import { EVENT_HEADERS, encodeEvent, encodeJson } from '../../protocol/http/encode.ts';
 import { Refusal } from '../../protocol/http/packet.ts';
 import { readBody, sendAnswer } from '../exchange.ts';
+import { banOperations } from './bans.ts';
 import type { Guard } from './guard.ts';
 import { loginOperations } from './login.ts';
 import { openApi } from './openapi.ts';
@@ -39,7 +40,7 @@ export class Api {
   constructor(host: ApiHost, guard: Guard) {
     this.host = host;
     this.guard = guard;
-    const all = [...operations(host), ...loginOperations(guard)];
+    const all = [...operations(host), ...loginOperations(guard), ...banOperations(host.hub)];
     this.routes = all.map((operation) => ({ operation, pattern: operation.path.slice(1).split('/') }));
     this.document = openApi(all, host.version);
     this.unwatch = host.hub.inspection.watch((event) => this.tell(event));

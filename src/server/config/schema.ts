@@ -40,6 +40,7 @@ const tlsShape = () => ({
     path,
     LIVE,
   ),
+  crl: optional('Revoked client certificates, PEM; of each authority in `ca` one list.', path, LIVE),
   requireCert: preset('Refuse clients without a certificate that `ca` vouches for.', flag, false),
   certificateIsUser: preset(
     "A verified certificate's common name is the user name; no password is asked.",
@@ -374,6 +375,11 @@ export const schema = z.strictObject({
     'Let clients in that show no user name, beyond this machine too. Until then, only loopback is open.',
     flag,
     false,
+  ),
+  watch: preset(
+    "How often the files of users, rules, keys and certificates are looked at for changes; 'never': only on SIGHUP.",
+    duration,
+    '2s',
   ),
   ports: group('Ports of the listeners that exist when `listeners` says nothing.', {
     mqtt: preset('MQTT over TCP.', port, 1883),
