@@ -5,12 +5,13 @@ import { Client } from './client.ts';
 import { dial, nodeClock } from './dial.ts';
 import { WaymeetError } from './error.ts';
 import { type ConnectOptions, settled, type World } from './options.ts';
-import { schemeOf } from './scheme.ts';
+import { portOf, schemeOf } from './scheme.ts';
 
 export const nodeWorld: World = {
   ...nodeClock,
   random: (length) => randomBytes(length),
   speech: async (url) => schemeOf(url).load(),
+  port: (url) => portOf(url, schemeOf(url)),
   dial,
   async store(at) {
     const { openOutboxFile } = await import('./outbox-file.ts');

@@ -16,6 +16,16 @@ export interface Scheme {
 }
 
 const mqtt = async () => (await import('../protocol/mqtt/client.ts')).mqtt;
+const mqttsn = async () => (await import('../protocol/mqttsn/client.ts')).mqttsnSpeech();
+const coap = async () => (await import('../protocol/coap/client.ts')).coapSpeech;
+const coapStream = async () => (await import('../protocol/coap/client.ts')).coapStreamSpeech;
+const coapMessages = async () => (await import('../protocol/coap/client.ts')).coapMessageSpeech;
+const http = async () => (await import('./http.ts')).HTTP;
+const json = async () => (await import('../protocol/websocket/client.ts')).WAYMEET_JSON;
+const cbor = async () => (await import('../protocol/websocket/client.ts')).WAYMEET_CBOR;
+
+const COAP_PATH = '/.well-known/coap'; // [RFC8323-4]
+const JSON_PATH = '/waymeet';
 
 export const SCHEMES: Readonly<Record<string, Scheme>> = {
   'mqtt:': { transport: 'tcp', port: 1883, load: mqtt },
@@ -24,6 +34,20 @@ export const SCHEMES: Readonly<Record<string, Scheme>> = {
   'wss:': { transport: 'wss', port: 443, path: '/mqtt', load: mqtt },
   'unix:': { transport: 'unix', port: 0, load: mqtt },
   'mqtt+unix:': { transport: 'unix', port: 0, load: mqtt },
+  'mqttsn:': { transport: 'udp', port: 1884, load: mqttsn },
+  'mqttsns:': { transport: 'dtls', port: 8885, load: mqttsn },
+  'coap:': { transport: 'udp', port: 5683, load: coap },
+  'coaps:': { transport: 'dtls', port: 5684, load: coap },
+  'coap+tcp:': { transport: 'tcp', port: 5683, load: coapStream },
+  'coaps+tcp:': { transport: 'tls', port: 5684, load: coapStream },
+  'coap+ws:': { transport: 'ws', port: 80, path: COAP_PATH, load: coapMessages },
+  'coaps+ws:': { transport: 'wss', port: 443, path: COAP_PATH, load: coapMessages },
+  'http:': { transport: 'tcp', port: 80, load: http },
+  'https:': { transport: 'tls', port: 443, load: http },
+  'json+ws:': { transport: 'ws', port: 80, path: JSON_PATH, load: json },
+  'json+wss:': { transport: 'wss', port: 443, path: JSON_PATH, load: json },
+  'cbor+ws:': { transport: 'ws', port: 80, path: JSON_PATH, load: cbor },
+  'cbor+wss:': { transport: 'wss', port: 443, path: JSON_PATH, load: cbor },
 };
 
 /** Throws WaymeetError 'not-supported' for a scheme that nobody speaks. */

@@ -1,6 +1,6 @@
 // The anatomy of protocols that are text: JSON frames of waymeet.v1, server-sent events, HTTP and STOMP heads, line by line.
 
-import { type Part, type PartKind, partsOf } from './part.ts';
+import { type Part, type PartKind, partsOf } from '../../../src/admin/anatomy/part.ts';
 
 const utf8 = new TextEncoder();
 

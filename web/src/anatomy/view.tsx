@@ -1,10 +1,10 @@
 // A packet's octets in colour beside the names of its fields: pointing at one shows the other.
 
 import { useSignal } from '@preact/signals';
+import type { Part } from '../../../src/admin/anatomy/part.ts';
 import type { Raw } from '../links/link.ts';
 import { dump } from '../payload/view.ts';
 import { octetsOf as octetsOfRaw } from './anatomy.ts';
-import type { Part } from './part.ts';
 
 /** Octets of one field that are drawn; the dump below has all. */
 const MAX_DRAWN = 96;

@@ -1,6 +1,7 @@
 // How a payload is shown: by its content type, or as the person says; what it is not is said, never guessed around.
 
-import { decodeCbor, decodeMessagePack, hexOf } from './binary.ts';
+import { hexOf } from '../../../src/admin/anatomy/part.ts';
+import { decodeCbor, decodeMessagePack } from './binary.ts';
 
 export type PayloadView = 'auto' | 'text' | 'json' | 'hex' | 'cbor' | 'msgpack';
 

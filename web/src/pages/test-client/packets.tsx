@@ -1,6 +1,7 @@
 // Every packet of one connection, both ways, as it crossed the wire; one of them field by field.
 
 import { signal } from '@preact/signals';
+import { hexOf } from '../../../../src/admin/anatomy/part.ts';
 import { anatomyOf, octetsOf, packetName } from '../../anatomy/anatomy.ts';
 import { Anatomy } from '../../anatomy/view.tsx';
 import { connections, type Packet } from '../../client/connections.ts';
@@ -9,7 +10,6 @@ import { Icon } from '../../parts/icons.tsx';
 import { bytes, instant } from '../../parts/numbers.ts';
 import { Empty, Select } from '../../parts/parts.tsx';
 import { VirtualList } from '../../parts/virtual.tsx';
-import { hexOf } from '../../payload/binary.ts';
 
 const from = signal('');
 const chosen = signal<Packet | undefined>(undefined);
