@@ -2,7 +2,7 @@
 
 import { signal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
-import type { Part, PartKind } from '../anatomy/part.ts';
+import type { Part, PartKind } from '../../../src/admin/anatomy/part.ts';
 import { Anatomy } from '../anatomy/view.tsx';
 import { request } from '../api.ts';
 import { readEvents } from '../events.ts';
