@@ -24,8 +24,8 @@ import { fuzz } from '../../../test/arbitrary/mqtt.ts';
 import { octets } from '../../../test/hex.ts';
 import type { Raw } from '../links/link.ts';
 import { anatomyOf, octetsOf, packetName } from './anatomy.ts';
-import { anatomyOfCoap } from './coap.ts';
-import type { Part } from './part.ts';
+import { anatomyOfCoap } from '../../../src/admin/anatomy/coap.ts';
+import type { Part } from '../../../src/admin/anatomy/part.ts';
 
 function said(parts: readonly Part[]): Record<string, string> {
   return Object.fromEntries(parts.map((part) => [part.name, part.value]));
