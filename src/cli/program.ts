@@ -4,6 +4,7 @@ import { Command, CommanderError, Option } from 'commander';
 import { type ConnectionFlags, qos, whole, withConnection } from './connection.ts';
 import { EXIT, Failure, type Io } from './io.ts';
 import { defineLab } from './lab-flags.ts';
+import type { TraceFlags } from './trace.ts';
 
 /** Runs the program; resolves to the exit code. */
 export async function run(args: readonly string[], version: string, io: Io): Promise<number> {
@@ -59,12 +60,31 @@ function define(version: string, io: Io, done: (code: number) => void, settings:
   rules(command('acl', 'Show, change and ask the rules.'), command, io, done);
   keepingOut(command, io, done);
   config(command('config', 'Look at the configuration.'), command, io, done, settings);
+  trace(command('trace', 'Show packets of a client or a topic of a running hub.'), io, done);
   command('doctor', 'Look whether this machine is ready for a hub.')
     .option('--config <file>', 'the configuration file')
     .action(async (flags: { config?: string }) =>
       done(await (await import('./doctor.ts')).doctor(io, flags.config)),
     );
   return program;
+}
+
+function trace(command: Command, io: Io, done: Done): void {
+  command
+    .option('--url <url>', 'the web port of the hub', 'http://localhost:8080')
+    .option('--client <client>', '{protocol}/{client id}: mqtt/sensor-7')
+    .option('-t, --topic <filter>', 'what is published on these topics')
+    .addOption(
+      new Option('-C, --limit <count>', 'end after so many packets')
+        .argParser(whole(1, 100_000))
+        .default(1_000),
+    )
+    .addOption(
+      new Option('-W, --seconds <seconds>', 'end after so long').argParser(whole(1, 3_600)).default(60),
+    )
+    .option('-u, --user <name>', 'admin or viewer; the password is in WAYMEET_PASSWORD', 'admin')
+    .option('--json', 'one packet a line, as JSON')
+    .action(async (flags: TraceFlags) => done(await (await import('./trace.ts')).trace(io, flags)));
 }
 
 type Done = (code: number) => void;
