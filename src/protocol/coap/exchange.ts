@@ -65,6 +65,7 @@ export class MessageLayer implements Layer {
   private echo: Uint8Array | undefined;
   /** Octets that may still be sent to an address that is not verified. */
   private credit = 0;
+  private readonly laid: { at: number; out: Uint8Array } = { at: 0, out: NOTHING };
 
   /** `verified`: nobody can forge this address. */
   constructor(wire: Wire, effects: LayerEffects, verified: boolean) {
@@ -84,7 +85,8 @@ export class MessageLayer implements Layer {
     if (!this.verified) this.credit += AMPLIFICATION * (length + PACKET_OVERHEAD_BYTES);
   }
 
-  private affords(length: number): boolean {
+  /** Whether so many octets may be sent: an address that may be forged gets little. */
+  affords(length: number): boolean {
     return this.verified || length + PACKET_OVERHEAD_BYTES <= this.credit;
   }
 
@@ -95,6 +97,20 @@ export class MessageLayer implements Layer {
 
   echoed(value: Uint8Array): void {
     if (this.echo !== undefined && sameOctets(value, this.echo)) this.verified = true;
+  }
+
+  /** Room for a datagram that it affords, to be filled at once. */
+  lay(length: number): { readonly at: number; readonly out: Uint8Array } {
+    if (!this.verified) this.credit -= length + PACKET_OVERHEAD_BYTES;
+    const { laid, wire } = this;
+    laid.at = wire.reserve(length);
+    laid.out = wire.bytes;
+    return laid;
+  }
+
+  /** Whether a request of this id waits, or was answered. */
+  knows(id: number, now: number): boolean {
+    return (this.pending.size > 0 && this.pending.has(id)) || this.answered.find(id, now) !== undefined;
   }
 
   /** Something of `tick`'s is due at some time. */
