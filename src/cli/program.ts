@@ -3,6 +3,7 @@
 import { Command, CommanderError, Option } from 'commander';
 import { type ConnectionFlags, qos, whole, withConnection } from './connection.ts';
 import { EXIT, Failure, type Io } from './io.ts';
+import { defineLab } from './lab-flags.ts';
 
 /** Runs the program; resolves to the exit code. */
 export async function run(args: readonly string[], version: string, io: Io): Promise<number> {
@@ -53,6 +54,7 @@ function define(version: string, io: Io, done: (code: number) => void, settings:
   pub(withConnection(command('pub', 'Publish messages over MQTT or CoAP.')), io, done);
   sub(withConnection(command('sub', 'Print the messages of topics, over MQTT or CoAP.')), io, done);
   bench(withConnection(command('bench', 'Put a load on a broker, and check every message.')), io, done);
+  defineLab(command('lab', 'Compare protocols: one workload over many of them.'), command, version, io, done);
   users(command('user', 'Change the users file.'), command, io, done);
   rules(command('acl', 'Ask the rules file.'), command, io, done);
   config(command('config', 'Look at the configuration.'), command, io, done, settings);

@@ -21,6 +21,7 @@ export class LabClock {
   private sequence = 0;
   private readonly hooks: (() => boolean)[] = [];
   private unsettled = false;
+  private due: (() => void)[] = [];
 
   constructor(startAt: number) {
     this.now = startAt;
@@ -33,6 +34,11 @@ export class LabClock {
   /** Calls `hook` after each event until no hook had anything to do (it then returns false). */
   after(hook: () => boolean): void {
     this.hooks.push(hook);
+  }
+
+  /** Runs `run` when this event and its hooks are through: what was written in pieces leaves in one. */
+  soon(run: () => void): void {
+    this.due.push(run);
   }
 
   /** Somebody asked something whose answer is a promise: it is waited for before the next event. */
@@ -75,7 +81,11 @@ export class LabClock {
       if (round > MAX_ROUNDS) throw new Error('still busy at one moment');
       let busy = false;
       for (const hook of this.hooks) busy = hook() || busy;
-      if (!busy) return;
+      if (busy) continue;
+      if (this.due.length === 0) return;
+      const { due } = this;
+      this.due = [];
+      for (const run of due) run();
     }
   }
 }

@@ -19,7 +19,7 @@ export interface LinkSpec {
   readonly queueBytes: number;
   /** The share of frames that are lost, after whatever the link repeats by itself. */
   readonly loss: number;
-  /** The mean length of a run of lost frames: 1 is uniform loss, more is Gilbert's two-state model. */
+  /** The mean length of a run of lost frames, back to back: 1 is uniform loss, more is Gilbert's two-state model. */
   readonly burst: number;
   readonly duplicate: number;
   readonly reorder: number;
@@ -36,6 +36,8 @@ export interface Outage {
   readonly to: number;
 }
 
+const SLOT_MS = 10;
+
 /** One direction. */
 export class Pipe {
   readonly tally = new Tally();
@@ -50,6 +52,7 @@ export class Pipe {
   private busyUntil = 0;
   private lastArrival = 0;
   private bad = false;
+  private steppedAt = 0;
 
   constructor(
     clock: LabClock,
@@ -116,16 +119,22 @@ export class Pipe {
     const { loss, burst } = this.spec;
     if (loss <= 0) return 0;
     let lost = 0;
-    for (let i = 0; i < frames; i++) if (this.oneLost(loss, burst)) lost++;
+    for (let i = 0; i < frames; i++) if (this.oneLost(loss, burst, at)) lost++;
     return lost;
   }
 
-  /** Gilbert: from bad to good with 1 / burst, from good to bad so that the share of bad frames is `loss`. */
-  private oneLost(loss: number, burst: number): boolean {
+  /**
+   * Gilbert: from bad to good with 1 / burst, from good to bad so that the share of bad frames is `loss`. The chain takes a step for each
+   * frame, and one for each SLOT_MS without any: what was bad two seconds ago tells little about now.
+   */
+  private oneLost(loss: number, burst: number, at: number): boolean {
     if (burst <= 1) return this.random() < loss;
     const leave = 1 / burst;
     const enter = (loss / (1 - loss)) * leave;
-    this.bad = this.bad ? this.random() >= leave : this.random() < enter;
+    const steps = 1 + Math.floor(Math.max(0, at - this.steppedAt) / SLOT_MS);
+    this.steppedAt = at;
+    const bad = loss + ((this.bad ? 1 : 0) - loss) * (1 - enter - leave) ** steps;
+    this.bad = this.random() < bad;
     return this.bad;
   }
 }

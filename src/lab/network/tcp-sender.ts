@@ -101,11 +101,6 @@ export class TcpSender {
     return this.finSent && this.una === this.written + 1;
   }
 
-  wrote(octets: number): void {
-    this.written += octets;
-    this.push();
-  }
-
   finish(): void {
     this.finWanted = true;
     this.push();

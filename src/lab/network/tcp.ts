@@ -120,6 +120,7 @@ export class TcpEnd implements Stream {
   private choked = false;
   /** The application has said that it is done, perhaps before the connection was open. */
   private finishing = false;
+  private pending = false;
   private closed = false;
 
   constructor(link: Link, pipe: Pipe, flow: Flow, spec: TcpSpec, client: boolean) {
@@ -147,9 +148,19 @@ export class TcpEnd implements Stream {
   write(bytes: Uint8Array, kind: Kind): void {
     if (this.closed || this.finishing || bytes.length === 0) return;
     this.queue.write(bytes, kind);
-    if (this.state === 'open') this.sender.wrote(bytes.length);
-    else this.sender.written += bytes.length;
     if (this.unsent > FULL_BYTES) this.choked = true;
+    if (this.pending) return;
+    this.pending = true;
+    this.clock.soon(() => this.pushPending());
+  }
+
+  /** What was written in this event goes to TCP in one piece, as one system call. */
+  private pushPending(): void {
+    if (!this.pending) return;
+    this.pending = false;
+    if (this.closed) return;
+    this.sender.written = this.queue.written;
+    if (this.state === 'open') this.sender.push();
   }
 
   get unsent(): number {
@@ -163,6 +174,7 @@ export class TcpEnd implements Stream {
   }
 
   private finish(): void {
+    this.pushPending();
     this.state = 'closing';
     this.sender.finish();
   }

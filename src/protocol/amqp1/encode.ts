@@ -202,7 +202,8 @@ export class ValueWriter {
       case 'string':
       case 'symbol':
       case 'binary': {
-        const octets = bare.type === 'binary' ? bare.value : utf8.encode(bare.value);
+        const octets =
+          bare.type === 'binary' ? (bare.value as Uint8Array) : utf8.encode(bare.value as string);
         this.u32(octets.length);
         this.octets(octets);
         return;
