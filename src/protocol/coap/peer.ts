@@ -77,6 +77,12 @@ export class CoapPeer implements Peer {
       if (this.layer.busy) this.schedule();
       return end;
     }
+    // 60 00 | id: an acknowledgement and nothing else
+    if (end - start === 4 && bytes[start] === 0x60 && bytes[start + 1] === CODE.empty) {
+      this.heardAt = now;
+      this.layer.acknowledged((bytes[start + 2]! << 8) | bytes[start + 3]!);
+      return end;
+    }
     const m = decodeCoap(bytes, start, end);
     if (m === undefined) return end;
     if ('malformed' in m) {
