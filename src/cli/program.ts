@@ -5,6 +5,7 @@ import { WaymeetError } from '../client/error.ts';
 import { client } from './client-commands.ts';
 import { qos, whole, withConnection } from './connection.ts';
 import { EXIT, Failure, type Io } from './io.ts';
+import { defineLab } from './lab-flags.ts';
 
 /** Runs the program; resolves to the exit code. */
 export async function run(args: readonly string[], version: string, io: Io): Promise<number> {
@@ -61,6 +62,7 @@ function define(version: string, io: Io, done: (code: number) => void, settings:
   serve(command('serve', 'Run the hub.'), version, io, done, settings);
   client(command, io, done);
   bench(withConnection(command('bench', 'Put a load on a broker, and check every message.')), io, done);
+  defineLab(command('lab', 'Compare protocols: one workload over many of them.'), command, version, io, done);
   users(command('user', 'Change the users file.'), command, io, done);
   rules(command('acl', 'Ask the rules file.'), command, io, done);
   config(command('config', 'Look at the configuration.'), command, io, done, settings);

@@ -11,5 +11,5 @@ export const HTTP: Speech = httpSpeech((data, now) => {
   const octets = new TextEncoder().encode(`{"type":"message","retain":false,${data.slice(1)}`);
   const frame = decodeHubFrame(octets, 0, octets.length);
   if (frame.type !== 'message') throw new ProtocolError('WAYMEET1-type', 'an event that is no message');
-  return { message: receivedMessage(frame, now), retained: frame.retain };
+  return { message: receivedMessage(frame, 'json', now), retained: frame.retain };
 });

@@ -200,6 +200,7 @@ export function limitsOf({ limits }: PlannedListener): ListenerLimits {
     maxConnections: limits.connections,
     maxConnectionsPerAddress: limits.connectionsPerAddress,
     acceptsPerSecond: Number.isFinite(limits.acceptPerSecond) ? limits.acceptPerSecond : 0,
+    connectsPerAddress: limits.connectsPerAddress,
   };
 }
 

@@ -108,6 +108,8 @@ export async function startServer(config: Config, options: ServerOptions): Promi
   };
   try {
     await hub.start();
+    // Rules may have changed while it was stopped.
+    hub.reauthorize();
     own = new LocalClient(hub, 'admin');
     for (const one of listeners) open.push(...(await openListener(one, { hub, loop, engines, web })));
   } catch (error) {
@@ -151,6 +153,7 @@ export async function startServer(config: Config, options: ServerOptions): Promi
       if (engines.epoch !== epoch) hub.reauthorize();
       retune(open, plan(current));
       Object.assign(limits, hubLimits(current));
+      hub.retune();
       log.level = current.log.level;
       sys.every(current.sys.interval);
       if (changes.restart.length > 0) log.warn(`these changes need a restart: ${changes.restart.join(', ')}`);

@@ -147,13 +147,25 @@ export class Amqp091Peer implements Peer, Guest, ChannelHost {
       }
       this.greet();
     }
-    at = this.frames.cut(bytes, at, end, () => this.state !== 'lost' && this.state !== 'knocking');
+    at = this.frames.cut(bytes, at, end, () => this.reads);
     if (this.state === 'lost') return end;
     if (this.member !== undefined) {
       for (const channel of this.channels.values()) channel.publishing.flush();
       this.regulate();
     }
     return at;
+  }
+
+  /** Another frame may be taken. */
+  private get reads(): boolean {
+    return this.state !== 'lost' && this.state !== 'knocking' && this.wire.held !== true;
+  }
+
+  slow(ms: number): boolean {
+    if (this.wire.hold === undefined) return false;
+    this.heardAt = this.hub.now() + ms; // its silence is our doing until then
+    this.wire.hold(ms);
+    return true;
   }
 
   private greet(): void {

@@ -169,7 +169,7 @@ function lazyMeta(sections: Sections): Mutable<Meta> {
   return {
     get user() {
       user ??= userProperties(sections);
-      return user;
+      return user.length === 0 ? undefined : user;
     },
   };
 }

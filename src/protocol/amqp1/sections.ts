@@ -35,6 +35,7 @@ export class Sections {
   /** DATA, SEQUENCE or VALUE; 0: there is no body. */
   bodyKind = 0;
   readonly body: Part[] = [];
+  private deliveryAnnotationsAt = NONE;
   private annotationsAt = NONE;
   private applicationAt = NONE;
   private footerAt = NONE;
@@ -49,6 +50,8 @@ export class Sections {
       const start = r.at;
       const code = descriptorOf(r);
       const repeats = code === last && (code === DATA || code === SEQUENCE);
+      // rhea writes the footer in front of the body.
+      if (last === FOOTER && isBody(code) && this.bodyKind === 0) last = APPLICATION_PROPERTIES;
       if (
         code < HEADER ||
         code > FOOTER ||
@@ -73,6 +76,9 @@ export class Sections {
         r.at = start;
         this.properties = readSection(r, PROPERTIES);
         return;
+      case DELIVERY_ANNOTATIONS:
+        this.deliveryAnnotationsAt = at;
+        break;
       case MESSAGE_ANNOTATIONS:
         this.annotationsAt = at;
         break;
@@ -89,6 +95,10 @@ export class Sections {
       this.bodyKind = code;
       this.body.push({ at, end: r.at });
     }
+  }
+
+  get deliveryAnnotations(): AmqpMap {
+    return this.mapAt(this.deliveryAnnotationsAt);
   }
 
   get annotations(): AmqpMap {

@@ -83,7 +83,7 @@ class HttpSpeaker implements Speaker {
   private first: Peer | undefined;
   /** Where requests go, if not to wires of their own. */
   private desk: Exchanges | undefined;
-  /** The first wire has ended, as it was to. */
+  /** The first wire has ended. */
   private spent = false;
   private readonly streams = new Map<string, Events>();
   private readonly wires = new Set<Wire>();
@@ -166,10 +166,11 @@ class HttpSpeaker implements Speaker {
       this.waiting.shift()!();
   }
 
-  /** The first wire was for one request, where each has its own; else it was the connection. */
-  private firstGone(): void {
+  /** Servers close connections that are idle, and where each request has its own they are meant to end: there will be another. */
+  private firstGone(idle: boolean): void {
     this.spent = true;
-    if (this.goodbye || !this.closing || this.options.another === undefined) this.over();
+    this.desk = undefined;
+    if (this.goodbye || !idle || this.options.another === undefined) this.over();
   }
 
   private withDesk(use: (desk: Exchanges) => void, refused: (why: Refusal) => void): void {
@@ -177,8 +178,8 @@ class HttpSpeaker implements Speaker {
       use(this.desk);
       return;
     }
-    if (this.first === undefined) {
-      this.desk = new Exchanges(this.wire, () => this.firstGone());
+    if (this.first === undefined && !this.spent) {
+      this.desk = new Exchanges(this.wire, (idle) => this.firstGone(idle));
       this.first = this.desk;
       use(this.desk);
       return;
@@ -303,7 +304,7 @@ class HttpSpeaker implements Speaker {
   }
 
   lost(now: number): void {
-    if (this.first === undefined) this.over();
+    if (this.first === undefined) this.firstGone(true);
     else this.first.lost(now);
   }
 

@@ -28,22 +28,18 @@ export function isBare(status: number): boolean {
 export class Exchanges implements Peer, HttpParts {
   readonly more = true;
   private readonly wire: Wire;
-  private readonly gone: () => void;
+  private readonly gone: (idle: boolean) => void;
   private readonly reader: HttpReader;
   private readonly asked: Answered[] = [];
   private status = 0;
   private fields: HeaderFields = {};
   private parts: Uint8Array[] = [];
 
-  /** `gone`: the connection is over; every request was told before. */
-  constructor(wire: Wire, gone: () => void) {
+  /** `gone`: the connection is over, `idle` between two requests; every request was told before. */
+  constructor(wire: Wire, gone: (idle: boolean) => void) {
     this.wire = wire;
     this.gone = gone;
     this.reader = new HttpReader({ side: 'client', maxBodyBytes: wire.limits.maxPacketBytes }, this);
-  }
-
-  get unanswered(): number {
-    return this.asked.length;
   }
 
   ask(head: Uint8Array, body: Uint8Array, answered: Answered): void {
@@ -82,8 +78,9 @@ export class Exchanges implements Peer, HttpParts {
 
   lost(): void {
     this.reader.close();
-    for (const answered of this.asked.splice(0)) answered(undefined);
-    this.gone();
+    const unanswered = this.asked.splice(0);
+    for (const answered of unanswered) answered(undefined);
+    this.gone(unanswered.length === 0);
   }
 }
 

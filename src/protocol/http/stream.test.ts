@@ -363,6 +363,19 @@ describe('a speaker', () => {
     expect(closing.ended).toEqual([undefined]);
   });
 
+  test('a server that closes an idle connection ends nothing', async () => {
+    const broker = await start();
+    const c = speak(broker);
+    c.speaker.subscribe('a', 1, () => {});
+    await broker.clock.advance(10_100); // nothing was asked on the first wire
+    expect([c.wires[0]!.closed, c.ended]).toEqual([true, []]);
+    c.speaker.publish(message('a', 'x'), () => {});
+    await broker.clock.advance(10);
+    expect(c.delivered.map(textOf)).toEqual(['x']);
+    c.speaker.close();
+    expect(c.ended).toEqual([undefined]);
+  });
+
   test('refusals in our words, with the status', async () => {
     const broker = await start({ auth: { ...OPEN, allows: () => false, identify: async () => RULED } });
     const c = speak(broker);

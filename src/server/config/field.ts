@@ -104,6 +104,16 @@ export function size(least: number, most = Number.MAX_SAFE_INTEGER): Kind<number
   };
 }
 
+/** As `size`, or 'none' for no limit. */
+export function sizeOrNone(least: number): Kind<number> {
+  const kind = size(least);
+  return {
+    ...kind,
+    takes: `${kind.takes}, or 'none'`,
+    read: (v) => (v === 'none' ? Number.POSITIVE_INFINITY : kind.read(v)),
+  };
+}
+
 export const duration: Kind<number> = {
   name: 'duration',
   takes: "a time such as '30s', '5min', '1h', '7d' or 'never'",

@@ -39,6 +39,7 @@ export interface PlannedListener {
     readonly loginMs: number;
     readonly firstByteMs: number;
     readonly acceptPerSecond: number;
+    readonly connectsPerAddress: number;
   };
 }
 
@@ -81,6 +82,7 @@ export function plan(config: Config): PlannedListener[] {
         loginMs: l.limits.login ?? config.limits.login,
         firstByteMs: l.limits.firstByte ?? config.limits.firstByte,
         acceptPerSecond: l.limits.acceptPerSecond ?? config.limits.acceptPerSecond,
+        connectsPerAddress: l.limits.connectsPerAddress ?? config.limits.connectsPerAddress,
       },
     };
   });

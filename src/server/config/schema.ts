@@ -20,6 +20,7 @@ import {
   preset,
   required,
   size,
+  sizeOrNone,
   span,
   text,
   textByName,
@@ -221,6 +222,9 @@ const listenerLimits = group('Limits of this listener alone.', {
   login: optional('How long a client may take from its first byte to a completed login.', span, LIVE),
   firstByte: optional('How long a connection may stay silent at first.', span, LIVE),
   acceptPerSecond: optional('Connections accepted a second, on average.', limit(1), LIVE),
+  connectsPerAddress: optional('The same from one address.', limit(1), LIVE),
+  messagesPerSecond: optional('Messages that one client may publish a second.', limit(1), LIVE),
+  bytesPerSecond: optional('Octets that one client may publish a second.', sizeOrNone(128), LIVE),
 });
 
 export const listener = z.strictObject({
@@ -273,6 +277,24 @@ const limits = group('What one hub holds at most, so that it stays up whatever i
     'none',
     LIVE,
   ),
+  connectsPerAddress: preset(
+    'Connections that one listener accepts a second from one address, on average.',
+    limit(1),
+    'none',
+    LIVE,
+  ),
+  messagesPerSecond: preset(
+    'Messages that one client may publish a second, on average: it is read no faster, or refused where its protocol cannot wait.',
+    limit(1),
+    'none',
+    LIVE,
+  ),
+  bytesPerSecond: preset(
+    'Octets of payloads and topics that one client may publish a second, on average.',
+    sizeOrNone(128),
+    'none',
+    LIVE,
+  ),
   topicLevels: preset('Levels of a topic.', whole(1, 65_535), 128),
   topicBytes: preset('Octets of a topic.', whole(1, 65_535), 65_535, LIVE),
   clientIdBytes: preset('Octets of a client id.', whole(23, 65_535), 1_024, LIVE),
@@ -306,6 +328,23 @@ const limits = group('What one hub holds at most, so that it stays up whatever i
     '1GB',
     LIVE,
   ),
+});
+
+const bans = group('Who is not let in for a while. `waymeet ban` and the admin API ban by hand.', {
+  addressFailures: preset(
+    'Failed logins from one address that ban it; of IPv6 its /64 counts. Addresses of this machine are never banned.',
+    limit(1),
+    100,
+    LIVE,
+  ),
+  userFailures: preset(
+    'Failed logins with one user name that ban that name. Mind that others can ban a user so.',
+    limit(1),
+    'none',
+    LIVE,
+  ),
+  within: preset('The time in which they count together.', span, '1min', LIVE),
+  lasts: preset('How long such a ban lasts.', span, '5min', LIVE),
 });
 
 /** The whole configuration. */
@@ -355,6 +394,7 @@ export const schema = z.strictObject({
   }),
   auth,
   limits,
+  bans,
   log: group('The log.', {
     level: preset(
       'The least important lines that are written.',

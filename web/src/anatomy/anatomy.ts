@@ -1,9 +1,9 @@
 // Which anatomy a packet has, by the protocol that it was spoken in.
 
+import { anatomyOfCoap, nameOfCoap } from '../../../src/admin/anatomy/coap.ts';
+import { anatomyOfMqtt, nameOfMqtt } from '../../../src/admin/anatomy/mqtt.ts';
+import type { Part } from '../../../src/admin/anatomy/part.ts';
 import type { Dialect, Raw } from '../links/link.ts';
-import { anatomyOfCoap, nameOfCoap } from './coap.ts';
-import { anatomyOfMqtt, nameOfMqtt } from './mqtt.ts';
-import type { Part } from './part.ts';
 import { anatomyOfJson, anatomyOfLines } from './text.ts';
 
 export function anatomyOf(raw: Raw, dialect: Dialect): Part[] {

@@ -1,6 +1,6 @@
 // The anatomy of protocols that are text: JSON frames of waymeet.v1, server-sent events, HTTP and STOMP heads, line by line.
 
-import { type Part, type PartKind, partsOf } from './part.ts';
+import { type Part, type PartKind, partsOf } from '../../../src/admin/anatomy/part.ts';
 
 const utf8 = new TextEncoder();
 
@@ -24,7 +24,7 @@ const KINDS: Readonly<Record<string, PartKind>> = {
 /** Each member of the object is a part, as its text stands there. */
 export function anatomyOfJson(raw: string): Part[] {
   return partsOf(utf8.encode(raw), (knife) => {
-    const frame = JSON.parse(raw) as Readonly<Record<string, unknown>>;
+    const frame = frameOf(raw);
     const names = Object.keys(frame);
     for (const [i, name] of names.entries()) {
       // Only what JSON.stringify wrote is found again: anything else stays one part.
@@ -35,6 +35,18 @@ export function anatomyOfJson(raw: string): Part[] {
       knife.cut(KINDS[name] ?? 'property', name, octets.length, shownAs(frame[name]));
     }
   });
+}
+
+/** Throws RangeError for what is no JSON object. */
+function frameOf(raw: string): Readonly<Record<string, unknown>> {
+  let value: unknown;
+  try {
+    value = JSON.parse(raw);
+  } catch {
+    throw new RangeError('this is no JSON');
+  }
+  if (typeof value !== 'object' || value === null) throw new RangeError('this is no JSON object');
+  return value as Readonly<Record<string, unknown>>;
 }
 
 function textAt(bytes: Uint8Array, at: number): number {

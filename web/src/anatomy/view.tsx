@@ -1,10 +1,10 @@
 // A packet's octets in colour beside the names of its fields: pointing at one shows the other.
 
 import { useSignal } from '@preact/signals';
+import type { Part } from '../../../src/admin/anatomy/part.ts';
 import type { Raw } from '../links/link.ts';
 import { dump } from '../payload/view.ts';
 import { octetsOf as octetsOfRaw } from './anatomy.ts';
-import type { Part } from './part.ts';
 
 /** Octets of one field that are drawn; the dump below has all. */
 const MAX_DRAWN = 96;
@@ -29,7 +29,7 @@ export function Anatomy({ parts, raw }: Props) {
     <div class="anatomy stack tight">
       <div class="octets" aria-hidden="true">
         {parts.map((part, i) => (
-          <span key={i} class={`part ${part.kind}${pointed.value === i ? ' on' : ''}`} {...point(i)}>
+          <span key={i} class={`part kind-${part.kind}${pointed.value === i ? ' on' : ''}`} {...point(i)}>
             {hexCells(part.octets)}
           </span>
         ))}
@@ -44,7 +44,7 @@ export function Anatomy({ parts, raw }: Props) {
         </thead>
         <tbody>
           {parts.map((part, i) => (
-            <tr key={i} class={`${part.kind}${pointed.value === i ? ' on' : ''}`} {...point(i)}>
+            <tr key={i} class={`kind-${part.kind}${pointed.value === i ? ' on' : ''}`} {...point(i)}>
               <th scope="row">{part.name}</th>
               <td>{part.value}</td>
               <td class="number">{part.octets.length}</td>

@@ -34,7 +34,7 @@ export function ConfigPage() {
       (!said.value || s.where !== 'default') &&
       `${s.path} ${s.about} ${JSON.stringify(s.value)}`.toLowerCase().includes(word),
   );
-  const groups = Map.groupBy(shown, (s) => s.path.split(/[.[]/, 1)[0]!);
+  const groups = Map.groupBy(shown, groupOf);
   return (
     <div class="page">
       <Head
@@ -76,7 +76,7 @@ export function ConfigPage() {
                 <li key={s.path}>
                   <div>
                     <code>{s.path}</code>
-                    <p class="quiet small">{s.about}</p>
+                    <p class="quiet small">{withCode(s.about)}</p>
                   </div>
                   <code class="setting-value">{shownValue(s.value)}</code>
                   <span class={s.where === 'default' ? 'badge' : 'badge good'}>{s.where}</span>
@@ -89,6 +89,17 @@ export function ConfigPage() {
       </div>
     </div>
   );
+}
+
+/** Settings that stand alone are together. */
+function groupOf({ path }: Setting): string {
+  const end = path.search(/[.[]/);
+  return end < 0 ? 'hub' : path.slice(0, end);
+}
+
+/** What stands between backticks is code. */
+function withCode(text: string) {
+  return text.split('`').map((part, i) => (i % 2 === 0 ? part : <code key={i}>{part}</code>));
 }
 
 function shownValue(value: unknown): string {

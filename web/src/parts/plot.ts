@@ -12,6 +12,29 @@ interface PlotOptions {
 
 const FILL = '22';
 
+/** The values under the pointer, beside it. */
+function readOut(o: PlotOptions): (plot: uPlot) => void {
+  const tip = document.createElement('div');
+  tip.className = 'chart-tip';
+  return (plot) => {
+    if (tip.parentElement === null) plot.over.append(tip);
+    const { idx, left = -1 } = plot.cursor;
+    tip.hidden = idx === null || idx === undefined || left < 0;
+    if (tip.hidden) return;
+    const values = o.series.map((s, i) => {
+      const value = plot.data[i + 1]?.[idx!];
+      return `${s.name} ${value === null || value === undefined ? '–' : o.format(value)}`;
+    });
+    tip.textContent = [timeOf(plot.data[0][idx!]!), ...values].join('\n');
+    const side = left > plot.over.clientWidth / 2 ? -tip.offsetWidth - 12 : 12;
+    tip.style.transform = `translateX(${left + side}px)`;
+  };
+}
+
+function timeOf(seconds: number): string {
+  return new Date(seconds * 1_000).toLocaleTimeString('en-GB');
+}
+
 export function makePlot(element: HTMLElement, o: PlotOptions, data: uPlot.AlignedData): uPlot {
   const style = getComputedStyle(element);
   const colour = (name: string) => style.getPropertyValue(name).trim();
@@ -28,9 +51,10 @@ export function makePlot(element: HTMLElement, o: PlotOptions, data: uPlot.Align
       height: o.height,
       padding: [8, 8, 0, 0],
       cursor: { y: false, points: { size: 7 } },
-      legend: { live: true },
+      legend: { show: false },
+      hooks: { setCursor: [readOut(o)] },
       series: [
-        { value: (_, at) => (at === null ? '' : new Date(at * 1_000).toLocaleTimeString('en-GB')) },
+        {},
         ...o.series.map((s): uPlot.Series => {
           const stroke = colour(`--c${s.colour}`);
           return {
@@ -39,7 +63,6 @@ export function makePlot(element: HTMLElement, o: PlotOptions, data: uPlot.Align
             width: 1.75,
             spanGaps: true,
             points: { show: false },
-            value: (_, value) => (value === null || value === undefined ? '–' : o.format(value)),
             ...(o.series.length === 1 && { fill: stroke + FILL }),
           };
         }),
@@ -48,7 +71,8 @@ export function makePlot(element: HTMLElement, o: PlotOptions, data: uPlot.Align
         {
           ...axis,
           space: 70,
-          values: (_, ticks) => ticks.map((t) => new Date(t * 1_000).toLocaleTimeString('en-GB')),
+          size: 28,
+          values: (_, ticks) => ticks.map(timeOf),
         },
         { ...axis, size: 56, values: (_, ticks) => ticks.map(o.format) },
       ],

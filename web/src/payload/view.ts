@@ -1,6 +1,7 @@
 // How a payload is shown: by its content type, or as the person says; what it is not is said, never guessed around.
 
-import { decodeCbor, decodeMessagePack, hexOf } from './binary.ts';
+import { hexOf } from '../../../src/admin/anatomy/part.ts';
+import { decodeCbor, decodeMessagePack } from './binary.ts';
 
 export type PayloadView = 'auto' | 'text' | 'json' | 'hex' | 'cbor' | 'msgpack';
 
@@ -103,7 +104,9 @@ export function summary(payload: Uint8Array, contentType: string | undefined): s
       ? show(beginning(payload), 'auto', undefined)
       : show(payload, 'auto', contentType);
   if (wrong || as === 'hex') return `${payload.length} octets: ${hexOf(payload.subarray(0, 24))}`;
-  return text.replace(/\s+/g, ' ').slice(0, MAX_SUMMARY);
+  // JSON as it came, not drawn out over lines.
+  const line = as === 'json' ? (textOf(payload) ?? text) : text;
+  return line.replace(/\s+/g, ' ').slice(0, MAX_SUMMARY);
 }
 
 /** The beginning, without half a character at its end. */

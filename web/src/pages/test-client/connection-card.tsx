@@ -157,6 +157,15 @@ function SubscribeForm({ connection: c }: { readonly connection: Connection }) {
           <option value={1}>QoS 1</option>
           {c.o.dialect !== 'waymeet' && <option value={2}>QoS 2</option>}
         </select>
+        <button
+          type="submit"
+          class="main square"
+          aria-label="Subscribe"
+          title="Subscribe"
+          disabled={filter.value === '' || fault !== undefined}
+        >
+          <Icon name="plus" />
+        </button>
       </div>
       {fault !== undefined && <p class="saying bad">{fault}</p>}
       {(c.o.dialect === 'mqtt5' || c.o.dialect === 'waymeet') && (
@@ -189,9 +198,6 @@ function SubscribeForm({ connection: c }: { readonly connection: Connection }) {
           </div>
         </details>
       )}
-      <button type="submit" disabled={filter.value === '' || fault !== undefined}>
-        Subscribe
-      </button>
     </form>
   );
 }

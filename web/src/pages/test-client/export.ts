@@ -1,7 +1,7 @@
 // Messages as JSON and as CSV, for a file.
 
+import { hexOf } from '../../../../src/admin/anatomy/part.ts';
 import type { Line } from '../../client/lines.ts';
-import { hexOf } from '../../payload/binary.ts';
 import { textOf } from '../../payload/view.ts';
 
 export function exportJson(all: readonly Line[]): string {

@@ -2,6 +2,7 @@
 
 import { signal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
+import { hexOf } from '../../../../src/admin/anatomy/part.ts';
 import { anatomyOf } from '../../anatomy/anatomy.ts';
 import { Anatomy } from '../../anatomy/view.tsx';
 import type { Line } from '../../client/lines.ts';
@@ -11,7 +12,6 @@ import { Icon } from '../../parts/icons.tsx';
 import { bytes, instant } from '../../parts/numbers.ts';
 import { Choice, Copy } from '../../parts/parts.tsx';
 import { Payload, Properties } from '../../parts/payload.tsx';
-import { hexOf } from '../../payload/binary.ts';
 import { textOf } from '../../payload/view.ts';
 
 const tab = signal<'payload' | 'properties' | 'packet'>('payload');

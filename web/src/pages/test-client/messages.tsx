@@ -73,6 +73,16 @@ export function Messages() {
   );
 }
 
+/** How many there are, and are shown. */
+export function Counts() {
+  return (
+    <p class="quiet small tabular" role="status">
+      {shown.value.length} of {lines.value.length} messages
+      {dropped.value > 0 ? `; the oldest ${dropped.value} were let go` : ''}
+    </p>
+  );
+}
+
 function Toolbar() {
   const fault = filter.value === '' ? undefined : filterFault(filter.value);
   return (
@@ -128,10 +138,6 @@ function Toolbar() {
       >
         <Icon name="bin" />
       </button>
-      <p class="quiet small tabular counts" role="status">
-        {shown.value.length} of {lines.value.length} messages
-        {dropped.value > 0 ? `; the oldest ${dropped.value} were let go` : ''}
-      </p>
       {fault !== undefined && <p class="saying bad counts">{fault}</p>}
     </div>
   );

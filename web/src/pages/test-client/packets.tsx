@@ -1,6 +1,7 @@
 // Every packet of one connection, both ways, as it crossed the wire; one of them field by field.
 
 import { signal } from '@preact/signals';
+import { hexOf } from '../../../../src/admin/anatomy/part.ts';
 import { anatomyOf, octetsOf, packetName } from '../../anatomy/anatomy.ts';
 import { Anatomy } from '../../anatomy/view.tsx';
 import { connections, type Packet } from '../../client/connections.ts';
@@ -9,7 +10,6 @@ import { Icon } from '../../parts/icons.tsx';
 import { bytes, instant } from '../../parts/numbers.ts';
 import { Empty, Select } from '../../parts/parts.tsx';
 import { VirtualList } from '../../parts/virtual.tsx';
-import { hexOf } from '../../payload/binary.ts';
 
 const from = signal('');
 const chosen = signal<Packet | undefined>(undefined);
@@ -32,9 +32,8 @@ export function Packets() {
             chosen.value = undefined;
           }}
         />
-        <p class="quiet small tabular counts">
-          {connection.packets.value.length} packets, the last{' '}
-          {connection.packets.value.length === 500 ? 'of many' : 'and all'}
+        <p class="quiet small tabular">
+          The last {connection.packets.value.length} packets of this connection, both ways
         </p>
       </div>
       <div class="list-and-inspector">

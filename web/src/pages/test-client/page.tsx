@@ -6,18 +6,32 @@ import { Icon } from '../../parts/icons.tsx';
 import { Choice } from '../../parts/parts.tsx';
 import { ConnectionCard } from './connection-card.tsx';
 import { ConnectionForm } from './connection-form.tsx';
-import { Messages } from './messages.tsx';
+import { Counts, Messages } from './messages.tsx';
 import { Packets } from './packets.tsx';
 import { PublishForm } from './publish-form.tsx';
 import { Welcome } from './welcome.tsx';
 
 const adding = signal(false);
 const tab = signal<'messages' | 'packets'>('messages');
+/** A phone shows one of the two. */
+const pane = signal<'connections' | 'messages'>('messages');
 
 export function TestClientPage() {
   const first = connections.value.length === 0;
   return (
-    <div class="page fill client-page">
+    <div class={`page fill client-page shows-${first ? 'both' : pane.value}`}>
+      {!first && (
+        <div class="phone-only">
+          <Choice
+            label="Part of the page"
+            options={{ messages: 'Messages', connections: `Connections ${connections.value.length}` }}
+            value={pane.value}
+            choose={(v) => {
+              pane.value = v;
+            }}
+          />
+        </div>
+      )}
       <aside aria-label="Connections">
         {connections.value.map((c) => (
           <ConnectionCard key={c.name} connection={c} />
@@ -46,7 +60,7 @@ export function TestClientPage() {
       ) : (
         <div class="talk">
           <div class="card flush board">
-            <div class="board-head">
+            <div class="board-head row">
               <Choice
                 label="Show"
                 options={{ messages: 'Messages', packets: 'Packets' }}
@@ -55,6 +69,8 @@ export function TestClientPage() {
                   tab.value = v;
                 }}
               />
+              <div class="spread" />
+              {tab.value === 'messages' && <Counts />}
             </div>
             {tab.value === 'messages' ? <Messages /> : <Packets />}
           </div>

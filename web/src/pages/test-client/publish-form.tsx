@@ -95,7 +95,7 @@ export function PublishForm() {
       <textarea
         class="mono"
         aria-label="Payload"
-        rows={3}
+        rows={2}
         spellcheck={false}
         value={d.payload}
         onInput={(e) => change({ payload: e.currentTarget.value })}

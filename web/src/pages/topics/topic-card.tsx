@@ -10,10 +10,11 @@ import { bytes, count, instant } from '../../parts/numbers.ts';
 import { Copy, Fault, Select } from '../../parts/parts.tsx';
 import { Payload, Properties } from '../../parts/payload.tsx';
 import { numberIn, numericFields } from '../../payload/numbers-in.ts';
-import type { TopicNode } from '../../tree.ts';
+import { type TopicNode, version } from '../../tree.ts';
 
 export function TopicCard({ node }: { readonly node: TopicNode }) {
   const fault = useSignal('');
+  version.value; // the node is changed in place
   const { last } = node;
   const forget = async () => {
     try {
@@ -76,6 +77,7 @@ export function TopicCard({ node }: { readonly node: TopicNode }) {
 
 function Numbers({ node }: { readonly node: TopicNode }) {
   const field = useSignal<string | undefined>(undefined);
+  version.value;
   const { payload, contentType } = node.last!;
   const fields = numericFields(payload, contentType);
   const path = field.value ?? fields[0];

@@ -1,7 +1,6 @@
 // The anatomy of MQTT 3.1.1 and 5 packets, every type of them, both ways.
 
-import { hexOf } from '../payload/binary.ts';
-import { hexNumber, type Knife, numberOf, octetCount, type Part, partsOf, textOf } from './part.ts';
+import { hexNumber, hexOf, type Knife, numberOf, octetCount, type Part, partsOf, textOf } from './part.ts';
 
 const TYPES = [
   'Reserved',

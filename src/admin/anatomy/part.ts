@@ -95,3 +95,9 @@ export function octetCount(octets: Uint8Array): string {
 export function hexNumber(n: number): string {
   return `0x${n.toString(16).padStart(2, '0')}`;
 }
+
+export function hexOf(octets: Uint8Array): string {
+  let hex = '';
+  for (const octet of octets) hex += (hex === '' ? '' : ' ') + octet.toString(16).padStart(2, '0');
+  return hex;
+}

@@ -1,9 +1,8 @@
 // The anatomy of CoAP: datagrams (RFC 7252, section 3) and frames of streams and WebSockets (RFC 8323, section 3).
 
-import { contentTypeOf } from '../../../src/protocol/coap/map.ts';
-import { CODE, codeText, OPTION, SIGNAL } from '../../../src/protocol/coap/packet.ts';
-import { hexOf } from '../payload/binary.ts';
-import { type Knife, numberOf, octetCount, type Part, partsOf, textOf } from './part.ts';
+import { contentTypeOf } from '../../protocol/coap/map.ts';
+import { CODE, codeText, OPTION, SIGNAL } from '../../protocol/coap/packet.ts';
+import { hexOf, type Knife, numberOf, octetCount, type Part, partsOf, textOf } from './part.ts';
 
 const TYPES = ['Confirmable', 'Non-confirmable', 'Acknowledgement', 'Reset'];
 const CODE_NAMES = namesOf({ ...CODE, ...SIGNAL });
