@@ -22,6 +22,9 @@ const JUDGES = [
   'python3-pika',
   'libcoap3-bin',
   'openssl',
+  'iproute2',
+  'nftables',
+  'ethtool',
   'curl',
   'chromium',
 ];
