@@ -6,6 +6,7 @@ import { cpus } from 'node:os';
 import { aedes } from './brokers/aedes.ts';
 import type { Broker } from './brokers/broker.ts';
 import { floor } from './brokers/floor.ts';
+import { libcoap } from './brokers/libcoap.ts';
 import { mosquitto } from './brokers/mosquitto.ts';
 import { rabbitmq } from './brokers/rabbitmq.ts';
 import { waymeet, waymeetInMemory } from './brokers/waymeet.ts';
@@ -15,7 +16,7 @@ import { median, type Row, table } from './report/table.ts';
 import { runScenario } from './run.ts';
 import { SCENARIOS } from './scenarios/list.ts';
 
-const BROKERS: readonly Broker[] = [waymeet, mosquitto, rabbitmq, aedes, waymeetInMemory, floor];
+const BROKERS: readonly Broker[] = [waymeet, mosquitto, rabbitmq, libcoap, aedes, waymeetInMemory, floor];
 
 async function main(): Promise<void> {
   const canPin = spawnSync('taskset', ['-V']).status === 0;

@@ -17,7 +17,7 @@ export interface Running {
 export interface Placement {
   readonly port: number;
   /** What will be spoken there. */
-  readonly dialect: 'mqtt' | 'amqp091' | 'amqp1' | 'stomp';
+  readonly dialect: 'mqtt' | 'amqp091' | 'amqp1' | 'stomp' | 'coap';
   /** Empty, and removed afterwards. */
   readonly dir: string;
   /** Keep sessions on disk, as well as this broker can. */

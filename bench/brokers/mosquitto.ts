@@ -26,7 +26,7 @@ export const mosquitto: Broker = {
       : { version: `mosquitto ${found}` };
   },
 
-  takesPart: ({ work }) => work.kind !== 'queues',
+  takesPart: ({ work }) => work.kind !== 'queues' && work.kind !== 'coap',
 
   start(place) {
     const lines = [

@@ -1,6 +1,7 @@
 // The generator process: takes a job as JSON on its standard input, and prints its answer as one line of JSON.
 
 import { readFileSync } from 'node:fs';
+import { runCoap } from './coap.ts';
 import { runConnects } from './connects.ts';
 import { runFlow } from './flow.ts';
 import type { Answer, Figure, Job } from './job.ts';
@@ -18,6 +19,8 @@ function run(job: Job): Promise<readonly Figure[]> {
       return runOffline(job, work.messages, work.qos);
     case 'queues':
       return runQueues(job, work.plan);
+    case 'coap':
+      return runCoap(job, work.plan);
   }
 }
 

@@ -1,5 +1,6 @@
 // The list of scenarios, in the order of the table.
 
+import type { CoapPlan } from '../generator/coap.ts';
 import type { Qos } from '../generator/frames.ts';
 import type { QueuePlan } from '../generator/queues.ts';
 import { diverse, fanIn, fanOut, large, oneInFlight, type Plan, paced, pairs, wildcard } from './plan.ts';
@@ -16,7 +17,8 @@ export type Work =
   /** Publishes `messages` to a durable session that is away, which then comes back for them. */
   | { readonly kind: 'offline'; readonly messages: number; readonly qos: Qos }
   /** Publishers and consumers of work queues, in another protocol than MQTT. */
-  | { readonly kind: 'queues'; readonly plan: QueuePlan };
+  | { readonly kind: 'queues'; readonly plan: QueuePlan }
+  | { readonly kind: 'coap'; readonly plan: CoapPlan };
 
 export interface Scenario {
   readonly name: string;
@@ -43,6 +45,13 @@ const queues = (
   const plan = { dialect, queues: 10, promises: all, payloadBytes: 64, window: 128, batch: 16 };
   return { name, title, durable: all.durable, work: { kind: 'queues', plan } };
 };
+
+const coap = (name: string, title: string, plan: Partial<CoapPlan> & Pick<CoapPlan, 'does'>): Scenario => ({
+  name,
+  title,
+  durable: false,
+  work: { kind: 'coap', plan: { clients: 100, changes: 0, ...plan } },
+});
 
 const ACKNOWLEDGED = { acknowledged: true };
 const KEPT = { acknowledged: true, confirmed: true, durable: true };
@@ -88,6 +97,15 @@ export const SCENARIOS: readonly Scenario[] = [
   queues('amqp1-settled', 'AMQP 1.0, 10 queues, settled both ways', 'amqp1'),
   queues('stomp', 'STOMP 1.2, 10 queues, ack auto', 'stomp'),
   queues('stomp-acks', 'STOMP 1.2, 10 queues, client-individual', 'stomp', ACKNOWLEDGED),
+  coap('coap-get', 'CoAP, 100 clients, CON GET', { does: 'get' }),
+  coap('coap-put', 'CoAP, 100 clients, CON PUT', { does: 'put' }),
+  coap('coap-put-retained', 'CoAP, 100 clients, CON PUT that is kept', { does: 'put-retained' }),
+  coap('coap-observe', 'CoAP, 1,000 observers of a value, 10 changes/s', {
+    does: 'observe',
+    clients: 1_001,
+    changes: 10,
+  }),
+  coap('coap-endpoints', 'CoAP, 10,000 endpoints', { does: 'endpoints', clients: 10_000 }),
 ];
 
 /** What `--smoke` runs: a minute's look at whether all of it works. */

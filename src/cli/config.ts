@@ -1,7 +1,7 @@
 // `waymeet config check | print | reference`, and how every command reads its configuration.
 
 import { type Loaded, loadConfig } from '../server/config/load.ts';
-import { printSettings } from '../server/config/print.ts';
+import { printSettings, shownValue } from '../server/config/print.ts';
 import { reference } from '../server/config/reference.ts';
 import type { Config } from '../server/config/schema.ts';
 import { formatProblem } from '../server/config/source.ts';
@@ -37,7 +37,7 @@ export function print(io: Io, file: string | undefined, flags: SettingFlags, jso
   if (json) {
     const values = loaded.settings.map((s) => ({
       path: s.field.path,
-      value: s.field.notes.secret ? undefined : s.value,
+      value: shownValue(s),
       from: s.where,
     }));
     io.output.write(`${JSON.stringify(values, null, 2)}\n`);

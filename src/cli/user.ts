@@ -2,7 +2,7 @@
 
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { FileAuth } from '../auth/file.ts';
+import { ChainAuth } from '../auth/chain.ts';
 import { addUser, listUsers, removeUser } from '../auth/users.ts';
 import type { Identity } from '../contract/auth.ts';
 import { NEVER } from '../contract/message.ts';
@@ -69,7 +69,7 @@ export async function checkAcl(
       'there are no rules: name their file with --acl, or write auth.acl or auth.rules in the configuration',
       EXIT.usage,
     );
-  const auth = await FileAuth.open({
+  const auth = await ChainAuth.open({
     ...(file === undefined ? {} : { aclFile: file }),
     ...(rules === undefined ? {} : { acl: rules }),
   });

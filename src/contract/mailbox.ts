@@ -88,6 +88,8 @@ export interface Mailbox extends Settler {
   pull(): void;
   /** Ids of messages that were released in an earlier connection and not settled since. */
   released(): Iterable<number>;
+  /** Ids of messages that were delivered and neither released nor settled since: they come again, in order, to who attaches. */
+  unsettledIds(): Iterable<number>;
   /** Ids of exactly-once publishes of this client that are received and not yet released; kept as long as the mailbox. */
   readonly inbound: InboundIds;
   /** Changes how long it outlives its consumer, ms. */

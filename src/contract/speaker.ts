@@ -106,6 +106,11 @@ export interface SpeakerOptions {
   readonly will: Will | undefined;
   /** Deliveries that may wait to be settled. */
   readonly receiveMaximum: number;
+  /**
+   * Opens one more wire to the same place, for protocols that need several: `open` is called when it is there, before anything passes, and
+   * gives its peer; `failed` when it cannot be had. Absent: the protocol makes do with one.
+   */
+  readonly another?: (open: (wire: Wire) => Peer, failed: (why: Refusal) => void) => void;
   /** Absent: nothing is to outlive the connection. */
   readonly memory?: SessionMemory;
   /** `length` octets that nobody can guess. */

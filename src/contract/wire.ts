@@ -69,6 +69,10 @@ export interface Wire {
   /** Stops and restarts reading: backpressure towards the publisher. */
   pause(): void;
   resume(): void;
+  /** Reads nothing for `ms`, whatever `pause` and `resume` say; a later call replaces an earlier one. Absent: it cannot. */
+  hold?(ms: number): void;
+  /** It is being held: what the peer leaves unread comes again afterwards. */
+  readonly held?: boolean;
   /** Asks for one `peer.wake` at `at` (ms) or soon after; a later call replaces an earlier one; NEVER cancels. */
   wake(at: number): void;
   /** Sends what was written, then closes. `lost` follows. */

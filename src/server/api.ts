@@ -8,6 +8,7 @@ import type { OwnedHub } from '../contract/hub.ts';
 import type { Message } from '../contract/message.ts';
 import type { Outcome } from '../contract/outcome.ts';
 import type { AdminPasswords } from './admin-password.ts';
+import { shownValue } from './config/print.ts';
 import type { Setting } from './config/resolve.ts';
 import type { Config } from './config/schema.ts';
 import type { OpenListener } from './listeners.ts';
@@ -46,9 +47,10 @@ function viewOf({ plan, listener }: OpenListener) {
   };
 }
 
-function settingOf({ field, value, where }: Setting) {
-  const { about, live, secret } = field.notes;
-  return { path: field.path, value: secret && value !== undefined ? '(hidden)' : value, where, about, live };
+function settingOf(setting: Setting) {
+  const { field, where } = setting;
+  const { about, live } = field.notes;
+  return { path: field.path, value: shownValue(setting), where, about, live };
 }
 
 function figuresOf(hub: OwnedHub, watch: ProcessWatch) {

@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { isIPv6 } from 'node:net';
 import type { OwnedHub } from '../contract/hub.ts';
 import type { Protocol } from '../contract/wire.ts';
+import { amqp1 } from '../protocol/amqp1/protocol.ts';
 import { amqp091 } from '../protocol/amqp091/protocol.ts';
 import type { OscoreContexts } from '../protocol/coap/oscore.ts';
 import { type CoapSettings, coap, coapMessages, coapStream } from '../protocol/coap/protocol.ts';
@@ -117,6 +118,8 @@ export function tower(name: ProtocolName, plan: PlannedListener): Protocol {
       return waymeetJson();
     case 'amqp091':
       return amqp091();
+    case 'amqp1':
+      return amqp1();
     case 'stomp':
       return stomp();
   }
@@ -197,6 +200,7 @@ export function limitsOf({ limits }: PlannedListener): ListenerLimits {
     maxConnections: limits.connections,
     maxConnectionsPerAddress: limits.connectionsPerAddress,
     acceptsPerSecond: Number.isFinite(limits.acceptPerSecond) ? limits.acceptPerSecond : 0,
+    connectsPerAddress: limits.connectsPerAddress,
   };
 }
 

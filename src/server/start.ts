@@ -56,7 +56,7 @@ const DRAIN_MS = 5_000;
 export async function startServer(config: Config, options: ServerOptions): Promise<Server> {
   const { log } = options;
   const listeners = plan(config);
-  const engines = await openEngines(listeners);
+  const engines = await openEngines(listeners, log);
   const opened = await openStore(config.store);
   const passwords = await adminPasswords(config, listeners, options.announce ?? announce).catch(
     async (error) => {
@@ -108,11 +108,14 @@ export async function startServer(config: Config, options: ServerOptions): Promi
   };
   try {
     await hub.start();
+    // Rules may have changed while it was stopped.
+    hub.reauthorize();
     own = new LocalClient(hub, 'admin');
     for (const one of listeners) open.push(...(await openListener(one, { hub, loop, engines, web })));
   } catch (error) {
     await Promise.all(open.map((l) => l.listener.close()));
     await hub.stop();
+    engines.close();
     watch.stop();
     await store?.close();
     throw error;
@@ -130,6 +133,7 @@ export async function startServer(config: Config, options: ServerOptions): Promi
     await Promise.all(open.map((l) => l.listener.close()));
     await hub.stop();
     await Promise.all(open.map((l) => l.listener.ended(DRAIN_MS)));
+    engines.close();
     watch.stop();
     await store?.close();
   };
@@ -149,6 +153,7 @@ export async function startServer(config: Config, options: ServerOptions): Promi
       if (engines.epoch !== epoch) hub.reauthorize();
       retune(open, plan(current));
       Object.assign(limits, hubLimits(current));
+      hub.retune();
       log.level = current.log.level;
       sys.every(current.sys.interval);
       if (changes.restart.length > 0) log.warn(`these changes need a restart: ${changes.restart.join(', ')}`);

@@ -313,6 +313,7 @@ class WebSocketMessages extends PacketWire {
   private readonly web: WebSocket;
   private readonly protocol: Protocol;
   text: boolean;
+  private paused = false;
   private closeCode = CLOSE_NORMAL;
 
   constructor(
@@ -353,11 +354,19 @@ class WebSocketMessages extends PacketWire {
   }
 
   pause(): void {
+    this.paused = true;
     this.web.pause();
   }
 
   resume(): void {
-    this.web.resume();
+    this.paused = false;
+    if (!this.held) this.web.resume();
+  }
+
+  protected override reading(on: boolean): void {
+    if (this.paused) return;
+    if (on) this.web.resume();
+    else this.web.pause();
   }
 
   protected override ending(): void {

@@ -1,5 +1,6 @@
 // One client of each protocol behind one interface, so that a test can say a thing once and hear it everywhere.
 
+import { HTTP } from '../../src/client/http.ts';
 import type { Qos } from '../../src/contract/message.ts';
 import { decodeCoap, decodeUint } from '../../src/protocol/coap/decode.ts';
 import { encodeCoap, encodeOptions, encodeUint } from '../../src/protocol/coap/encode.ts';
@@ -14,10 +15,13 @@ import {
   PUBREC,
   PUBREL,
 } from '../../src/protocol/mqtt/packet.ts';
+import { WAYMEET_CBOR } from '../../src/protocol/websocket/client.ts';
 import { MqttClient } from '../mqtt-client.ts';
 import { type Broker, type RawClient, toHex } from '../network.ts';
+import { Amqp1Speaker } from './amqp1-speaker.ts';
 import { Amqp091Speaker } from './amqp091-speaker.ts';
 import { MqttSnSpeaker } from './mqttsn-speaker.ts';
+import { SpeechSpeaker } from './speech-speaker.ts';
 import { StompSpeaker } from './stomp-speaker.ts';
 
 /** What can be said of a message besides its payload. */
@@ -121,6 +125,23 @@ export const PROTOCOLS: Readonly<Record<string, Ability>> = {
     hears: ALL.filter((word) => word !== 'text'),
     open: (broker, name) => JsonSpeaker.open(broker, name),
   },
+  'waymeet.v1 cbor': {
+    maxQos: 2,
+    tellsTopic: true,
+    tellsRetained: true,
+    says: ALL,
+    hears: ALL,
+    open: (broker, name) => SpeechSpeaker.open(broker, WAYMEET_CBOR, 'waymeet.v1', name),
+  },
+  http: {
+    maxQos: 1,
+    tellsTopic: true,
+    tellsRetained: true,
+    // Whether a payload is text is a matter of its content type.
+    says: ALL,
+    hears: ALL.filter((word) => word !== 'text'),
+    open: (broker, name) => SpeechSpeaker.open(broker, HTTP, 'http', name),
+  },
   mqttsn: {
     maxQos: 2,
     tellsTopic: true,
@@ -146,6 +167,14 @@ export const PROTOCOLS: Readonly<Record<string, Ability>> = {
     says: ALL.filter((word) => word !== 'text'),
     hears: ALL.filter((word) => word !== 'text'),
     open: (broker) => Amqp091Speaker.open(broker),
+  },
+  'amqp 1.0': {
+    maxQos: 2,
+    tellsTopic: true,
+    tellsRetained: true,
+    says: ALL,
+    hears: ALL,
+    open: (broker, name) => Amqp1Speaker.open(broker, name),
   },
 };
 

@@ -201,6 +201,7 @@ export function countingHub(limits: Partial<HubLimits> = {}): Hub {
     login: nobody,
     admit: nobody,
     exchange: nobody,
+    prove: nobody,
     now,
     bound: nobody,
     pressed: false,

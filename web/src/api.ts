@@ -5,7 +5,7 @@ import { readEvents } from './events.ts';
 
 export interface HubFacts {
   readonly version: string;
-  readonly paths: { readonly mqtt: string; readonly json: string };
+  readonly paths: { readonly mqtt: string; readonly json: string; readonly coap?: string };
   readonly loginNeeded: boolean;
   readonly listeners: readonly {
     name: string;
@@ -52,6 +52,8 @@ export interface HubEvent {
   readonly session?: string;
   readonly filter?: string;
   readonly graceful?: boolean;
+  /** Why it left, where the hub says so. */
+  readonly reason?: string;
 }
 
 export const hub = signal<HubFacts | undefined>(undefined);
@@ -64,19 +66,35 @@ export const live = signal<'off' | 'on' | 'login'>('off');
 const KEPT_FIGURES = 180;
 const KEPT_EVENTS = 500;
 const LOGIN_KEY = 'waymeet-login';
+const WHO_KEY = 'waymeet-who';
+const AGAIN_MS = 2_000;
 
 let login = sessionStorage.getItem(LOGIN_KEY) ?? '';
+/** Who is logged in; empty: nobody had to. */
+export const who = signal(sessionStorage.getItem(WHO_KEY) ?? '');
 
 export async function api<T>(path: string, method = 'GET', body?: object): Promise<T> {
+  const response = await request(path, method, body);
+  const answer = (await response.json()) as T & { detail?: string };
+  if (!response.ok) throw new Error(answer.detail ?? `HTTP ${response.status}`);
+  return answer;
+}
+
+/** The answer as it comes, such as a stream of events. */
+export async function request(
+  path: string,
+  method = 'GET',
+  body?: object,
+  stop?: AbortSignal,
+): Promise<Response> {
   const response = await fetch(`/api/v1${path}`, {
     method,
     headers: login === '' ? {} : { Authorization: login },
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    ...(stop === undefined ? {} : { signal: stop }),
   });
   if (response.status === 401) live.value = 'login';
-  const answer = (await response.json()) as T & { detail?: string };
-  if (!response.ok) throw new Error(answer.detail ?? `HTTP ${response.status}`);
-  return answer;
+  return response;
 }
 
 /** Tries a login; resolves to what is wrong with it, or undefined. */
@@ -90,8 +108,18 @@ export async function logIn(user: string, password: string): Promise<string | un
     return (error as Error).message;
   }
   sessionStorage.setItem(LOGIN_KEY, login);
+  sessionStorage.setItem(WHO_KEY, user);
+  who.value = user;
   live.value = 'off';
   return undefined;
+}
+
+export function leave(): void {
+  login = '';
+  who.value = '';
+  sessionStorage.removeItem(LOGIN_KEY);
+  sessionStorage.removeItem(WHO_KEY);
+  live.value = 'login';
 }
 
 /** Follows the hub for as long as the page is open. */
@@ -103,16 +131,13 @@ export async function follow(): Promise<void> {
     } catch {
       live.value = live.value === 'login' ? 'login' : 'off'; // the hub is gone: it is asked again below
     }
-    await new Promise((done) => setTimeout(done, 2_000));
+    await new Promise((done) => setTimeout(done, AGAIN_MS));
   }
 }
 
 async function followOnce(): Promise<void> {
-  const response = await fetch('/api/v1/events', { headers: login === '' ? {} : { Authorization: login } });
-  if (response.status === 401) {
-    live.value = 'login';
-    return;
-  }
+  const response = await request('/events');
+  if (!response.ok) return;
   live.value = 'on';
   for await (const { type, data } of readEvents(response)) {
     if (type === 'figures')

@@ -1,15 +1,7 @@
 // AMQP 0-9-1 as the bench speaks it: the default exchange, one channel, frames that are made once and patched.
 
 import { Wire, type WireUser } from '../wire.ts';
-import {
-  Block,
-  type Dialect,
-  type Events,
-  type Promises,
-  type Publishing,
-  type Shape,
-  Steps,
-} from './dialect.ts';
+import { Batch, Block, type Dialect, type Events, type Promises, type Shape, Steps } from './dialect.ts';
 
 const METHOD = 1;
 const BODY = 3;
@@ -155,32 +147,13 @@ class Amqp091Line implements WireUser {
 const uint32 = (bytes: Uint8Array, at: number): number =>
   bytes[at]! * 2 ** 24 + ((bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!);
 
-class Amqp091Publishing implements Publishing {
-  bytes: Uint8Array;
-  readonly room = Number.POSITIVE_INFINITY;
-  private readonly wire: Wire;
-  private readonly stride: number;
-  private readonly offset: number;
-
-  constructor(wire: Wire, queue: string, durable: boolean, { payloadBytes, batch }: Shape) {
-    this.wire = wire;
-    const publish = call(1, method(60, 40), u16(0), short(''), short(queue), Buffer.of(0));
-    const size = Buffer.concat([u32(0), u32(payloadBytes)]);
-    // property flags: delivery mode
-    const header = frame(2, 1, u16(60, 0), size, u16(0x1000), Buffer.of(durable ? 2 : 1));
-    const one = Buffer.concat([publish, header, frame(BODY, 1, Buffer.alloc(payloadBytes))]);
-    this.bytes = Buffer.concat(Array.from({ length: batch }, () => one));
-    this.stride = one.length;
-    this.offset = one.length - payloadBytes - 1;
-  }
-
-  payloadAt(i: number): number {
-    return i * this.stride + this.offset;
-  }
-
-  send(count: number): void {
-    if (!this.wire.write(this.bytes, 0, count * this.stride)) this.bytes = this.bytes.slice();
-  }
+function messages(wire: Wire, queue: string, durable: boolean, { payloadBytes, batch }: Shape): Batch {
+  const publish = call(1, method(60, 40), u16(0), short(''), short(queue), Buffer.of(0));
+  const size = Buffer.concat([u32(0), u32(payloadBytes)]);
+  // property flags: delivery mode
+  const header = frame(2, 1, u16(60, 0), size, u16(0x1000), Buffer.of(durable ? 2 : 1));
+  const one = Buffer.concat([publish, header, frame(BODY, 1, Buffer.alloc(payloadBytes))]);
+  return new Batch(wire, one, one.length - payloadBytes - 1, batch);
 }
 
 export const amqp091: Dialect = {
@@ -189,7 +162,7 @@ export const amqp091: Dialect = {
     await line.login(port);
     await line.declare(queue, promises.durable);
     if (promises.confirmed) await line.ask(call(1, method(85, 10), Buffer.of(0)), SELECT_OK);
-    return new Amqp091Publishing(line.wire, queue, promises.durable, shape);
+    return messages(line.wire, queue, promises.durable, shape);
   },
 
   async consumer(port: number, queue: string, { acknowledged, durable }: Promises, events: Events) {

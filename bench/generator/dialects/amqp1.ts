@@ -1,7 +1,7 @@
 // AMQP 1.0 as the bench speaks it: one session, one link, transfers that are made once and patched.
 
 import { Wire, type WireUser } from '../wire.ts';
-import { type Dialect, type Events, type Publishing, type Shape, Steps } from './dialect.ts';
+import { Batch, type Dialect, type Events, type Shape, Steps } from './dialect.ts';
 
 const OPEN = 0x10;
 const BEGIN = 0x11;
@@ -22,6 +22,8 @@ const HEADER = 0x70;
 const DATA = 0x75;
 /** What a step waits for besides performatives. */
 const PROTOCOL_HEADER = 0x100;
+/** Frame head, 8 | list head, 12 | handle, 5 | 70 */
+const ID_AT = 26;
 const CREDIT = 512;
 const MOST = 0x7fff_ffff;
 
@@ -285,16 +287,11 @@ class Amqp1Line implements WireUser {
   }
 }
 
-class Amqp1Publishing implements Publishing {
-  bytes: Uint8Array;
+class Transfers extends Batch {
   private readonly line: Amqp1Line;
-  private readonly stride: number;
-  private readonly offset: number;
-  private readonly idAt: number;
   private next = 0;
 
   constructor(line: Amqp1Line, settled: boolean, durable: boolean, { payloadBytes, batch }: Shape) {
-    this.line = line;
     const data = Buffer.concat([Buffer.of(0, 0x53, DATA, 0xa0, payloadBytes), Buffer.alloc(payloadBytes)]);
     // handle, delivery id, delivery tag, message format, settled
     const performative = composite(
@@ -306,23 +303,17 @@ class Amqp1Publishing implements Publishing {
       bool(settled),
     );
     const one = frame(0, performative, composite(HEADER, bool(durable)), data);
-    this.bytes = Buffer.concat(Array.from({ length: batch }, () => one));
-    this.stride = one.length;
-    this.offset = one.length - payloadBytes;
-    this.idAt = 8 + 12 + 5 + 1;
+    super(line.wire, one, one.length - payloadBytes, batch);
+    this.line = line;
   }
 
-  get room(): number {
+  override get room(): number {
     return this.line.room;
   }
 
-  payloadAt(i: number): number {
-    return i * this.stride + this.offset;
-  }
-
-  send(count: number): void {
+  override send(count: number): void {
     for (let i = 0; i < count; i++) {
-      const at = i * this.stride + this.idAt;
+      const at = i * this.stride + ID_AT;
       const id = this.next++;
       // 70 id, 4 | a0 04 tag, 4
       for (const place of [at, at + 6]) {
@@ -333,7 +324,7 @@ class Amqp1Publishing implements Publishing {
       }
     }
     this.line.left(count);
-    if (!this.line.wire.write(this.bytes, 0, count * this.stride)) this.bytes = this.bytes.slice();
+    super.send(count);
   }
 }
 
@@ -343,7 +334,7 @@ export const amqp1: Dialect = {
     await line.login(port);
     await line.attach(queue, !promises.confirmed);
     await line.credited();
-    return new Amqp1Publishing(line, !promises.confirmed, promises.durable, shape);
+    return new Transfers(line, !promises.confirmed, promises.durable, shape);
   },
 
   async consumer(port, queue, { acknowledged }, events) {

@@ -33,6 +33,33 @@ export interface Publishing {
   send(count: number): void;
 }
 
+/** A message as often as a batch has it; `offset` is where its payload begins. */
+export class Batch implements Publishing {
+  bytes: Uint8Array;
+  protected readonly stride: number;
+  private readonly wire: Wire;
+  private readonly offset: number;
+
+  constructor(wire: Wire, message: Uint8Array, offset: number, count: number) {
+    this.wire = wire;
+    this.bytes = Buffer.concat(Array.from({ length: count }, () => message));
+    this.stride = message.length;
+    this.offset = offset;
+  }
+
+  get room(): number {
+    return Number.POSITIVE_INFINITY;
+  }
+
+  payloadAt(i: number): number {
+    return i * this.stride + this.offset;
+  }
+
+  send(count: number): void {
+    if (!this.wire.write(this.bytes, 0, count * this.stride)) this.bytes = this.bytes.slice();
+  }
+}
+
 /** One protocol. Both ways resolve when the broker is ready for messages. */
 export interface Dialect {
   publisher(

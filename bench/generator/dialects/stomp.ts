@@ -1,15 +1,7 @@
 // STOMP 1.2 as the bench speaks it: SEND frames that are made once and patched, MESSAGE frames read where they lie.
 
 import { Wire, type WireUser } from '../wire.ts';
-import {
-  Block,
-  type Dialect,
-  type Events,
-  type Promises,
-  type Publishing,
-  type Shape,
-  Steps,
-} from './dialect.ts';
+import { Batch, Block, type Dialect, type Events, type Promises, type Shape, Steps } from './dialect.ts';
 
 const CONNECTED = 1;
 const RECEIPT = 2;
@@ -126,31 +118,12 @@ function decimal(bytes: Uint8Array, from: number, to: number): number {
   return value;
 }
 
-class StompPublishing implements Publishing {
-  bytes: Uint8Array;
-  readonly room = Number.POSITIVE_INFINITY;
-  private readonly wire: Wire;
-  private readonly stride: number;
-  private readonly offset: number;
-
-  constructor(wire: Wire, queue: string, promises: Promises, { payloadBytes, batch }: Shape) {
-    this.wire = wire;
-    const persistent = promises.durable ? '\npersistent:true' : '';
-    const receipt = promises.confirmed ? '\nreceipt:1' : '';
-    const head = `SEND\ndestination:/queue/${queue}\ncontent-length:${payloadBytes}${persistent}${receipt}\n\n`;
-    const one = Buffer.concat([utf8(head), Buffer.alloc(payloadBytes + 1)]);
-    this.bytes = Buffer.concat(Array.from({ length: batch }, () => one));
-    this.stride = one.length;
-    this.offset = one.length - payloadBytes - 1;
-  }
-
-  payloadAt(i: number): number {
-    return i * this.stride + this.offset;
-  }
-
-  send(count: number): void {
-    if (!this.wire.write(this.bytes, 0, count * this.stride)) this.bytes = this.bytes.slice();
-  }
+function messages(wire: Wire, queue: string, promises: Promises, { payloadBytes, batch }: Shape): Batch {
+  const persistent = promises.durable ? '\npersistent:true' : '';
+  const receipt = promises.confirmed ? '\nreceipt:1' : '';
+  const head = `SEND\ndestination:/queue/${queue}\ncontent-length:${payloadBytes}${persistent}${receipt}\n\n`;
+  const one = Buffer.concat([utf8(head), Buffer.alloc(payloadBytes + 1)]);
+  return new Batch(wire, one, one.length - payloadBytes - 1, batch);
 }
 
 export const stomp: Dialect = {
@@ -158,7 +131,7 @@ export const stomp: Dialect = {
     const line = new StompLine(false, events);
     await line.login(port);
     line.stream();
-    return new StompPublishing(line.wire, queue, promises, shape);
+    return messages(line.wire, queue, promises, shape);
   },
 
   async consumer(port, queue, { acknowledged }, events) {

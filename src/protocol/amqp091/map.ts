@@ -89,9 +89,19 @@ export function messageOf(
   origin: Origin,
   now: number,
 ): Message {
-  const retain = p.headers?.some(([name, { value }]) => name === RETAIN_HEADER && value === true) ?? false;
-  return new Message(topic, payload, qos, retain, origin, now, expiryOf(p, now), metaOf(p));
+  if (p !== known.properties) {
+    const retain = p.headers?.some(([name, { value }]) => name === RETAIN_HEADER && value === true) ?? false;
+    known = { properties: p, retain, meta: metaOf(p) };
+  }
+  return new Message(topic, payload, qos, known.retain, origin, now, expiryOf(p, now), known.meta);
 }
+
+/** What the last properties mean: of messages that come one after the other they are one object (see Repetition). */
+let known: { properties: BasicProperties; retain: boolean; meta: Meta | undefined } = {
+  properties: {},
+  retain: false,
+  meta: undefined,
+};
 
 function expiryOf({ expiration }: BasicProperties, now: number): number {
   if (expiration === undefined) return NEVER;
@@ -177,7 +187,27 @@ function fieldFrom(octets: Uint8Array): Field {
 }
 
 /** The content header's payload of messages that do not expire. */
-const HEADER_DIALECT = { slot: dialectSlot(), encode: (m: Message) => encodeHeader(m, undefined, true) };
+const HEADER_DIALECT = {
+  slot: dialectSlot(),
+  encode(m: Message): Uint8Array {
+    const { length } = m.payload;
+    const { meta, qos, retain } = m;
+    if (
+      written.meta !== meta ||
+      written.length !== length ||
+      written.qos !== qos ||
+      written.retain !== retain
+    )
+      written = { meta, length, qos, retain, octets: encodeHeader(m, undefined, true) };
+    return written.octets;
+  },
+};
+
+/** The last header: of messages that say the same it is the same octets. */
+let written: Pick<Message, 'meta' | 'qos' | 'retain'> & {
+  readonly length: number;
+  readonly octets: Uint8Array;
+} = { meta: undefined, qos: 0, retain: false, length: -1, octets: new Uint8Array() };
 
 /** The content header's payload, in one frame whatever others have put into the message. */
 export function headerOf(m: Message, now: number, frameMax: number): Uint8Array {

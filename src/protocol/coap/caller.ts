@@ -69,7 +69,10 @@ export class CoapCaller implements Peer {
     this.wire = wire;
     this.options = options;
     this.heardAt = options.now();
-    if (options.framing === 'datagram') this.datagrams = new MessageLayer(wire, options.random, true);
+    if (options.framing === 'datagram') {
+      const arm = () => {}; // each call ends in `schedule`
+      this.datagrams = new MessageLayer(wire, { random: options.random, now: options.now, arm }, true);
+    }
     else this.frames = new StreamLayer(wire, options.framing === 'message', STREAM_MESSAGE_BYTES);
   }
 

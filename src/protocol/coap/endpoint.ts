@@ -438,6 +438,11 @@ export class Endpoint implements Guest {
     return () => this.deadlines.delete(one);
   }
 
+  /** Something of `tick`'s is due at some time. */
+  get waits(): boolean {
+    return this.deadlines.size > 0;
+  }
+
   /** Does what is due and returns when to come again. */
   tick(now: number): number {
     let next = NEVER;

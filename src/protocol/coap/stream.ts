@@ -63,8 +63,8 @@ export class StreamLayer implements Layer {
       token: m.token,
       at: now,
       multicast: false,
+      repeatable: false,
       silent: 0,
-      answer: undefined,
       promised: false,
       protection: undefined,
     };

@@ -2,7 +2,7 @@
 
 import { type Message, NEVER, type Qos } from '../../contract/message.ts';
 import type { Ability, SpeakerOptions, Will as SpokenWill } from '../../contract/speaker.ts';
-import { propertiesOf } from './map.ts';
+import { EXTENSIONS, propertiesOf } from './map.ts';
 import {
   CONNECT,
   type Connack,
@@ -38,7 +38,7 @@ export const ABILITY_5: Ability = {
   meta: ['contentType', 'text', 'responseTopic', 'correlation', 'user'],
 };
 
-/** 3.1 and 3.1.1 have no properties; whether a `$share` or `$queue` filter is one is the server's own affair, and most take it. */
+/** 3.1 and 3.1.1 have no properties; whether a `$share` filter is one is the server's own affair, and most take it. */
 const ABILITY_3: Ability = {
   ...ABILITY_5,
   expiry: false,
@@ -47,9 +47,11 @@ const ABILITY_3: Ability = {
   meta: [],
 };
 
-/** What is left of it with this server. */
-export function abilityOf(level: Level, p: Properties): Ability {
-  if (level !== 5) return ABILITY_3;
+/** What is left of it with this server. Setting `queues`: it has `$queue/…`, whatever it says. */
+export function abilityOf(level: Level, p: Properties, settings: SpeakerOptions['settings']): Ability {
+  const told = p.userProperty?.some(([name, value]) => name === EXTENSIONS && value === 'queues') === true;
+  const queues = told || settings.queues === 'true';
+  if (level !== 5) return { ...ABILITY_3, queues };
   const most = p.maximumQos ?? 2;
   return {
     ...ABILITY_5,
@@ -57,6 +59,7 @@ export function abilityOf(level: Level, p: Properties): Ability {
     retain: p.retainAvailable !== 0,
     wildcards: p.wildcardSubscriptionAvailable !== 0,
     shared: p.sharedSubscriptionAvailable !== 0,
+    queues,
     sessions: p.sessionExpiryInterval !== 0,
   };
 }
@@ -83,7 +86,7 @@ export function connectOf(o: SpeakerOptions, level: Level, proof: Uint8Array | u
 }
 
 function loginProperties(o: SpeakerOptions, proof: Uint8Array | undefined): Properties {
-  const p: Properties = { topicAliasMaximum: TOPIC_ALIASES };
+  const p: Properties = { topicAliasMaximum: TOPIC_ALIASES, userProperty: [[EXTENSIONS, '?']] };
   if (o.sessionExpiryMs > 0) p.sessionExpiryInterval = secondsOf(o.sessionExpiryMs);
   if (o.receiveMaximum < 65_535) p.receiveMaximum = o.receiveMaximum;
   if (o.sasl !== undefined) {

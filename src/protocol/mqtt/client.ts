@@ -457,7 +457,7 @@ class MqttSpeaker implements Speaker {
   private open(p: Connack): void {
     const { properties } = p;
     this.state = 'open';
-    this.ability = abilityOf(this.level, properties);
+    this.ability = abilityOf(this.level, properties, this.options.settings);
     this.window = Math.min(properties.receiveMaximum ?? LAST_ID, MOST_IN_FLIGHT);
     this.maxPacketBytes = properties.maximumPacketSize ?? NEVER;
     this.identifiable = properties.subscriptionIdentifierAvailable !== 0;

@@ -41,6 +41,8 @@ class Client {
     const said: SpeakerOptions = {
       host: 'broker',
       port: 0,
+      path: '/',
+      settings: {},
       clientId: 'c',
       username: undefined,
       password: undefined,

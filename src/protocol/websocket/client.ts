@@ -30,7 +30,7 @@ import type {
   MessageFrame,
 } from './packet.ts';
 
-const ABILITY: Ability = {
+const JSON_ABILITY: Ability = {
   publishQos: [0, 1, 2],
   subscribeQos: [0, 1, 2],
   retain: true,
@@ -57,8 +57,14 @@ const ABILITY: Ability = {
   ],
 };
 
+const CBOR_ABILITY: Ability = { ...JSON_ABILITY, meta: ['text', ...JSON_ABILITY.meta] };
+
 export const WAYMEET_JSON: Speech = speech('waymeet.v1', 'json');
 export const WAYMEET_CBOR: Speech = speech('waymeet.v1+cbor', 'cbor');
+
+function abilityOf(form: Form): Ability {
+  return form === 'cbor' ? CBOR_ABILITY : JSON_ABILITY;
+}
 
 function speech(name: string, form: Form): Speech {
   return {
@@ -66,7 +72,7 @@ function speech(name: string, form: Form): Speech {
     carrier: 'message',
     text: form === 'json',
     subprotocols: ['waymeet.v1'],
-    ability: ABILITY,
+    ability: abilityOf(form),
     open: (wire, options, events) => new WaymeetSpeaker(wire, form, options, events),
   };
 }
@@ -294,7 +300,7 @@ class WaymeetSpeaker implements Speaker {
     if (this.state !== 'knocking') throw new ProtocolError('WAYMEET1-connected', 'connected comes once');
     this.state = 'open';
     this.window = Math.max(1, window);
-    this.events.opened({ clientId: client, resumed, ability: ABILITY, server: 'waymeet.v1' });
+    this.events.opened({ clientId: client, resumed, ability: abilityOf(this.form), server: 'waymeet.v1' });
     this.proceed();
   }
 
@@ -307,7 +313,7 @@ class WaymeetSpeaker implements Speaker {
       }
       this.unsettled.add(ack);
     }
-    const message = receivedMessage(frame, now);
+    const message = receivedMessage(frame, this.form, now);
     this.events.delivered({ message, id: ack, retained: retain, duplicate: again });
   }
 

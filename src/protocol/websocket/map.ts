@@ -56,10 +56,19 @@ export function messageOf(content: FrameContent, origin: Origin, now: number): M
   return new Message(topic, payloadOf(content), qos, retain, origin, now, expiresAt, metaOf(content));
 }
 
-/** What a client gets; who published it is not told. */
-export function receivedMessage(frame: MessageFrame, now: number): Message {
+/** What a client gets; who published it is not told, nor in JSON whether he called it text. */
+export function receivedMessage(frame: MessageFrame, form: Form, now: number): Message {
   const { topic, qos, retain, expiresAt = NEVER } = frame;
-  return new Message(topic, payloadOf(frame), qos, retain, NOBODY, now, expiresAt, metaOf(frame));
+  return new Message(
+    topic,
+    payloadOf(frame),
+    qos,
+    retain,
+    NOBODY,
+    now,
+    expiresAt,
+    metaOf(frame, form === 'cbor'),
+  );
 }
 
 const NOBODY: Origin = { protocol: 'waymeet.v1', client: '', principal: '' };
@@ -69,13 +78,13 @@ function payloadOf({ payload = '', payloadBase64 }: FramePayload): Uint8Array {
   return typeof payload === 'string' ? utf8.encode(payload) : payload;
 }
 
-function metaOf(content: FrameMeta & FramePayload): Meta | undefined {
+function metaOf(content: FrameMeta & FramePayload, tellsText = true): Meta | undefined {
   const { contentType, contentEncoding, responseTopic, correlation, messageId, priority, createdAt } =
     content;
   const meta: Meta = {
     ...(contentType !== undefined && { contentType }),
     ...(contentEncoding !== undefined && { contentEncoding }),
-    ...(typeof content.payload === 'string' && { text: true }),
+    ...(tellsText && typeof content.payload === 'string' && { text: true }),
     ...(responseTopic !== undefined && { responseTopic }),
     ...(correlation !== undefined && { correlation: idOf(correlation) }),
     ...(messageId !== undefined && { messageId: idOf(messageId) }),

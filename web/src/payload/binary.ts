@@ -205,9 +205,3 @@ function half(bits: number): number {
   if (exponent === 31) return fraction === 0 ? sign * Number.POSITIVE_INFINITY : Number.NaN;
   return sign * (1 + fraction / 1_024) * 2 ** (exponent - 15);
 }
-
-export function hexOf(octets: Uint8Array): string {
-  let hex = '';
-  for (const octet of octets) hex += (hex === '' ? '' : ' ') + octet.toString(16).padStart(2, '0');
-  return hex;
-}
