@@ -23,6 +23,9 @@ const JUDGES = [
   'python3-slixmpp',
   'libcoap3-bin',
   'openssl',
+  'iproute2',
+  'nftables',
+  'ethtool',
   'curl',
   'chromium',
 ];
