@@ -21,6 +21,8 @@ const JUDGES = [
   'python3-stomp',
   'python3-pika',
   'python3-slixmpp',
+  'python3-qpid-proton',
+  'python3-uamqp',
   'libcoap3-bin',
   'openssl',
   'iproute2',

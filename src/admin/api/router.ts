@@ -42,7 +42,12 @@ export class Api {
   constructor(host: ApiHost, guard: Guard) {
     this.host = host;
     this.guard = guard;
-    const all = [...operations(host), ...loginOperations(guard), ...banOperations(host.hub), ...this.streams()];
+    const all = [
+      ...operations(host),
+      ...loginOperations(guard),
+      ...banOperations(host.hub),
+      ...this.streams(),
+    ];
     this.routes = all.map((operation) => ({ operation, pattern: operation.path.slice(1).split('/') }));
     this.document = openApi(all, host.version);
     this.unwatch = host.hub.inspection.watch((event) => this.tell(event));
