@@ -19,6 +19,7 @@ import { type Broker, type RawClient, toHex } from '../network.ts';
 import { Amqp091Speaker } from './amqp091-speaker.ts';
 import { MqttSnSpeaker } from './mqttsn-speaker.ts';
 import { StompSpeaker } from './stomp-speaker.ts';
+import { XmppSpeaker } from './xmpp-speaker.ts';
 
 /** What can be said of a message besides its payload. */
 export interface Said {
@@ -146,6 +147,16 @@ export const PROTOCOLS: Readonly<Record<string, Ability>> = {
     says: ALL.filter((word) => word !== 'text'),
     hears: ALL.filter((word) => word !== 'text'),
     open: (broker) => Amqp091Speaker.open(broker),
+  },
+  xmpp: {
+    maxQos: 1,
+    tellsTopic: true,
+    tellsRetained: true,
+    tellsQos: false,
+    says: ALL,
+    // Text or octets: both come as text where they can.
+    hears: ALL.filter((word) => word !== 'text'),
+    open: (broker, name) => XmppSpeaker.open(broker, name),
   },
 };
 
