@@ -6,7 +6,9 @@ import { cpus } from 'node:os';
 import { aedes } from './brokers/aedes.ts';
 import type { Broker } from './brokers/broker.ts';
 import { floor } from './brokers/floor.ts';
+import { libcoap } from './brokers/libcoap.ts';
 import { mosquitto } from './brokers/mosquitto.ts';
+import { rabbitmq } from './brokers/rabbitmq.ts';
 import { waymeet, waymeetInMemory } from './brokers/waymeet.ts';
 import type { Answer } from './generator/job.ts';
 import { type Options, parseOptions, USAGE } from './options.ts';
@@ -14,7 +16,7 @@ import { median, type Row, table } from './report/table.ts';
 import { runScenario } from './run.ts';
 import { SCENARIOS } from './scenarios/list.ts';
 
-const BROKERS: readonly Broker[] = [waymeet, mosquitto, aedes, waymeetInMemory, floor];
+const BROKERS: readonly Broker[] = [waymeet, mosquitto, rabbitmq, libcoap, aedes, waymeetInMemory, floor];
 
 async function main(): Promise<void> {
   const canPin = spawnSync('taskset', ['-V']).status === 0;

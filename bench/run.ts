@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve as resolvePath } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type Broker, freePort, pinned } from './brokers/broker.ts';
+import { type Broker, freePort, type Placement, pinned } from './brokers/broker.ts';
 import type { Answer, Job } from './generator/job.ts';
 import type { Options } from './options.ts';
 import type { Scenario, Work } from './scenarios/list.ts';
@@ -25,6 +25,7 @@ export async function runScenario(scenario: Scenario, broker: Broker, options: O
       options.profileDir && join(resolvePath(options.profileDir), `${scenario.name}.cpuprofile`);
     const running = await broker.start({
       port,
+      dialect: dialectOf(scenario.work),
       dir,
       durable: scenario.durable,
       core: options.brokerCore,
@@ -43,6 +44,11 @@ export async function runScenario(scenario: Scenario, broker: Broker, options: O
     process.off('exit', remove);
     remove();
   }
+}
+
+function dialectOf(work: Work): Placement['dialect'] {
+  if (work.kind === 'queues') return work.plan.dialect;
+  return work.kind === 'coap' ? 'coap' : 'mqtt';
 }
 
 function withWindow(work: Work, window: number | undefined): Work {

@@ -1,7 +1,7 @@
 // An AMQP 0-9-1 client for tests in memory: it says methods and hears methods, with their content put together.
 
 import { decodeContentHeader, decodeMethod } from '../src/protocol/amqp091/decode.ts';
-import { encodeContentHeader, encodeMethod, writeContent } from '../src/protocol/amqp091/encode.ts';
+import { encodeContentHeader, encodeMethod, sendContent } from '../src/protocol/amqp091/encode.ts';
 import { FrameCutter } from '../src/protocol/amqp091/frames.ts';
 import {
   type BasicProperties,
@@ -82,7 +82,7 @@ export class Amqp091Client {
       immediate: false,
     };
     const header = encodeContentHeader(body.length, properties);
-    writeContent((bytes) => this.raw.send(bytes.slice()), 1, method, header, body, FRAME_MAX);
+    sendContent(this.raw.wire, 1, method, header, body, FRAME_MAX);
   }
 
   /** What arrived since the last call, once the broker is at rest. */

@@ -1,13 +1,16 @@
 // A whole broker in memory, on a virtual clock: start it, connect raw clients of any protocol, crash it, cut its wires.
 
+import { jsonWords } from '../src/admin/json.ts';
 import type { Auth, Identity } from '../src/contract/auth.ts';
 import type { HubLimits, OwnedHub, World } from '../src/contract/hub.ts';
 import { NEVER } from '../src/contract/message.ts';
 import type { Store } from '../src/contract/store.ts';
 import type { Peer, Protocol, WireIdentity, WireLimits } from '../src/contract/wire.ts';
 import { createHub } from '../src/hub/hub.ts';
+import { amqp1 } from '../src/protocol/amqp1/protocol.ts';
 import { amqp091 } from '../src/protocol/amqp091/protocol.ts';
 import { coap, coapMessages, coapStream } from '../src/protocol/coap/protocol.ts';
+import { httpStream } from '../src/protocol/http/stream-peer.ts';
 import type { MqttOptions } from '../src/protocol/mqtt/options.ts';
 import { mqtt } from '../src/protocol/mqtt/protocol.ts';
 import { mqttsn } from '../src/protocol/mqttsn/protocol.ts';
@@ -115,6 +118,8 @@ export class Broker {
       stomp(),
       mqttsn(),
       amqp091(),
+      httpStream(jsonWords),
+      amqp1(),
       xmpp(options.xmpp),
       xmppMessages(options.xmpp),
     ];

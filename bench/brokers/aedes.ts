@@ -25,7 +25,7 @@ export const aedes: Broker = {
   },
 
   // it has no MQTT 5
-  takesPart: (_scenario, level) => level === 4,
+  takesPart: ({ work }, level) => level === 4 && work.kind !== 'queues' && work.kind !== 'coap',
 
   start(place) {
     return launch(place, [process.execPath, server, String(place.port)]);

@@ -16,6 +16,8 @@ export interface Running {
 
 export interface Placement {
   readonly port: number;
+  /** What will be spoken there. */
+  readonly dialect: 'mqtt' | 'amqp091' | 'amqp1' | 'stomp' | 'coap';
   /** Empty, and removed afterwards. */
   readonly dir: string;
   /** Keep sessions on disk, as well as this broker can. */
@@ -54,8 +56,13 @@ export const pinned = (core: number | undefined, argv: readonly string[]): reado
   ...argv,
 ];
 
-/** Runs a broker's command, with its output in `dir`, until it accepts connections. */
-export async function launch(place: Placement, argv: readonly string[]): Promise<Running> {
+/** Runs a broker's command, with its output in `dir`, until it accepts connections and, where it says so, is `ready`. */
+export async function launch(
+  place: Placement,
+  argv: readonly string[],
+  startMs = START_MS,
+  ready?: string,
+): Promise<Running> {
   const log = join(place.dir, 'broker.log');
   const output = openSync(log, 'a');
   const [command, ...args] = pinned(place.core, argv);
@@ -73,10 +80,12 @@ export async function launch(place: Placement, argv: readonly string[]): Promise
       resolve();
     }),
   );
-  const until = Date.now() + START_MS;
-  while (!(await accepts(place.port))) {
+  const until = Date.now() + startMs;
+  const up = async () =>
+    (ready === undefined || readFileSync(log, 'utf8').includes(ready)) && (await accepts(place.port));
+  while (!(await up())) {
     if (child.exitCode !== null) failure = `exit code ${child.exitCode}`;
-    if (Date.now() > until) failure = `no connection within ${START_MS} ms`;
+    if (Date.now() > until) failure = `no connection within ${startMs} ms`;
     if (failure !== undefined) {
       kill();
       throw new Error(`${argv[0]}: ${failure}: ${tail(log)}`);

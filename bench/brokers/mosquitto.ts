@@ -3,6 +3,7 @@
 import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { aptInstall } from './apt.ts';
 import { type Broker, launch } from './broker.ts';
 
 /** Where Debian puts it is not on everybody's PATH. */
@@ -13,32 +14,19 @@ function version(): string | undefined {
   return /mosquitto version (\S+)/.exec(`${said.stdout}`)?.[1];
 }
 
-/** Only root can, and only where there is apt. */
-function install(): void {
-  if (process.getuid?.() !== 0) return;
-  const apt = (...args: string[]) =>
-    spawnSync('apt-get', args, {
-      stdio: 'ignore',
-      env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
-    });
-  if (apt('--version').status !== 0) return;
-  const wanted = ['install', '-y', '--no-install-recommends', 'mosquitto'];
-  if (apt(...wanted).status === 0) return;
-  apt('update');
-  apt(...wanted);
-}
-
 export const mosquitto: Broker = {
   name: 'mosquitto',
   asked: false,
 
   async available() {
-    if (version() === undefined) install();
+    if (version() === undefined) aptInstall('mosquitto');
     const found = version();
     return found === undefined
       ? { missing: 'not installed: apt-get install mosquitto' }
       : { version: `mosquitto ${found}` };
   },
+
+  takesPart: ({ work }) => work.kind !== 'queues' && work.kind !== 'coap',
 
   start(place) {
     const lines = [

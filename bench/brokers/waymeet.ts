@@ -19,6 +19,9 @@ function start(place: Placement, durability: 'full' | 'memory'): Promise<Running
   const config = {
     listeners: [
       { name: 'bench', type: 'tcp', host: ['127.0.0.1'], port: place.port },
+      ...(place.dialect === 'coap'
+        ? [{ name: 'bench-udp', type: 'udp', host: ['127.0.0.1'], port: place.port }]
+        : []),
       { name: 'web', type: 'ws', host: ['127.0.0.1'], port: 0 },
     ],
     store: { path: join(place.dir, 'store'), durability },

@@ -1,10 +1,12 @@
 // The generator process: takes a job as JSON on its standard input, and prints its answer as one line of JSON.
 
 import { readFileSync } from 'node:fs';
+import { runCoap } from './coap.ts';
 import { runConnects } from './connects.ts';
 import { runFlow } from './flow.ts';
 import type { Answer, Figure, Job } from './job.ts';
 import { runOffline } from './offline.ts';
+import { runQueues } from './queues.ts';
 
 function run(job: Job): Promise<readonly Figure[]> {
   const { work } = job;
@@ -15,6 +17,10 @@ function run(job: Job): Promise<readonly Figure[]> {
       return runConnects(job, work.clients);
     case 'offline':
       return runOffline(job, work.messages, work.qos);
+    case 'queues':
+      return runQueues(job, work.plan);
+    case 'coap':
+      return runCoap(job, work.plan);
   }
 }
 

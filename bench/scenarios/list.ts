@@ -1,6 +1,8 @@
 // The list of scenarios, in the order of the table.
 
+import type { CoapPlan } from '../generator/coap.ts';
 import type { Qos } from '../generator/frames.ts';
+import type { QueuePlan } from '../generator/queues.ts';
 import { diverse, fanIn, fanOut, large, oneInFlight, type Plan, paced, pairs, wildcard } from './plan.ts';
 
 /** What the generator does, and which figures come of it. */
@@ -13,7 +15,10 @@ export type Work =
   /** Opens `clients` connections, then leaves them idle. */
   | { readonly kind: 'connects'; readonly clients: number }
   /** Publishes `messages` to a durable session that is away, which then comes back for them. */
-  | { readonly kind: 'offline'; readonly messages: number; readonly qos: Qos };
+  | { readonly kind: 'offline'; readonly messages: number; readonly qos: Qos }
+  /** Publishers and consumers of work queues, in another protocol than MQTT. */
+  | { readonly kind: 'queues'; readonly plan: QueuePlan }
+  | { readonly kind: 'coap'; readonly plan: CoapPlan };
 
 export interface Scenario {
   readonly name: string;
@@ -29,6 +34,27 @@ const flow = (
   plan: Plan,
   figures: 'messages' | 'paced' | 'one in flight' | 'octets' = 'messages',
 ): Scenario => ({ name, title, durable: plan.durable, work: { kind: 'flow', plan, figures } });
+
+const queues = (
+  name: string,
+  title: string,
+  dialect: QueuePlan['dialect'],
+  promises: Partial<QueuePlan['promises']> = {},
+): Scenario => {
+  const all = { acknowledged: false, confirmed: false, durable: false, ...promises };
+  const plan = { dialect, queues: 10, promises: all, payloadBytes: 64, window: 128, batch: 16 };
+  return { name, title, durable: all.durable, work: { kind: 'queues', plan } };
+};
+
+const coap = (name: string, title: string, plan: Partial<CoapPlan> & Pick<CoapPlan, 'does'>): Scenario => ({
+  name,
+  title,
+  durable: false,
+  work: { kind: 'coap', plan: { clients: 100, changes: 0, ...plan } },
+});
+
+const ACKNOWLEDGED = { acknowledged: true };
+const KEPT = { acknowledged: true, confirmed: true, durable: true };
 
 export const SCENARIOS: readonly Scenario[] = [
   flow('p2p-q0', '50 pairs, QoS 0', pairs(50, 0)),
@@ -61,6 +87,25 @@ export const SCENARIOS: readonly Scenario[] = [
     durable: true,
     work: { kind: 'offline', messages: 20_480, qos: 1 },
   },
+  queues('amqp091', 'AMQP 0-9-1, 10 queues, no acknowledgements', 'amqp091'),
+  queues('amqp091-acks', 'AMQP 0-9-1, 10 queues, each message acknowledged', 'amqp091', ACKNOWLEDGED),
+  queues('amqp091-durable', 'AMQP 0-9-1, 10 durable queues, confirms, acknowledged', 'amqp091', KEPT),
+  queues('amqp1', 'AMQP 1.0, 10 queues, unsettled both ways', 'amqp1', {
+    acknowledged: true,
+    confirmed: true,
+  }),
+  queues('amqp1-settled', 'AMQP 1.0, 10 queues, settled both ways', 'amqp1'),
+  queues('stomp', 'STOMP 1.2, 10 queues, ack auto', 'stomp'),
+  queues('stomp-acks', 'STOMP 1.2, 10 queues, client-individual', 'stomp', ACKNOWLEDGED),
+  coap('coap-get', 'CoAP, 100 clients, CON GET', { does: 'get' }),
+  coap('coap-put', 'CoAP, 100 clients, CON PUT', { does: 'put' }),
+  coap('coap-put-retained', 'CoAP, 100 clients, CON PUT that is kept', { does: 'put-retained' }),
+  coap('coap-observe', 'CoAP, 1,000 observers of a value, 10 changes/s', {
+    does: 'observe',
+    clients: 1_001,
+    changes: 10,
+  }),
+  coap('coap-endpoints', 'CoAP, 10,000 endpoints', { does: 'endpoints', clients: 10_000 }),
 ];
 
 /** What `--smoke` runs: a minute's look at whether all of it works. */

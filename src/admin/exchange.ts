@@ -94,3 +94,8 @@ export function basicOf(authorization: string | undefined): { user: string; pass
   const colon = text.indexOf(':');
   return colon < 0 ? undefined : { user: text.slice(0, colon), password: text.slice(colon + 1) };
 }
+
+/** The token of `Authorization: Bearer`. [RFC6750-2.1] */
+export function bearerOf(authorization: string | undefined): string | undefined {
+  return /^Bearer +([\w.~+/-]+=*) *$/i.exec(authorization ?? '')?.[1];
+}

@@ -5,7 +5,7 @@ import { decodeFrame } from '../protocol/websocket/decode.ts';
 import { contentOf, messageOf } from '../protocol/websocket/map.ts';
 
 export const jsonWords: JsonWords = {
-  write: (m) => contentOf(m),
+  write: (m) => contentOf(m, 'json'),
   read(item, origin, now) {
     const bytes = Buffer.from(JSON.stringify({ ...(item as object), type: 'publish' }));
     const frame = decodeFrame(bytes, 0, bytes.length);

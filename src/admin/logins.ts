@@ -6,7 +6,7 @@ import type { Hub } from '../contract/hub.ts';
 import type { WireIdentity } from '../contract/wire.ts';
 import { type JsonWords, Refusal } from '../protocol/http/packet.ts';
 import { HttpPeer, PROTOCOL } from '../protocol/http/peer.ts';
-import { basicOf } from './exchange.ts';
+import { basicOf, bearerOf } from './exchange.ts';
 
 /** What a login is made of. */
 export interface Credentials {
@@ -109,15 +109,17 @@ export class Logins {
 
   private login({ authorization, remote, wire }: Credentials): Promise<HttpPeer> {
     const basic = basicOf(authorization);
-    if (authorization !== undefined && basic === undefined)
+    const token = basic === undefined ? bearerOf(authorization) : undefined;
+    if (authorization !== undefined && basic === undefined && token === undefined)
       return Promise.reject(
-        new Refusal(401, 'bad-authentication-method', 'Authorization is not Basic', CHALLENGE),
+        new Refusal(401, 'bad-authentication-method', 'Authorization is neither Basic nor Bearer', CHALLENGE),
       );
+    const password = basic?.password ?? token;
     const login: Login = {
       protocol: PROTOCOL,
       client: '',
       username: basic?.user,
-      password: basic === undefined ? undefined : Buffer.from(basic.password),
+      password: password === undefined ? undefined : Buffer.from(password),
       remote,
       listener: this.listener,
       wire,
@@ -133,7 +135,7 @@ export class Logins {
 }
 
 // A challenge is required with 401. [RFC9110-11.6.1]
-const CHALLENGE = { 'WWW-Authenticate': 'Basic realm="waymeet"' };
+const CHALLENGE = { 'WWW-Authenticate': 'Basic realm="waymeet", Bearer realm="waymeet"' };
 
 /** Passwords are not kept in memory in the clear. */
 function keyOf({ authorization, remote, wire }: Credentials): string {

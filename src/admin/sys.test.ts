@@ -60,6 +60,7 @@ test('the names that dashboards for mosquitto read', () => {
   mqtt.delivered[1] = 30;
   mqtt.bytesOut = 1_000;
   counters.of('coap').received[1] = 1;
+  counters.of('coap+ws').received[0] = 2;
   mqtt.expired = 3;
   counters.drop('queue-full', 4);
   commits.observe(0.002);
@@ -72,7 +73,7 @@ test('the names that dashboards for mosquitto read', () => {
     '$SYS/broker/clients/total': '5',
     '$SYS/broker/clients/disconnected': '3',
     '$SYS/broker/clients/maximum': '2',
-    '$SYS/broker/messages/received': '61',
+    '$SYS/broker/messages/received': '63',
     '$SYS/broker/messages/sent': '30',
     '$SYS/broker/publish/messages/dropped': '4',
     '$SYS/broker/dropped/queue-full': '4',
@@ -89,10 +90,11 @@ test('the names that dashboards for mosquitto read', () => {
     '$SYS/protocols/mqtt/clients/expired': '3',
     '$SYS/protocols/mqtt/messages/received/qos0': '60',
     '$SYS/protocols/coap/messages/received/qos1': '1',
+    '$SYS/protocols/coap-ws/messages/received/qos0': '2',
   });
-  // One minute at 61 a minute: 61 × (1 − 1/e).
-  expect(retained.get('$SYS/broker/load/messages/received/1min')).toBe('38.56');
-  expect(retained.get('$SYS/broker/load/messages/received/15min')).toBe('3.93');
+  // One minute at 63 a minute: 63 × (1 − 1/e).
+  expect(retained.get('$SYS/broker/load/messages/received/1min')).toBe('39.82');
+  expect(retained.get('$SYS/broker/load/messages/received/15min')).toBe('4.06');
 });
 
 test('what did not change is not published again; the maximum stays', () => {

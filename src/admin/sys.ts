@@ -138,7 +138,8 @@ export class SysTree {
 }
 
 function* ofProtocol(protocol: string, c: ProtocolCounters): Iterable<[topic: string, value: number]> {
-  const at = `protocols/${protocol}`;
+  // `coap+ws`: a topic name has no wildcard in it. [MQTT5-3.3.2-2]
+  const at = `protocols/${protocol.replaceAll('+', '-')}`;
   yield [`${at}/clients/connected`, c.clients];
   yield [`${at}/clients/total`, c.clientsTotal];
   yield [`${at}/clients/expired`, c.expired];

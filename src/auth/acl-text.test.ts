@@ -34,7 +34,7 @@ pattern write users/%u/#
   );
   expect(model.groups).toEqual({ ops: ['alice', 'bob', 'carol'] });
   const anonymous = { anonymous: true };
-  expect(model.rules).toEqual([
+  expect(model.rules.map(({ at: _, ...rule }) => rule)).toEqual([
     { who: {}, allow: 'subscribe', filter: 'public/#' },
     { who: { user: 'alice' }, allow: 'publish', filter: 'sensors/%c/#' },
     { who: { user: 'alice' }, deny: 'subscribe', filter: 'secret/#' },

@@ -5,12 +5,22 @@ import { type Line, meaningfulLines, suggestion, TextFault } from './text.ts';
 
 /*
  *   group ops: alice, bob        who is in a group
- *   user alice                   a section: also `group ops`, `client sensor-1`, `anonymous`, `all`
+ *   user alice                   a section: also `group ops`, `client sensor-1`, `protocol coap`, `listener web`, `anonymous`, `all`
+ *   group ops, protocol mqtt     a section whose conditions must all hold
  *   allow publish sensors/%c/#   its rules: `allow` or `deny`; `publish`, `subscribe` or `both`; a filter
  *   topic readwrite a/b          mosquitto: `read`, `write`, `readwrite` (also when left out), `deny`
  *   pattern read users/%u/#      mosquitto: as `topic`, for everybody
  */
-const SECTIONS = ['user', 'group', 'client', 'anonymous', 'all'];
+const SECTIONS = ['user', 'group', 'client', 'protocol', 'listener', 'anonymous', 'all'];
+/** Between the conditions of a section; a comma in a name is none. */
+const CONDITION = /,\s*(?=(?:user|group|client|protocol|listener)\s)/;
+const EXAMPLES: Readonly<Record<string, string>> = {
+  user: 'alice',
+  group: 'ops',
+  client: 'sensor-1',
+  protocol: 'mqtt',
+  listener: 'web',
+};
 const RULES = ['allow', 'deny', 'topic', 'pattern'];
 const ACTIONS: ReadonlyMap<string, AclAction> = new Map([
   ['publish', 'publish'],
@@ -21,9 +31,12 @@ const ACTIONS: ReadonlyMap<string, AclAction> = new Map([
   ['readwrite', 'both'],
 ]);
 
-/** Parses the file's text; `file` is for messages. Throws TextFault with every fault found. */
-export function parseAcl(text: string, file: string): AclModel {
-  const reader = new AclReader(file);
+/**
+ * Parses the file's text; `file` is for messages. `foreign`: proofs bring groups of their own, so that any name may be one. Throws TextFault
+ * with every fault found.
+ */
+export function parseAcl(text: string, file: string, foreign = false): AclModel {
+  const reader = new AclReader(file, foreign);
   const lines = meaningfulLines(text);
   for (const line of lines) reader.members(line);
   for (const line of lines) reader.line(line);
@@ -36,10 +49,12 @@ class AclReader {
   readonly groups = new Map<string, string[]>();
   readonly faults: string[] = [];
   private readonly file: string;
+  private readonly foreign: boolean;
   private who: AclWho | undefined;
 
-  constructor(file: string) {
+  constructor(file: string, foreign: boolean) {
     this.file = file;
+    this.foreign = foreign;
   }
 
   /** First pass: who is in which group, so that a section may stand before it. */
@@ -64,15 +79,20 @@ class AclReader {
     }
   }
 
-  private section(line: Line, word: string, name: string): void {
-    this.who = {};
-    if (word === 'all' || word === 'anonymous') {
-      if (name !== '') this.fault(line, `\`${word}\` stands alone on its line; put \`${name}\` on the next`);
-      if (word === 'anonymous') this.who = { anonymous: true };
-      return;
+  /** `user alice, protocol mqtt, listener web`: all of it must hold. */
+  private section(line: Line, word: string, rest: string): void {
+    const who: Record<string, string | true> = {};
+    this.who = who;
+    for (const condition of `${word} ${rest}`.split(CONDITION)) {
+      const [kind, name] = firstWord(condition.trim());
+      if (kind === 'all' || kind === 'anonymous') {
+        if (name !== '')
+          this.fault(line, `\`${kind}\` stands alone on its line; put \`${name}\` on the next`);
+        if (kind === 'anonymous') who.anonymous = true;
+      } else if (name === '') this.fault(line, `\`${kind}\` needs a name: \`${kind} ${EXAMPLES[kind]}\``);
+      else if (Object.hasOwn(who, kind)) this.fault(line, `\`${kind}\` is said twice`);
+      else who[kind] = name;
     }
-    if (name === '') this.fault(line, `\`${word}\` needs a name: \`${word} alice\``);
-    else this.who = { [word]: name };
   }
 
   private rule(line: Line, word: string, rest: string): void {
@@ -102,8 +122,9 @@ class AclReader {
       this.fault(line, `the filter is missing: \`${word} ${action} sensors/#\``);
       return;
     }
-    const rule: AclRule = denies ? { who, deny: access, filter } : { who, allow: access, filter };
-    const fault = ruleFault(rule, Object.fromEntries(this.groups));
+    const at = `${this.file}:${line.number}`;
+    const rule: AclRule = denies ? { who, deny: access, filter, at } : { who, allow: access, filter, at };
+    const fault = ruleFault(rule, Object.fromEntries(this.groups), this.foreign);
     if (fault !== undefined) this.fault(line, `${fault}${this.groupHint(who)}`);
     else this.rules.push(rule);
   }

@@ -79,11 +79,13 @@ export function nameFault(name: string): string | undefined {
 }
 
 /** What is kept of a user for a mechanism. */
-export function credentialOf(user: User, mechanism: ScramMechanism): ScramCredential | undefined {
+export function scramOf(user: User, mechanism: ScramMechanism): ScramCredential | undefined {
   return mechanism === 'SCRAM-SHA-1' ? user.scramSha1 : user.scram;
 }
 
 export interface AddUserOptions {
+  /** Only a user who is there already gets a new password. */
+  readonly known?: boolean;
   /** Also keep SCRAM credentials with so many iterations. They resist guessing less than argon2id does, once the file is stolen. */
   readonly scramIterations?: number;
 }
@@ -107,6 +109,7 @@ export async function addUser(
   }
   const lines = (await readIfThere(file)).split('\n');
   const at = lines.findIndex((line) => nameOf(line) === name);
+  if (options.known === true && at < 0) throw new Error(`there is no user \`${name}\` in ${file}`);
   if (at >= 0) lines[at] = entry;
   else lines.splice(lines.at(-1) === '' ? -1 : lines.length, 0, entry);
   await replaceText(file, `${lines.join('\n').replace(/\n+$/, '')}\n`);

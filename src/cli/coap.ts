@@ -3,7 +3,7 @@
 import { randomBytes } from 'node:crypto';
 import { dialUdp, streamWire } from '../client/wire.ts';
 import type { Call, CallAnswer } from '../protocol/coap/call.ts';
-import { CoapClient } from '../protocol/coap/client.ts';
+import { CoapCaller } from '../protocol/coap/caller.ts';
 import { decodeUint } from '../protocol/coap/decode.ts';
 import { contentFormatOf, contentTypeOf } from '../protocol/coap/map.ts';
 import { CODE, codeText, OPTION } from '../protocol/coap/packet.ts';
@@ -26,7 +26,7 @@ export function isCoap(url: string | undefined): url is string {
 /** A client of one server, and how its URL names a resource. */
 class CoapConnection {
   readonly lost: Promise<never>;
-  private readonly client: CoapClient;
+  private readonly client: CoapCaller;
   private readonly url: URL;
   private readonly credentials: readonly string[];
   private closing = false;
@@ -45,8 +45,8 @@ class CoapConnection {
       fail = reject;
     });
     this.lost.catch(() => {});
-    this.client = new CoapClient(wire, {
-      stream,
+    this.client = new CoapCaller(wire, {
+      framing: stream ? 'stream' : 'datagram',
       random: (length) => randomBytes(length),
       now,
       lost: () => {

@@ -1,7 +1,7 @@
 // `waymeet config check | print | reference`, and how every command reads its configuration.
 
 import { type Loaded, loadConfig } from '../server/config/load.ts';
-import { printSettings } from '../server/config/print.ts';
+import { printSettings, shownValue } from '../server/config/print.ts';
 import { reference } from '../server/config/reference.ts';
 import type { Config } from '../server/config/schema.ts';
 import { formatProblem } from '../server/config/source.ts';
@@ -24,10 +24,15 @@ export function loadOrFail(
   return { config, settings };
 }
 
-export function check(io: Io, file: string | undefined): number {
+/** Says what is wrong in the configuration, and in the files that it names. */
+export async function check(io: Io, file: string | undefined): Promise<number> {
   const loaded = load(io, file);
   for (const problem of loaded.problems) io.output.write(`${formatProblem(problem)}\n`);
   if (loaded.config === undefined) return EXIT.failed;
+  const { fileFaults } = await import('../server/check.ts');
+  const faults = await fileFaults(loaded.config);
+  for (const fault of faults) io.output.write(`${fault}\n`);
+  if (faults.length > 0) return EXIT.failed;
   say(io, `${loaded.file ?? 'no configuration file'}: nothing is wrong`);
   return EXIT.fine;
 }
@@ -37,7 +42,7 @@ export function print(io: Io, file: string | undefined, flags: SettingFlags, jso
   if (json) {
     const values = loaded.settings.map((s) => ({
       path: s.field.path,
-      value: s.field.notes.secret ? undefined : s.value,
+      value: shownValue(s),
       from: s.where,
     }));
     io.output.write(`${JSON.stringify(values, null, 2)}\n`);

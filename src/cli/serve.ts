@@ -16,7 +16,12 @@ export async function serve(
   const log = createLog(config.log, io.errors);
   // Heard from the beginning: whoever reads that the hub is ready may send a signal at once.
   const signals = listen(io, log);
-  const server = await startServer(config, { log, version, settings });
+  const server = await startServer(config, {
+    log,
+    version,
+    settings,
+    announce: (line) => io.output.write(`${line}\n`),
+  });
   signals.reload = () => {
     const next = load(io, file, flags);
     if (next.config === undefined) {

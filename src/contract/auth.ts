@@ -49,6 +49,10 @@ export interface Auth {
    * topic and identity, then cached until `epoch` changes.
    */
   allows(who: Identity, client: string, action: Action, topicOrFilter: string): boolean;
+  /** False: whoever this was may not be here any more, a user that was removed or has another password. Absent: always true. */
+  stands?(who: Identity): boolean;
+  /** The rights of a principal that is away and left no identity, as they are now; undefined: they cannot be told. */
+  absent?(principal: string): Identity | undefined;
   /** Grows whenever rules change, so that cached answers are asked for again. */
   readonly epoch: number;
 }

@@ -23,7 +23,7 @@ export interface Grant {
 
 /** Where a delivered message is answered: the client's own mailbox, or that of a `$share` group. */
 export interface Settler {
-  /** The client took message `id` for good ('ok') or refused it; it is forgotten. */
+  /** The client took message `id` for good ('ok') or refused it; it is forgotten. 'busy' gives it back to a work queue, as a failed delivery. */
   settle(id: number, outcome: Outcome): void;
   /**
    * The client has stored message `id` (QoS 2, PUBREC): it must never be delivered again, only be released.
@@ -88,6 +88,8 @@ export interface Mailbox extends Settler {
   pull(): void;
   /** Ids of messages that were released in an earlier connection and not settled since. */
   released(): Iterable<number>;
+  /** Ids of messages that were delivered and neither released nor settled since: they come again, in order, to who attaches. */
+  unsettledIds(): Iterable<number>;
   /** Ids of exactly-once publishes of this client that are received and not yet released; kept as long as the mailbox. */
   readonly inbound: InboundIds;
   /** Changes how long it outlives its consumer, ms. */

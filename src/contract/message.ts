@@ -24,6 +24,17 @@ export interface UserProperty {
   readonly section?: string;
 }
 
+/**
+ * How the publisher's protocol wrote what surrounds the payload, for receivers of the same dialect: it is given back to them octet by octet.
+ */
+export interface Wrapping {
+  readonly dialect: string;
+  readonly before: Uint8Array;
+  readonly after: Uint8Array;
+  /** The payload stands between the two; false: `before` is all of it, and the payload a rendering for other dialects. */
+  readonly around: boolean;
+}
+
 /** The properties of a message that survive a crossing between protocols. Absent means that nobody said. */
 export interface Meta {
   readonly contentType?: string;
@@ -40,6 +51,7 @@ export interface Meta {
   readonly groupId?: string;
   readonly groupSequence?: number;
   readonly user?: readonly UserProperty[];
+  readonly wrapping?: Wrapping;
 }
 
 /** One way to write a message down. `encode` must depend on the message alone: its result is cached under `slot`. */

@@ -1,7 +1,7 @@
 // The work queue: a named box from which each message goes to one consumer, the same for every protocol.
 
 import type { Consumer, Settler } from './mailbox.ts';
-import { type Message, NEVER, type Qos } from './message.ts';
+import { type Message, NEVER, type Qos, type UserProperty } from './message.ts';
 import type { Outcome } from './outcome.ts';
 
 /** Publishing to the topic `$queue/{name}` puts into a queue, subscribing to it takes out of it: in every protocol. */
@@ -9,6 +9,36 @@ export const QUEUE_PREFIX = '$queue/';
 
 /** Why a message left a queue for its dead-letter topic. */
 export type Death = 'rejected' | 'expired' | 'queue-full' | 'delivery-limit';
+
+/** The user property that tells of one death, as JSON: `["rejected","jobs",2,1767225600000,"$queue/jobs"]`. */
+export const DEATH_PROPERTY = 'x-death';
+
+/** How a message died in a queue: `count` times for this reason, the last time at `at` (ms since 1970), published to `topic`. */
+export interface DeathRecord {
+  readonly reason: Death;
+  readonly queue: string;
+  readonly count: number;
+  readonly at: number;
+  readonly topic: string;
+}
+
+const DEATHS: readonly unknown[] = ['rejected', 'expired', 'queue-full', 'delivery-limit'] satisfies Death[];
+
+/** What a user property tells of a death; undefined: it is another property, or somebody else's of that name. */
+export function deathRecord({ name, value }: UserProperty): DeathRecord | undefined {
+  if (name !== DEATH_PROPERTY || typeof value !== 'string') return undefined;
+  let told: unknown;
+  try {
+    told = JSON.parse(value);
+  } catch {
+    return undefined; // nobody's but the publisher's
+  }
+  if (!Array.isArray(told)) return undefined;
+  const [reason, queue, count, at, topic] = told as unknown[];
+  if (!DEATHS.includes(reason) || typeof queue !== 'string' || typeof topic !== 'string') return undefined;
+  if (!Number.isSafeInteger(count) || !Number.isSafeInteger(at)) return undefined;
+  return { reason: reason as Death, queue, count: count as number, at: at as number, topic };
+}
 
 /** What a queue is declared with. Counts, octets and ms. */
 export interface QueueOptions {

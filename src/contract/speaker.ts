@@ -1,5 +1,6 @@
 // The Speaker port: the client's side of a protocol, which the client library, the command line and the lab drive.
 
+import type { InboundIds } from './mailbox.ts';
 import type { Message, Meta, Qos } from './message.ts';
 import type { Outcome } from './outcome.ts';
 import type { Peer, Wire } from './wire.ts';
@@ -19,6 +20,11 @@ export interface Ability {
   readonly sessions: boolean;
   readonly wills: boolean;
   readonly expiry: boolean;
+  /** `SubscribeHow.noLocal` and `SubscribeHow.retained`. */
+  readonly noLocal?: boolean;
+  readonly retainedChoice?: boolean;
+  /** `settle(id, 'busy')` gives a delivery back to a queue or group. */
+  readonly returns?: boolean;
   /** What of a message's properties crosses; `user` with string values only where the protocol has no others. */
   readonly meta: readonly (keyof Meta)[];
 }
@@ -28,16 +34,69 @@ export interface Will {
   readonly delayMs: number;
 }
 
+/** How a subscription is made, where it is not the usual way. */
+export interface SubscribeHow {
+  /** Not what this client published. */
+  readonly noLocal?: boolean;
+  /** 'all': the last values come first, the usual way; 'new': only if the subscription is new; 'none': not at all. */
+  readonly retained?: 'all' | 'new' | 'none';
+  /** Deliveries carry the retain flag that they were published with. */
+  readonly retainAsPublished?: boolean;
+}
+
+/**
+ * What guarantees need to outlive a connection and, where it is kept in a file, the program. A publish is known by its tag: a number from
+ * 1 to MAX_TAG that the caller gives, the same when it publishes the message again after a loss.
+ */
+export interface SessionMemory {
+  /** The other side has the exactly-once message `tag`: from now on only its release is to be said. */
+  released(tag: number): void;
+  /** Exactly-once arrivals, by the other side's ids, that were taken and are not released. */
+  readonly inbound: InboundIds;
+  /** Calls `then` when all that was said so far is kept: at once, when nothing waits. */
+  kept(then: () => void): void;
+}
+
+/** Ids above it are the speaker's own, for what needs no tag. */
+export const MAX_TAG = 32_767;
+
+/** A publish that may be repeated after a loss. */
+export interface Tag {
+  readonly tag: number;
+  /**
+   * 'new': it was never sent. 'again': it may have been sent before, in this session. 'released': `SessionMemory.released` was told of it
+   * in this session.
+   */
+  readonly stage: 'new' | 'again' | 'released';
+}
+
+/** The client's side of a challenge-response login (SASL), of which a speaker only carries the words. */
+export interface Sasl {
+  /** `SCRAM-SHA-256`. */
+  readonly mechanism: string;
+  /**
+   * The next word; the first time without a challenge. What the server adds to its welcome is asked too, and the answer is not sent.
+   * Rejects when the server does not prove what it must.
+   */
+  next(challenge: Uint8Array | undefined): Promise<Uint8Array>;
+}
+
 /** What every speaker is opened with. Times in ms. */
 export interface SpeakerOptions {
   /** The host that was dialled, without a port: virtual host, `Host` field, XMPP domain. */
   readonly host: string;
   /** The port, or 0 where there is none. */
   readonly port: number;
+  /** The URL's path, `/` where it has none: virtual host, `Host-Path`, the resource that topics are below. */
+  readonly path: string;
+  /** What one protocol alone has, by name, from the URL's query or the caller: MQTT's `version`, say. */
+  readonly settings: Readonly<Record<string, string>>;
   /** Empty: the other side or the speaker makes one. */
   readonly clientId: string;
   readonly username: string | undefined;
   readonly password: Uint8Array | undefined;
+  /** Absent: the password is shown as it is. */
+  readonly sasl?: Sasl;
   /** Forgets an earlier session of this client id. */
   readonly clean: boolean;
   /** How long the session is kept after the connection; 0: not at all. */
@@ -47,6 +106,13 @@ export interface SpeakerOptions {
   readonly will: Will | undefined;
   /** Deliveries that may wait to be settled. */
   readonly receiveMaximum: number;
+  /**
+   * Opens one more wire to the same place, for protocols that need several: `open` is called when it is there, before anything passes, and
+   * gives its peer; `failed` when it cannot be had. Absent: the protocol makes do with one.
+   */
+  readonly another?: (open: (wire: Wire) => Peer, failed: (why: Refusal) => void) => void;
+  /** Absent: nothing is to outlive the connection. */
+  readonly memory?: SessionMemory;
   /** `length` octets that nobody can guess. */
   random(length: number): Uint8Array;
   now(): number;
@@ -72,6 +138,8 @@ export interface Opened {
   readonly ability: Ability;
   /** The protocol's own greeting, for a person: `MQTT 5`, `RabbitMQ 3.10`. */
   readonly server: string;
+  /** Octets that a message may have, or NEVER. */
+  readonly maxPacketBytes?: number;
 }
 
 /** One message as it came. */
@@ -83,6 +151,8 @@ export interface Delivery {
   readonly retained: boolean;
   /** The other side says that it may have sent it before. */
   readonly duplicate: boolean;
+  /** The filters that it came by, where the other side tells; else whoever gets it compares topics. */
+  readonly filters?: readonly string[];
 }
 
 /** What a speaker tells. Nothing comes after `ended`, which comes once. */
@@ -93,7 +163,8 @@ export interface SpeakerEvents {
   ended(why: Refusal | undefined): void;
 }
 
-export type Answer = (why: Refusal | undefined) => void;
+/** `unmatched`: it was taken, and the other side says that nobody has subscribed. */
+export type Answer = (why: Refusal | undefined, unmatched?: boolean) => void;
 
 /**
  * The client's side of one connection: pure, like a Peer. Answers come from within `receive`, `wake` or `lost`, or at once.
@@ -102,10 +173,13 @@ export type Answer = (why: Refusal | undefined) => void;
 export interface Speaker extends Peer {
   /** How much may be published now without queueing here: the other side's window, and 0 while the wire is full. */
   readonly room: number;
-  /** Answers once the level's guarantee holds: for QoS 0 when it is written. */
-  publish(m: Message, answer: Answer): void;
+  /**
+   * Answers once the level's guarantee holds: for QoS 0 when it is written. With a tag the same message may be published again after a
+   * loss; a speaker whose protocol has no such thing ignores it.
+   */
+  publish(m: Message, answer: Answer, tag?: Tag): void;
   /** `answer` gets the level that was granted. Deliveries of `$share/…` and `$queue/…` come like others. */
-  subscribe(filter: string, qos: Qos, answer: (granted: Qos | Refusal) => void): void;
+  subscribe(filter: string, qos: Qos, answer: (granted: Qos | Refusal) => void, how?: SubscribeHow): void;
   unsubscribe(filter: string, answer: Answer): void;
   /** Answers a delivery: 'ok' took it; 'busy' gives it back; any other outcome refuses it for good. */
   settle(id: number, outcome: Outcome): void;

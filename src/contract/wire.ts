@@ -8,6 +8,8 @@ export interface WireIdentity {
   readonly certificate?: { readonly commonName: string; readonly fingerprint: string };
   /** The TLS-PSK or DTLS-PSK identity that the handshake proved. */
   readonly pskIdentity?: string;
+  /** The user whose key sealed what came (OSCORE). */
+  readonly sealedBy?: string;
   /** The server name that the client asked for (SNI). */
   readonly serverName?: string;
 }
@@ -56,6 +58,8 @@ export interface Wire {
   readonly full: boolean;
   /** Octets accepted and not yet handed to the kernel. */
   readonly unsent: number;
+  /** Carrier 'message': whether what is written leaves as text; the protocol's `text` until the peer says otherwise. */
+  text?: boolean;
   /** The slab that the last `reserve` of this wire laid octets in. */
   readonly bytes: Uint8Array;
   /** Appends `length` octets to what leaves next; write them to `bytes` from the returned offset, at once. */
@@ -72,6 +76,10 @@ export interface Wire {
   /** Stops and restarts reading: backpressure towards the publisher. */
   pause(): void;
   resume(): void;
+  /** Reads nothing for `ms`, whatever `pause` and `resume` say; a later call replaces an earlier one. Absent: it cannot. */
+  hold?(ms: number): void;
+  /** It is being held: what the peer leaves unread comes again afterwards. */
+  readonly held?: boolean;
   /** Asks for one `peer.wake` at `at` (ms) or soon after; a later call replaces an earlier one; NEVER cancels. */
   wake(at: number): void;
   /** Sends what was written, then closes. `lost` follows. */
@@ -101,7 +109,7 @@ export interface Peer {
 export interface Protocol {
   readonly name: string;
   readonly carrier: 'stream' | 'datagram' | 'message';
-  /** Carrier 'message': each message is UTF-8 text, not octets. Carrier 'stream': over WebSocket, text frames are part of it too. */
+  /** Carrier 'message': messages are UTF-8 text, unless the peer says otherwise (`Wire.text`). Carrier 'stream': over WebSocket, text frames are part of it too. */
   readonly text?: boolean;
   /** Whether a stream that starts with these octets speaks this protocol; several may share a port. */
   matches?(first: Uint8Array): boolean;

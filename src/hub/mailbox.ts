@@ -16,7 +16,7 @@ import { Box, type BoxHost, type Entry, type QueueLimits, type Seat } from './bo
 import type { Group } from './group.ts';
 import { type Deferred, type Journal, key } from './journal.ts';
 import { writeSubscription } from './records.ts';
-import type { QueueBox } from './work-queue.ts';
+import { QueueBox } from './work-queue.ts';
 
 /** What a mailbox asks of the hub that owns it. */
 export interface MailboxHost extends BoxHost {
@@ -34,6 +34,9 @@ export interface Held {
   readonly group: Group | QueueBox | undefined;
   readonly record: number;
 }
+
+/** Topics about which it is remembered whether a mailbox may deliver them. */
+const MAX_KNOWN = 4_096;
 
 /** Shared by the mailboxes that have no subscription yet; never written to. */
 const NOTHING_HELD = new Map<string, Held>();
@@ -134,6 +137,11 @@ export class OwnBox extends Box implements Mailbox {
     this.changed();
   }
 
+  *unsettledIds(): Iterable<number> {
+    for (const item of this.redo) if (item.again) yield item.seq;
+    for (const item of this.sent.values()) if (!item.released) yield item.seq;
+  }
+
   /** What its client did last is true once the open batch is kept. */
   changed(): void {
     if (this.stored) this.access?.waits();
@@ -151,6 +159,26 @@ export class OwnBox extends Box implements Mailbox {
 
   evict(why: Outcome): void {
     this.own?.consumer.evict(why);
+  }
+
+  /** What waits came when its owner could read it; now it is delivered only as far as that is still so. */
+  guard(): void {
+    const { access } = this;
+    if (access === undefined || access.identity.unrestricted || this.waiting === 0) {
+      this.withheld = undefined;
+      return;
+    }
+    // What a queue gave to this mailbox has the topic that it was published to, and the right to the queue is another.
+    for (const { group } of this.held.values()) if (group instanceof QueueBox) return;
+    const known = new Map<string, boolean>();
+    this.withheld = ({ topic }) => {
+      let withheld = known.get(topic);
+      if (withheld === undefined) {
+        withheld = !access.maySubscribe(topic);
+        if (known.size < MAX_KNOWN) known.set(topic, withheld);
+      }
+      return withheld;
+    };
   }
 
   /** Discards what waits and was never sent; returns how many. */

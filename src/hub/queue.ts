@@ -62,9 +62,11 @@ export interface Block {
   pages: number;
 }
 
-/** What a message takes of a queue's limit in octets: payload, topic and some for its properties. */
+/** What a message takes of a queue's limit in octets: payload, topic, what is wrapped around it, and some for its properties. */
 export function weightOf(m: Message): number {
-  return m.payload.length + m.topic.length + 64;
+  const weight = m.payload.length + m.topic.length + 64;
+  const wrapping = m.meta?.wrapping;
+  return wrapping === undefined ? weight : weight + wrapping.before.length + wrapping.after.length;
 }
 
 interface Chunk {

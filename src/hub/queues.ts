@@ -3,7 +3,7 @@
 import type { Reader } from '../bytes/reader.ts';
 import { deadTopicOf } from '../contract/exchange.ts';
 import type { Consumer } from '../contract/mailbox.ts';
-import { Message, NEVER, type UserProperty } from '../contract/message.ts';
+import { Message, NEVER } from '../contract/message.ts';
 import type { Outcome } from '../contract/outcome.ts';
 import {
   type ConsumeOptions,
@@ -17,6 +17,7 @@ import {
 import { isBinding } from '../contract/topic.ts';
 import type { AccessCore } from './access.ts';
 import { Entry } from './box.ts';
+import { withDeath } from './death.ts';
 import type { HubCore } from './hub.ts';
 import { key } from './journal.ts';
 import { writeSubscription } from './records.ts';
@@ -156,7 +157,7 @@ export class Queues {
     const { deadLetter } = queue.options;
     if (deadLetter === '' || this.round >= MAX_ROUNDS) return;
     const { at, origin, payload } = m;
-    const user = [...earlierDeaths(m, queue.name, why), ...deathOf('last', queue.name, why)];
+    const user = withDeath(m, queue.name, why, this.hub.now());
     const letter = new Message(deadTopicOf(deadLetter, m.topic), payload, m.qos, false, origin, at, NEVER, {
       ...m.meta,
       user,
@@ -177,20 +178,6 @@ export class Queues {
 
 function isQueueName(name: string): boolean {
   return name !== '' && name.length <= MAX_NAME && !name.includes('\0');
-}
-
-/** The properties without an older last death, and the first death put in front of it if there was none. */
-function earlierDeaths(m: Message, queue: string, why: Death): UserProperty[] {
-  const user = (m.meta?.user ?? []).filter((p) => !p.name.startsWith('x-last-death-'));
-  if (!user.some((p) => p.name === 'x-first-death-queue')) user.push(...deathOf('first', queue, why));
-  return user;
-}
-
-function deathOf(which: 'first' | 'last', queue: string, why: Death): UserProperty[] {
-  return [
-    { name: `x-${which}-death-queue`, value: queue },
-    { name: `x-${which}-death-reason`, value: why },
-  ];
 }
 
 /** One client's handle of a queue: what it does there is acknowledged once it is kept. */

@@ -118,6 +118,7 @@ const HAS_PRIORITY = 4;
 const HAS_CREATED = 8;
 const HAS_GROUP = 16;
 const HAS_SEQUENCE = 32;
+const HAS_WRAPPING = 64;
 
 function rareOnes(meta: Meta): number {
   return (
@@ -126,7 +127,8 @@ function rareOnes(meta: Meta): number {
     (meta.priority !== undefined ? HAS_PRIORITY : 0) |
     (meta.createdAt !== undefined ? HAS_CREATED : 0) |
     (meta.groupId !== undefined ? HAS_GROUP : 0) |
-    (meta.groupSequence !== undefined ? HAS_SEQUENCE : 0)
+    (meta.groupSequence !== undefined ? HAS_SEQUENCE : 0) |
+    (meta.wrapping !== undefined ? HAS_WRAPPING : 0)
   );
 }
 
@@ -138,6 +140,12 @@ function writeRareOnes(w: Writer, meta: Meta, others: number): void {
   if (meta.createdAt !== undefined) w.f64(meta.createdAt);
   if (meta.groupId !== undefined) w.text(meta.groupId);
   if (meta.groupSequence !== undefined) w.f64(meta.groupSequence);
+  if (meta.wrapping !== undefined) {
+    w.text(meta.wrapping.dialect);
+    w.octets(meta.wrapping.before);
+    w.octets(meta.wrapping.after);
+    w.u8(meta.wrapping.around ? 1 : 0);
+  }
 }
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
@@ -174,6 +182,11 @@ function readRareOnes(r: Reader, meta: Mutable<Meta>): void {
   if ((others & HAS_CREATED) !== 0) meta.createdAt = r.f64();
   if ((others & HAS_GROUP) !== 0) meta.groupId = r.text();
   if ((others & HAS_SEQUENCE) !== 0) meta.groupSequence = r.f64();
+  if ((others & HAS_WRAPPING) !== 0) {
+    const dialect = r.text();
+    const before = r.octets().slice();
+    meta.wrapping = { dialect, before, after: r.octets().slice(), around: r.u8() === 1 };
+  }
 }
 
 /** flags: qos (2 bits), retain (bit 2), expires (bit 3), same origin as `before` (bit 4). */

@@ -254,6 +254,7 @@ test.each(DEATHS)('a dead letter: %s', async (why, options, text, kill) => {
     `x-first-death-reason=${why}`,
     'x-last-death-queue=jobs',
     `x-last-death-reason=${why}`,
+    expect.stringMatching(`^x-death=\\["${why}","jobs",1,\\d+,"\\$queue/jobs"\\]$`),
   ]);
 });
 

@@ -276,6 +276,10 @@ export class QueueBox extends Box {
   // --- answers ---
 
   override settle(id: number, outcome: Outcome): void {
+    if (outcome === 'busy') {
+      this.putBack(id, true, false);
+      return;
+    }
     const item = this.sent.get(id);
     if (item === undefined) return;
     (item.seat as Member).unsettled--;

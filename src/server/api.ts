@@ -1,35 +1,31 @@
 // The admin API as this server offers it: figures, settings and listeners in its words, and who may come in.
 
-import { randomBytes } from 'node:crypto';
 import { Guard } from '../admin/api/guard.ts';
 import type { ApiHost } from '../admin/api/operations.ts';
 import { Api } from '../admin/api/router.ts';
 import type { ProcessWatch } from '../admin/process.ts';
+import type { Tracer } from '../admin/trace.ts';
 import type { OwnedHub } from '../contract/hub.ts';
 import type { Message } from '../contract/message.ts';
 import type { Outcome } from '../contract/outcome.ts';
-import { isLoopback, type PlannedListener } from './config/listeners.ts';
+import type { AdminPasswords } from './admin-password.ts';
+import { shownValue } from './config/print.ts';
 import type { Setting } from './config/resolve.ts';
 import type { Config } from './config/schema.ts';
 import type { OpenListener } from './listeners.ts';
-import type { Log } from './log.ts';
 
 export interface ApiParts {
   readonly version: string;
   readonly settings: readonly Setting[];
-  readonly listeners: readonly PlannedListener[];
   readonly open: readonly OpenListener[];
   readonly watch: ProcessWatch;
-  readonly log: Log;
+  readonly passwords: AdminPasswords;
   publish(m: Message): Promise<Outcome>;
+  readonly tracer: Tracer;
 }
 
 export function makeApi(config: Config, hub: OwnedHub, parts: ApiParts): Api {
-  const guard = new Guard({
-    adminPassword: adminPassword(config, parts),
-    viewerPassword: config.web.viewerPassword,
-    now: () => hub.now(),
-  });
+  const guard = new Guard({ ...parts.passwords, now: () => hub.now() });
   const host: ApiHost = {
     hub,
     version: parts.version,
@@ -39,22 +35,9 @@ export function makeApi(config: Config, hub: OwnedHub, parts: ApiParts): Api {
     settings: () => parts.settings.map(settingOf),
     figures: () => figuresOf(hub, parts.watch),
     publish: (m) => parts.publish(m),
+    tracer: parts.tracer,
   };
   return new Api(host, guard);
-}
-
-/** None where everybody may do everything anyway: an open hub that only this machine reaches. */
-function adminPassword(config: Config, { listeners, log }: ApiParts): string | undefined {
-  if (config.web.adminPassword !== undefined) return config.web.adminPassword;
-  const web = listeners.filter((l) => l.type === 'ws' || l.type === 'wss');
-  const open = web.every((l) => l.engine === 'open' && l.hosts.every(isLoopback));
-  if (open && config.web.viewerPassword === undefined) return undefined;
-  const password = randomBytes(12).toString('base64url');
-  if (web.length > 0)
-    log.info(
-      `dashboard and API: log in as admin with the password ${password} (until web.adminPassword says another)`,
-    );
-  return password;
 }
 
 function viewOf({ plan, listener }: OpenListener) {
@@ -67,9 +50,10 @@ function viewOf({ plan, listener }: OpenListener) {
   };
 }
 
-function settingOf({ field, value, where }: Setting) {
-  const { about, live, secret } = field.notes;
-  return { path: field.path, value: secret && value !== undefined ? '(hidden)' : value, where, about, live };
+function settingOf(setting: Setting) {
+  const { field, where } = setting;
+  const { about, live } = field.notes;
+  return { path: field.path, value: shownValue(setting), where, about, live };
 }
 
 function figuresOf(hub: OwnedHub, watch: ProcessWatch) {

@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { isIPv6 } from 'node:net';
 import type { OwnedHub } from '../contract/hub.ts';
 import type { Protocol } from '../contract/wire.ts';
+import { amqp1 } from '../protocol/amqp1/protocol.ts';
 import { amqp091 } from '../protocol/amqp091/protocol.ts';
 import type { OscoreContexts } from '../protocol/coap/oscore.ts';
 import { type CoapSettings, coap, coapMessages, coapStream } from '../protocol/coap/protocol.ts';
@@ -125,6 +126,8 @@ export function tower(name: ProtocolName, plan: PlannedListener): Protocol {
       return waymeetJson();
     case 'amqp091':
       return amqp091();
+    case 'amqp1':
+      return amqp1();
     case 'stomp':
       return stomp();
     case 'xmpp':
@@ -225,6 +228,7 @@ export function limitsOf({ limits }: PlannedListener): ListenerLimits {
     maxConnections: limits.connections,
     maxConnectionsPerAddress: limits.connectionsPerAddress,
     acceptsPerSecond: Number.isFinite(limits.acceptPerSecond) ? limits.acceptPerSecond : 0,
+    connectsPerAddress: limits.connectsPerAddress,
   };
 }
 
@@ -247,6 +251,7 @@ export function credentialsOf(tls: TlsConfig): TlsCredentials {
     cert: readFileSync(cert),
     key: readFileSync(key),
     ...(tls.ca === undefined ? {} : { ca: readFileSync(tls.ca) }),
+    ...(tls.crl === undefined ? {} : { crl: readFileSync(tls.crl) }),
   });
   return {
     ...(tls.cert === undefined || tls.key === undefined ? {} : { credentials: read(tls.cert, tls.key) }),

@@ -4,12 +4,14 @@ import type { Phase } from '../admin/health.ts';
 import { renderMetrics } from '../admin/metrics.ts';
 import { ProcessWatch } from '../admin/process.ts';
 import { SysTree } from '../admin/sys.ts';
+import { Tracer } from '../admin/trace.ts';
 import type { OwnedHub } from '../contract/hub.ts';
 import { type Message, NEVER } from '../contract/message.ts';
 import type { Outcome } from '../contract/outcome.ts';
 import { now } from '../transport/clock.ts';
 import type { Loop } from '../transport/loop.ts';
 import { Timer } from '../transport/timers.ts';
+import { adminPasswords } from './admin-password.ts';
 import { makeApi } from './api.ts';
 import { type Engines, openEngines } from './auth.ts';
 import { changesOf } from './config/changes.ts';
@@ -21,6 +23,7 @@ import { limitsOf, type OpenListener, openListener } from './listeners.ts';
 import { LocalClient } from './local.ts';
 import type { Log } from './log.ts';
 import { TimedStore } from './timed-store.ts';
+import { FileWatch, watchedFiles } from './watch.ts';
 
 /** The engine's writer thread may still be unwinding from the failed commit: an exit under it would end in SIGABRT instead of code 1. */
 const UNWIND_MS = 200;
@@ -32,6 +35,8 @@ export interface ServerOptions {
   readonly settings?: readonly Setting[];
   /** The store failed, and with it every promise. Default: ends the process with exit code 1. */
   readonly failed?: (why: Error) => void;
+  /** Shows a line to the person who started the hub, such as a new password. Default: standard output. */
+  readonly announce?: (line: string) => void;
 }
 
 export interface Server {
@@ -53,8 +58,14 @@ const DRAIN_MS = 5_000;
 export async function startServer(config: Config, options: ServerOptions): Promise<Server> {
   const { log } = options;
   const listeners = plan(config);
-  const engines = await openEngines(listeners);
+  const engines = await openEngines(listeners, log);
   const opened = await openStore(config.store);
+  const passwords = await adminPasswords(config, listeners, options.announce ?? announce).catch(
+    async (error) => {
+      await opened?.close();
+      throw error;
+    },
+  );
   const store = opened === undefined ? undefined : new TimedStore(opened);
   const state = { phase: 'starting' as Phase };
   const failed = (why: Error) => {
@@ -73,11 +84,13 @@ export async function startServer(config: Config, options: ServerOptions): Promi
   const admin = {
     version: options.version,
     settings: options.settings ?? [],
-    listeners,
     open,
     watch,
-    log,
+    passwords,
     publish: async (m: Message): Promise<Outcome> => own?.publish(m) ?? 'unavailable',
+    tracer: new Tracer(hub, (tap) => {
+      loop.tap = tap;
+    }),
   };
   const web = {
     config: config.web,
@@ -100,28 +113,48 @@ export async function startServer(config: Config, options: ServerOptions): Promi
   };
   try {
     await hub.start();
+    // Rules may have changed while it was stopped.
+    hub.reauthorize();
     own = new LocalClient(hub, 'admin');
     for (const one of listeners) open.push(...(await openListener(one, { hub, loop, engines, web })));
   } catch (error) {
     await Promise.all(open.map((l) => l.listener.close()));
     await hub.stop();
+    engines.close();
     watch.stop();
     await store?.close();
     throw error;
   }
+  let current = config;
+  let rereading = Promise.resolve();
+  /** Reads every file again, as the plan names it now; one after the other. */
+  const again = (values: readonly string[]): Promise<void> => {
+    rereading = rereading.then(async () => {
+      const { epoch } = engines;
+      await reread(plan(current), { open, engines, log }, values);
+      if (engines.epoch !== epoch) hub.reauthorize();
+    });
+    return rereading;
+  };
+  const files = new FileWatch(
+    () => watchedFiles(plan(current)),
+    config.watch,
+    () => void again([]),
+  );
   const sys = publishSys(hub, loop, config, options.version, startedAt, store);
   state.phase = 'ready';
   log.info(`waymeet ${options.version} is ready: ${open.map((l) => l.listener.address).join('  ')}`);
   if (store === undefined) log.info('store.durability is memory: nothing is kept over a restart');
 
-  let current = config;
   let stopping: Promise<void> | undefined;
   const stop = async () => {
     state.phase = 'stopping';
     sys.stop();
+    files.stop();
     await Promise.all(open.map((l) => l.listener.close()));
     await hub.stop();
     await Promise.all(open.map((l) => l.listener.ended(DRAIN_MS)));
+    engines.close();
     watch.stop();
     await store?.close();
   };
@@ -136,11 +169,10 @@ export async function startServer(config: Config, options: ServerOptions): Promi
     async reload(next) {
       const changes = changesOf(current, next);
       current = changes.applied;
-      const { epoch } = engines;
-      await reread(plan(current), { open, engines, log }, changes.live);
-      if (engines.epoch !== epoch) hub.reauthorize();
+      await again(changes.live);
       retune(open, plan(current));
       Object.assign(limits, hubLimits(current));
+      hub.retune();
       log.level = current.log.level;
       sys.every(current.sys.interval);
       if (changes.restart.length > 0) log.warn(`these changes need a restart: ${changes.restart.join(', ')}`);
@@ -150,6 +182,10 @@ export async function startServer(config: Config, options: ServerOptions): Promi
       return stopping;
     },
   };
+}
+
+function announce(line: string): void {
+  process.stdout.write(`${line}\n`);
 }
 
 /** Gives the open listeners the limits of the new plan. */

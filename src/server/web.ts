@@ -132,6 +132,10 @@ function webSocketRoutes(plan: PlannedListener, config: Config['web']): WebSocke
     const stomp = tower('stomp', plan);
     routes[config.stomp] = { 'v12.stomp': stomp, 'v11.stomp': stomp, 'v10.stomp': stomp, '': stomp };
   }
+  if (plan.protocols.includes('amqp1')) {
+    const amqp1 = tower('amqp1', plan);
+    routes[config.amqp] = { amqp: amqp1, AMQPWSB10: amqp1 };
+  }
   if (plan.protocols.includes('xmpp')) routes[config.xmpp] = { xmpp: tower('xmpp', plan) };
   return routes;
 }

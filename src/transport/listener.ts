@@ -4,6 +4,7 @@ import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import type { Hub, ProtocolCounters } from '../contract/hub.ts';
 import type { Protocol, WireIdentity, WireLimits } from '../contract/wire.ts';
+import { AddressRates } from './address-rates.ts';
 import { now } from './clock.ts';
 import type { Loop } from './loop.ts';
 
@@ -24,6 +25,8 @@ export interface ListenerLimits {
   readonly maxConnectionsPerAddress?: number;
   /** Connections beyond this rate are closed at once; 0: no limit. A second's worth may come in one burst. */
   readonly acceptsPerSecond?: number;
+  /** The same from one address; absent: no limit. */
+  readonly connectsPerAddress?: number;
 }
 
 /** Options that every listener has. */
@@ -98,6 +101,7 @@ export class Gate {
   private acceptsPerSecond!: number;
   private readonly wires = new Set<Guarded>();
   private readonly addresses = new Map<string, number>();
+  private readonly rates = new AddressRates();
   private tokens = 0;
   private tokensAt = 0;
   private complainedAt = Number.NEGATIVE_INFINITY;
@@ -133,6 +137,7 @@ export class Gate {
     this.maxPerAddress = o.maxConnectionsPerAddress ?? this.hub.limits.connectionsPerAddress;
     this.acceptsPerSecond = o.acceptsPerSecond ?? 0;
     this.tokens = this.acceptsPerSecond;
+    this.rates.perSecond = o.connectsPerAddress ?? Number.POSITIVE_INFINITY;
   }
 
   get connections(): number {
@@ -161,7 +166,8 @@ export class Gate {
   }
 
   admitsAddress(address: string): boolean {
-    return address === '' || (this.addresses.get(address) ?? 0) < this.maxPerAddress;
+    if (address === '') return true;
+    return (this.addresses.get(address) ?? 0) < this.maxPerAddress && this.rates.spend(address, now());
   }
 
   /** A token bucket that holds one second's worth. */

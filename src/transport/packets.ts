@@ -36,6 +36,7 @@ export abstract class PacketWire extends PeeredWire {
 
   private sendAll(lengths: readonly number[]): void {
     const spans = this.outbox.take();
+    const { tap } = this.gate.loop;
     let i = 0;
     let at = spans[0]!.start;
     for (const length of lengths) {
@@ -46,6 +47,7 @@ export abstract class PacketWire extends PeeredWire {
       at += length;
       this.underWay += length;
       this.counters.bytesOut += length;
+      if (tap !== undefined) tap.passed(this, 'out', packet, 0, length);
       // The socket keeps the packet beyond this turn, the slab does not.
       this.sendPacket(span.slab === undefined ? packet : Buffer.from(packet));
       if (this.state === CLOSED) break;
@@ -71,6 +73,8 @@ export abstract class PacketWire extends PeeredWire {
     if (this.state !== OPEN) return;
     this.inTime();
     this.counters.bytesIn += bytes.length;
+    const { tap } = this.gate.loop;
+    if (tap !== undefined) tap.passed(this, 'in', bytes, 0, bytes.length);
     const at = now();
     try {
       this.peer.receive(bytes, 0, bytes.length, at);

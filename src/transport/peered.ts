@@ -32,6 +32,8 @@ export abstract class PeeredWire implements Wire, Flushable, TimerOwner, Guarded
   /** The remote's address alone, by which connections are counted; empty when it has none. */
   address: string;
   identity: WireIdentity;
+  /** The name of the protocol, once it is found. */
+  protocol = '';
   peer: Peer = NOBODY;
   protected readonly gate: Gate;
   protected counters: ProtocolCounters;
@@ -45,6 +47,8 @@ export abstract class PeeredWire implements Wire, Flushable, TimerOwner, Guarded
   private timer: Timer | undefined = undefined;
   private wakeAt = NEVER;
   private deadline = NEVER;
+  /** Until when nothing is read, whatever the peer says. */
+  private heldUntil = NEVER;
 
   constructor(gate: Gate, address: string, remote: string, identity: WireIdentity) {
     this.gate = gate;
@@ -58,6 +62,8 @@ export abstract class PeeredWire implements Wire, Flushable, TimerOwner, Guarded
   abstract readonly unsent: number;
   abstract pause(): void;
   abstract resume(): void;
+  /** Stops reading, or starts again, because `held` changed. */
+  protected reading(_on: boolean): void {}
   /** Sends what it can of what was written this turn. */
   protected abstract sendTurn(): void;
   /** Called once, when this side has ended and something may still be unsent. */
@@ -129,6 +135,18 @@ export abstract class PeeredWire implements Wire, Flushable, TimerOwner, Guarded
     this.arm();
   }
 
+  get held(): boolean {
+    return this.heldUntil !== NEVER;
+  }
+
+  hold(ms: number): void {
+    if (this.state !== OPEN) return;
+    const before = this.held;
+    this.heldUntil = now() + ms;
+    this.arm();
+    if (!before) this.reading(false);
+  }
+
   end(): void {
     if (this.state !== OPEN) return;
     this.state = ENDING;
@@ -143,6 +161,7 @@ export abstract class PeeredWire implements Wire, Flushable, TimerOwner, Guarded
     this.state = CLOSED;
     this.wakeAt = NEVER;
     this.deadline = NEVER;
+    this.heldUntil = NEVER;
     if (this.timer !== undefined) this.gate.loop.timers.cancel(this.timer);
     this.close();
     this.gate.leave(this);
@@ -157,6 +176,7 @@ export abstract class PeeredWire implements Wire, Flushable, TimerOwner, Guarded
   open(protocol: Protocol, at: number): void {
     this.counters = this.gate.hub.counters.of(protocol.name);
     this.counted = true;
+    this.protocol = protocol.name;
     this.counters.connections++;
     this.counters.connectionsTotal++;
     this.peer = protocol.open(this, this.gate.hub, at);
@@ -238,6 +258,10 @@ export abstract class PeeredWire implements Wire, Flushable, TimerOwner, Guarded
       this.failed(this.state === OPEN ? 'nothing came in time' : 'did not close in time');
       return;
     }
+    if (this.heldUntil <= at) {
+      this.heldUntil = NEVER;
+      if (this.state === OPEN) this.reading(true);
+    }
     if (this.wakeAt > at) {
       this.arm();
       return;
@@ -252,7 +276,7 @@ export abstract class PeeredWire implements Wire, Flushable, TimerOwner, Guarded
   }
 
   private arm(): void {
-    const at = Math.min(this.wakeAt, this.deadline);
+    const at = Math.min(this.wakeAt, this.deadline, this.heldUntil);
     if (this.timer === undefined) {
       if (at === NEVER) return;
       this.timer = new Timer(this);

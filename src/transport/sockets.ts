@@ -13,7 +13,7 @@ export class SocketWire extends StreamWire {
   private socket: Socket;
   private securing: Securing = 'plain';
   /** Whether octets are wanted, once there are any again. */
-  private reading = false;
+  private wanted = false;
   private readonly onWritten = (error?: Error | null): void => {
     // A failed write is followed by 'error'.
     if (!error) this.written();
@@ -77,7 +77,7 @@ export class SocketWire extends StreamWire {
       this.identity = identity;
       socket.on('error', (error) => this.failed(error.message));
       this.attach();
-      if (this.reading) socket.resume();
+      if (this.wanted) socket.resume();
       this.touch();
     });
   }
@@ -104,12 +104,12 @@ export class SocketWire extends StreamWire {
   }
 
   protected readStart(): void {
-    this.reading = true;
+    this.wanted = true;
     if (this.securing === 'plain' || this.securing === 'secured') this.socket.resume();
   }
 
   protected readStop(): void {
-    this.reading = false;
+    this.wanted = false;
     this.socket.pause();
   }
 

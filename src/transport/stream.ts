@@ -42,12 +42,22 @@ export abstract class StreamWire extends PeeredWire {
   pause(): void {
     if (this.paused || this.state !== OPEN) return;
     this.paused = true;
-    this.readStop();
+    if (!this.held) this.readStop();
   }
 
   resume(): void {
     if (!this.paused || this.state !== OPEN) return;
     this.paused = false;
+    if (!this.held) this.goOn();
+  }
+
+  protected override reading(on: boolean): void {
+    if (this.paused) return;
+    if (on) this.goOn();
+    else this.readStop();
+  }
+
+  private goOn(): void {
     // What was left over may hold whole packets: the peer gets it again, but not from within its own call.
     if (this.left !== undefined) {
       this.resumed = true;
@@ -58,7 +68,7 @@ export abstract class StreamWire extends PeeredWire {
   protected ending(): void {
     this.left = undefined;
     // Reading goes on, to nowhere: closing with unread octets would send RST, and the goodbye would be lost with it.
-    if (this.paused) this.readStart();
+    if (this.paused || this.held) this.readStart();
   }
 
   protected close(): void {
@@ -89,6 +99,8 @@ export abstract class StreamWire extends PeeredWire {
     if (this.counted) this.inTime();
     const length = end - start;
     this.counters.bytesIn += length;
+    const { tap } = this.gate.loop;
+    if (tap !== undefined) tap.passed(this, 'in', bytes, start, end);
     const left = this.left;
     if (left === undefined) this.consume(bytes, start, end);
     else if (left.length <= headroom) {
@@ -126,7 +138,7 @@ export abstract class StreamWire extends PeeredWire {
   }
 
   private keep(bytes: Uint8Array, start: number, end: number): void {
-    if (end - start > HEADROOM_BYTES && !this.paused) {
+    if (end - start > HEADROOM_BYTES && !this.paused && !this.held) {
       this.fault(new RangeError(`a peer left ${end - start} octets over; it may leave ${HEADROOM_BYTES}`));
       return;
     }
@@ -168,12 +180,12 @@ export abstract class StreamWire extends PeeredWire {
   private again(): void {
     this.resumed = false;
     const left = this.left;
-    if (this.state !== OPEN || this.paused) return;
+    if (this.state !== OPEN || this.paused || this.held) return;
     if (left !== undefined) {
       this.left = undefined;
       this.consume(left, 0, left.length);
     }
-    if (this.state === OPEN && !this.paused) this.readStart();
+    if (this.state === OPEN && !this.paused && !this.held) this.readStart();
   }
 
   private stash(): void {
@@ -206,6 +218,9 @@ export abstract class StreamWire extends PeeredWire {
       total += sizeOf(span);
       if (span.slab === undefined) referenced = true;
     }
+    const { tap } = this.gate.loop;
+    if (tap !== undefined)
+      for (const span of spans) tap.passed(this, 'out', span.bytes, span.start, span.end);
     this.counters.bytesOut += total;
     const large = referenced || total >= spans.length * COPY_BYTES;
     if (spans.length === 1 || total <= COPY_BYTES || !large) this.sendPacked(spans);

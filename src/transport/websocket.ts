@@ -197,7 +197,7 @@ class WebSocketListener implements Listener {
     });
     web.on('close', () => this.lives.delete(life));
     if (protocol.carrier === 'message') {
-      new WebSocketMessages(this.gate, web, protocol, address, remote, identity).begin();
+      new WebSocketMessages(this.gate, web, protocol, address, remote, identity).begin(protocol);
       return;
     }
     const wire = new WebSocketStream(this.gate, web, socket, address, remote, identity, protocol);
@@ -311,8 +311,8 @@ class WebSocketStream extends StreamWire {
 /** Whole messages, text or binary as the protocol says. */
 class WebSocketMessages extends PacketWire {
   private readonly web: WebSocket;
-  private readonly protocol: Protocol;
-  private readonly text: boolean;
+  text: boolean;
+  private paused = false;
   private closeCode = CLOSE_NORMAL;
 
   constructor(
@@ -325,7 +325,6 @@ class WebSocketMessages extends PacketWire {
   ) {
     super(gate, address, remote, identity);
     this.web = web;
-    this.protocol = protocol;
     this.text = protocol.text ?? false;
     web.on('message', (octets: Buffer) => this.packetArrived(octets));
     web.on('error', (error) => {
@@ -336,12 +335,12 @@ class WebSocketMessages extends PacketWire {
     web.on('close', () => this.destroy());
   }
 
-  begin(): void {
+  begin(protocol: Protocol): void {
     this.gate.enter(this);
     this.limit(this.gate.firstByteMs);
     const at = now();
     try {
-      this.open(this.protocol, at);
+      this.open(protocol, at);
     } catch (error) {
       this.threw(error, at);
     }
@@ -353,11 +352,19 @@ class WebSocketMessages extends PacketWire {
   }
 
   pause(): void {
+    this.paused = true;
     this.web.pause();
   }
 
   resume(): void {
-    this.web.resume();
+    this.paused = false;
+    if (!this.held) this.web.resume();
+  }
+
+  protected override reading(on: boolean): void {
+    if (this.paused) return;
+    if (on) this.web.resume();
+    else this.web.pause();
   }
 
   protected override ending(): void {

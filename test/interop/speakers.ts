@@ -1,5 +1,6 @@
 // One client of each protocol behind one interface, so that a test can say a thing once and hear it everywhere.
 
+import { HTTP } from '../../src/client/http.ts';
 import type { Qos } from '../../src/contract/message.ts';
 import { decodeCoap, decodeUint } from '../../src/protocol/coap/decode.ts';
 import { encodeCoap, encodeOptions, encodeUint } from '../../src/protocol/coap/encode.ts';
@@ -14,10 +15,13 @@ import {
   PUBREC,
   PUBREL,
 } from '../../src/protocol/mqtt/packet.ts';
+import { WAYMEET_CBOR } from '../../src/protocol/websocket/client.ts';
 import { MqttClient } from '../mqtt-client.ts';
 import { type Broker, type RawClient, toHex } from '../network.ts';
+import { Amqp1Speaker } from './amqp1-speaker.ts';
 import { Amqp091Speaker } from './amqp091-speaker.ts';
 import { MqttSnSpeaker } from './mqttsn-speaker.ts';
+import { SpeechSpeaker } from './speech-speaker.ts';
 import { StompSpeaker } from './stomp-speaker.ts';
 import { XmppSpeaker } from './xmpp-speaker.ts';
 
@@ -100,7 +104,7 @@ export const PROTOCOLS: Readonly<Record<string, Ability>> = {
     maxQos: 1,
     tellsTopic: false,
     tellsRetained: false,
-    says: ['contentType'],
+    says: ['contentType', 'expiryMs'],
     hears: ['contentType', 'expiryMs'],
     open: (broker) => Promise.resolve(new CoapSpeaker(broker, false)),
   },
@@ -109,18 +113,35 @@ export const PROTOCOLS: Readonly<Record<string, Ability>> = {
     tellsTopic: false,
     tellsRetained: false,
     tellsQos: false,
-    says: ['contentType'],
+    says: ['contentType', 'expiryMs'],
     hears: ['contentType', 'expiryMs'],
     open: (broker) => Promise.resolve(new CoapSpeaker(broker, true)),
   },
   'waymeet.v1': {
-    maxQos: 1,
+    maxQos: 2,
     tellsTopic: true,
     tellsRetained: true,
     says: ALL,
     // Text or octets: both come as text where they can.
     hears: ALL.filter((word) => word !== 'text'),
     open: (broker, name) => JsonSpeaker.open(broker, name),
+  },
+  'waymeet.v1 cbor': {
+    maxQos: 2,
+    tellsTopic: true,
+    tellsRetained: true,
+    says: ALL,
+    hears: ALL,
+    open: (broker, name) => SpeechSpeaker.open(broker, WAYMEET_CBOR, 'waymeet.v1', name),
+  },
+  http: {
+    maxQos: 1,
+    tellsTopic: true,
+    tellsRetained: true,
+    // Whether a payload is text is a matter of its content type.
+    says: ALL,
+    hears: ALL.filter((word) => word !== 'text'),
+    open: (broker, name) => SpeechSpeaker.open(broker, HTTP, 'http', name),
   },
   mqttsn: {
     maxQos: 2,
@@ -157,6 +178,14 @@ export const PROTOCOLS: Readonly<Record<string, Ability>> = {
     // Text or octets: both come as text where they can.
     hears: ALL.filter((word) => word !== 'text'),
     open: (broker, name) => XmppSpeaker.open(broker, name),
+  },
+  'amqp 1.0': {
+    maxQos: 2,
+    tellsTopic: true,
+    tellsRetained: true,
+    says: ALL,
+    hears: ALL,
+    open: (broker, name) => Amqp1Speaker.open(broker, name),
   },
 };
 
@@ -266,12 +295,14 @@ class CoapSpeaker implements Speaker {
   }
 
   async publish(m: Sent): Promise<void> {
-    const { contentType } = m.said;
+    const { contentType, expiryMs } = m.said;
     const options: CoapOption[] = [];
     if (contentType !== undefined) {
       options.push({ number: OPTION.contentFormat, value: encodeUint(FORMATS[contentType]!) });
     }
-    this.request(CODE.put, m.topic, [`qos=${m.qos}`, `retain=${m.retain}`], options, m.payload);
+    const query = [`qos=${m.qos}`, `retain=${m.retain}`];
+    if (expiryMs !== undefined) query.push(`expiry=${expiryMs / 1_000}`);
+    this.request(CODE.put, m.topic, query, options, m.payload);
     await this.broker.clock.advance(0);
     const answers = this.messages();
     if (answers[0]?.code !== CODE.changed) throw new Error(`no 2.04 but ${JSON.stringify(answers)}`);
@@ -419,12 +450,13 @@ class JsonSpeaker implements Speaker {
         }),
         ...(user !== undefined && { user: user.map(([name, value]) => ({ name, value })) }),
       },
-      'published',
+      m.qos === 2 ? 'received' : 'published',
     );
+    if (m.qos === 2) await this.ask({ type: 'release', id: 1 }, 'published');
   }
 
   async subscribe(filter: string, qos: Qos): Promise<void> {
-    await this.ask({ type: 'subscribe', id: 1, filter, qos: Math.min(qos, 1) }, 'subscribed');
+    await this.ask({ type: 'subscribe', id: 1, filter, qos }, 'subscribed');
   }
 
   async heard(): Promise<Heard[]> {
@@ -432,6 +464,7 @@ class JsonSpeaker implements Speaker {
     const heard: Heard[] = [];
     for (const frame of this.frames()) {
       if (frame.type !== 'message') continue;
+      if (frame.qos === 2) this.say({ type: 'received', id: frame.ack });
       if (frame.ack !== undefined) this.say({ type: 'ack', id: frame.ack });
       heard.push(this.heardFrom(frame));
     }

@@ -200,8 +200,8 @@ export function countingHub(limits: Partial<HubLimits> = {}): Hub {
   return {
     login: nobody,
     admit: nobody,
-    identify: nobody,
     exchange: nobody,
+    prove: nobody,
     now,
     bound: nobody,
     pressed: false,

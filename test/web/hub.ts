@@ -5,8 +5,11 @@ import { formatProblem } from '../../src/server/config/source.ts';
 import { createLog } from '../../src/server/log.ts';
 import { type Server, startServer } from '../../src/server/start.ts';
 
-/** Starts one in this process, in memory, on free ports; `settings` over that. */
-export async function startHub(settings: Readonly<Record<string, unknown>> = {}): Promise<Server> {
+/** Starts one in this process, in memory, on free ports; `settings` over that. `announce` gets what is for the person at the terminal. */
+export async function startHub(
+  settings: Readonly<Record<string, unknown>> = {},
+  announce: (line: string) => void = () => undefined,
+): Promise<Server> {
   const {
     config,
     problems,
@@ -26,7 +29,7 @@ export async function startHub(settings: Readonly<Record<string, unknown>> = {})
   });
   if (config === undefined) throw new Error(problems.map(formatProblem).join('\n'));
   const log = createLog({ level: 'warn', format: 'json' }, process.stderr);
-  return startServer(config, { log, version: '0.0.0-test', settings: all });
+  return startServer(config, { log, version: '0.0.0-test', settings: all, announce });
 }
 
 /** Reads server-sent events one by one. */

@@ -5,7 +5,7 @@ import { readEvents } from './events.ts';
 
 export interface HubFacts {
   readonly version: string;
-  readonly paths: { readonly mqtt: string; readonly json: string };
+  readonly paths: { readonly mqtt: string; readonly json: string; readonly coap?: string };
   readonly loginNeeded: boolean;
   readonly listeners: readonly {
     name: string;
@@ -52,6 +52,8 @@ export interface HubEvent {
   readonly session?: string;
   readonly filter?: string;
   readonly graceful?: boolean;
+  /** Why it left, where the hub says so. */
+  readonly reason?: string;
 }
 
 export const hub = signal<HubFacts | undefined>(undefined);
@@ -61,37 +63,67 @@ export const happened = signal<readonly HubEvent[]>([]);
 /** 'login': the API asks for a password. */
 export const live = signal<'off' | 'on' | 'login'>('off');
 
+/** Who is logged in; undefined: nobody has to be. */
+export const role = signal<'viewer' | 'admin' | undefined>(undefined);
+
 const KEPT_FIGURES = 180;
 const KEPT_EVENTS = 500;
-const LOGIN_KEY = 'waymeet-login';
+const AGAIN_MS = 2_000;
 
-let login = sessionStorage.getItem(LOGIN_KEY) ?? '';
+/** What every change shows, so that no other page can make one with our cookie. */
+let csrf: string | undefined;
 
+interface Session {
+  readonly loginNeeded: boolean;
+  readonly role: 'viewer' | 'admin' | null;
+  readonly csrf: string | null;
+}
+
+/** Throws Error with the sentence of the hub when it refuses. */
 export async function api<T>(path: string, method = 'GET', body?: object): Promise<T> {
-  const response = await fetch(`/api/v1${path}`, {
-    method,
-    headers: login === '' ? {} : { Authorization: login },
-    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-  });
-  if (response.status === 401) live.value = 'login';
+  const response = await request(path, method, body);
   const answer = (await response.json()) as T & { detail?: string };
   if (!response.ok) throw new Error(answer.detail ?? `HTTP ${response.status}`);
   return answer;
 }
 
+/** The answer as it comes, such as a stream of events. */
+export async function request(
+  path: string,
+  method = 'GET',
+  body?: object,
+  more: RequestInit = {},
+): Promise<Response> {
+  const response = await fetch(`/api/v1${path}`, {
+    method,
+    ...more,
+    headers: { ...more.headers, ...(csrf === undefined ? {} : { 'X-Waymeet-CSRF': csrf }) },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  });
+  if (response.status === 401 && path !== '/login') live.value = 'login';
+  return response;
+}
+
 /** Tries a login; resolves to what is wrong with it, or undefined. */
 export async function logIn(user: string, password: string): Promise<string | undefined> {
-  const octets = new TextEncoder().encode(`${user}:${password}`);
-  login = `Basic ${btoa(String.fromCharCode(...octets))}`;
   try {
-    await api('/stats');
+    note(await api<Session>('/login', 'POST', { user, password }));
   } catch (error) {
-    login = '';
     return (error as Error).message;
   }
-  sessionStorage.setItem(LOGIN_KEY, login);
-  live.value = 'off';
   return undefined;
+}
+
+export async function leave(): Promise<void> {
+  await api('/logout', 'POST');
+  note(await api<Session>('/session'));
+}
+
+function note(session: Session): void {
+  csrf = session.csrf ?? undefined;
+  role.value = session.loginNeeded ? (session.role ?? undefined) : undefined;
+  if (session.loginNeeded && session.role === null) live.value = 'login';
+  else if (live.value === 'login') live.value = 'off';
 }
 
 /** Follows the hub for as long as the page is open. */
@@ -99,20 +131,18 @@ export async function follow(): Promise<void> {
   for (;;) {
     try {
       hub.value = await api<HubFacts>('/hub');
+      note(await api<Session>('/session'));
       if (live.value !== 'login') await followOnce();
     } catch {
       live.value = live.value === 'login' ? 'login' : 'off'; // the hub is gone: it is asked again below
     }
-    await new Promise((done) => setTimeout(done, 2_000));
+    await new Promise((done) => setTimeout(done, AGAIN_MS));
   }
 }
 
 async function followOnce(): Promise<void> {
-  const response = await fetch('/api/v1/events', { headers: login === '' ? {} : { Authorization: login } });
-  if (response.status === 401) {
-    live.value = 'login';
-    return;
-  }
+  const response = await request('/events');
+  if (!response.ok) return;
   live.value = 'on';
   for await (const { type, data } of readEvents(response)) {
     if (type === 'figures')

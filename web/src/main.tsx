@@ -1,124 +1,66 @@
-// The dashboard: its frame, and which page is shown.
+// The dashboard: the list of its pages, and its start.
 
-import { signal } from '@preact/signals';
 import { render } from 'preact';
-import { useState } from 'preact/hooks';
-import { follow, hub, live, logIn } from './api.ts';
+import { follow } from './api.ts';
+import { restore } from './client/connections.ts';
+import { Frame, type PageEntry } from './frame/frame.tsx';
+import { watchKeys } from './frame/shortcuts.tsx';
 import { ClientsPage } from './pages/clients.tsx';
-import { DevicePage } from './pages/device.tsx';
+import { ConfigPage } from './pages/config.tsx';
+import { DevicePage } from './pages/device/page.tsx';
 import { OverviewPage } from './pages/overview.tsx';
-import { TestClientPage } from './pages/test-client.tsx';
-import { TopicsPage } from './pages/topics.tsx';
+import { RetainedPage } from './pages/retained.tsx';
+import { TestClientPage } from './pages/test-client/page.tsx';
+import { TopicsPage } from './pages/topics/page.tsx';
+import { TracePage } from './pages/trace.tsx';
 import { WildcardsPage } from './pages/wildcards.tsx';
-import { restore } from './store.ts';
-import './style.css';
+import './styles/tokens.css';
+import './styles/base.css';
+import './styles/frame.css';
+import './styles/parts.css';
+import './styles/pages.css';
 
-const PAGES = {
-  test: ['Test client', TestClientPage],
-  topics: ['Topics', TopicsPage],
-  overview: ['Overview', OverviewPage],
-  clients: ['Clients', ClientsPage],
-  device: ['Connect a device', DevicePage],
-  wildcards: ['Wildcards', WildcardsPage],
-} as const;
+const TRY = 'Try';
+const MESSAGES = 'Messages';
+const HUB = 'Hub';
 
-type PageName = keyof typeof PAGES;
+const PAGES: readonly PageEntry[] = [
+  {
+    name: 'test',
+    title: 'Test client',
+    icon: 'plug',
+    key: 't',
+    group: TRY,
+    page: TestClientPage,
+    open: true,
+  },
+  {
+    name: 'device',
+    title: 'Connect a device',
+    icon: 'chip',
+    key: 'd',
+    group: TRY,
+    page: DevicePage,
+    open: true,
+  },
+  {
+    name: 'wildcards',
+    title: 'Wildcards',
+    icon: 'star',
+    key: 'w',
+    group: TRY,
+    page: WildcardsPage,
+    open: true,
+  },
+  { name: 'topics', title: 'Topics', icon: 'tree', key: 'o', group: MESSAGES, page: TopicsPage, open: true },
+  { name: 'retained', title: 'Retained', icon: 'pin', key: 'r', group: MESSAGES, page: RetainedPage },
+  { name: 'overview', title: 'Overview', icon: 'pulse', key: 'v', group: HUB, page: OverviewPage },
+  { name: 'clients', title: 'Clients', icon: 'people', key: 'c', group: HUB, page: ClientsPage },
+  { name: 'trace', title: 'Trace', icon: 'scan', key: 'x', group: HUB, page: TracePage },
+  { name: 'config', title: 'Configuration', icon: 'sliders', key: 's', group: HUB, page: ConfigPage },
+];
 
-const page = signal<PageName>(pageOf());
-
-function pageOf(): PageName {
-  const name = location.hash.slice(2);
-  return name in PAGES ? (name as PageName) : 'test';
-}
-
-addEventListener('hashchange', () => {
-  page.value = pageOf();
-});
-
-const THEME_KEY = 'waymeet-theme';
-const theme = signal(localStorage.getItem(THEME_KEY) ?? 'auto');
-
-function setTheme(next: string): void {
-  theme.value = next;
-  localStorage.setItem(THEME_KEY, next);
-  document.documentElement.dataset.theme = next;
-}
-
-const THEMES: Readonly<Record<string, string>> = { auto: 'light', light: 'dark', dark: 'auto' };
-
-function App() {
-  const [, Page] = PAGES[page.value];
-  return (
-    <>
-      <header>
-        <a class="brand" href="#/test">
-          <svg viewBox="0 0 16 16" width="22" height="22" aria-hidden="true">
-            <path d="M1 4l3.5 8L8 5l3.5 7L15 4" fill="none" stroke="currentColor" stroke-width="2.2" />
-          </svg>
-          Waymeet
-        </a>
-        <nav aria-label="Pages">
-          {Object.entries(PAGES).map(([name, [title]]) => (
-            <a key={name} href={`#/${name}`} aria-current={page.value === name ? 'page' : undefined}>
-              {title}
-            </a>
-          ))}
-        </nav>
-        <span class={`hub ${live.value}`} role="status">
-          {live.value === 'on'
-            ? `hub ${hub.value?.version ?? ''}`
-            : live.value === 'login'
-              ? 'log in to see the hub'
-              : 'hub not reachable, trying again'}
-        </span>
-        <button type="button" class="plain" onClick={() => setTheme(THEMES[theme.value] ?? 'auto')}>
-          {theme.value === 'auto' ? 'Auto' : theme.value === 'light' ? 'Light' : 'Dark'}
-        </button>
-      </header>
-      <main>
-        {live.value === 'login' && page.value !== 'test' && page.value !== 'wildcards' ? <Login /> : <Page />}
-      </main>
-    </>
-  );
-}
-
-function Login() {
-  const [fault, setFault] = useState('');
-  const submit = async (event: SubmitEvent) => {
-    event.preventDefault();
-    const form = new FormData(event.currentTarget as HTMLFormElement);
-    setFault((await logIn(String(form.get('user')), String(form.get('password')))) ?? '');
-  };
-  return (
-    <form class="card login" onSubmit={submit}>
-      <h2>Log in</h2>
-      <p class="quiet">
-        The hub asks for a password because it can be reached by others. It printed one when it started,
-        unless
-        <code>web.adminPassword</code> says it.
-      </p>
-      <label>
-        User
-        <select name="user">
-          <option>admin</option>
-          <option>viewer</option>
-        </select>
-      </label>
-      <label>
-        Password
-        <input name="password" type="password" required autocomplete="current-password" />
-      </label>
-      {fault !== '' && (
-        <p class="fault" role="alert">
-          {fault}
-        </p>
-      )}
-      <button type="submit">Log in</button>
-    </form>
-  );
-}
-
-document.documentElement.dataset.theme = theme.value;
+watchKeys(PAGES.map(({ key, name, title }) => ({ key, page: name, title })));
 restore();
 void follow();
-render(<App />, document.getElementById('app')!);
+render(<Frame pages={PAGES} />, document.getElementById('app')!);

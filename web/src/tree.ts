@@ -2,9 +2,9 @@
 
 import { signal } from '@preact/signals';
 import { hub } from './api.ts';
-import type { Arrived } from './links/link.ts';
+import { connections, freshClientId } from './client/connections.ts';
+import { type Arrived, PLAIN_OPTIONS, PLAIN_SUBSCRIPTION } from './links/link.ts';
 import { MqttLink } from './links/mqtt.ts';
-import { connections } from './store.ts';
 
 export class TopicNode {
   readonly name: string;
@@ -19,7 +19,11 @@ export class TopicNode {
   rate = 0;
   counted = 0;
   /** Payloads lately, oldest first: what a chart is drawn from. */
-  readonly recent: { readonly at: number; readonly payload: Uint8Array }[] = [];
+  readonly recent: {
+    readonly at: number;
+    readonly payload: Uint8Array;
+    readonly contentType: string | undefined;
+  }[] = [];
 
   constructor(name: string, topic: string) {
     this.name = name;
@@ -51,21 +55,17 @@ export function watchTopics(): void {
   const like = connections.value.find((c) => c.phase.value === 'up' && c.o.dialect !== 'http')?.o;
   const mine = new MqttLink(
     {
-      dialect: 'mqtt5',
-      clientId: `dashboard-${crypto.getRandomValues(new Uint32Array(1))[0]!.toString(36)}`,
+      ...PLAIN_OPTIONS,
+      clientId: freshClientId().replace('browser', 'dashboard'),
       username: like?.username ?? '',
       password: like?.password ?? '',
-      clean: true,
-      expirySeconds: 0,
-      keepAliveSeconds: 30,
-      will: undefined,
     },
     hub.value?.paths.mqtt ?? '/mqtt',
     {
       up() {
         state.value = '';
         for (const filter of ['#', '$SYS/#'])
-          mine.subscribe(filter, 0).catch((error: Error) => {
+          mine.subscribe(filter, PLAIN_SUBSCRIPTION).catch((error: Error) => {
             state.value = `${filter}: ${error.message}`;
           });
       },
@@ -75,6 +75,7 @@ export function watchTopics(): void {
         setTimeout(watchTopics, 2_000);
       },
       message: take,
+      packet() {},
     },
   );
   link = mine;
@@ -95,8 +96,15 @@ function take(m: Arrived): void {
   node.lastAt = Date.now();
   node.retained = m.retain || node.retained;
   if (m.payload.length > MAX_RECENT_BYTES) return;
-  node.recent.push({ at: node.lastAt, payload: m.payload });
+  node.recent.push({ at: node.lastAt, payload: m.payload, contentType: m.contentType });
   if (node.recent.length > MAX_RECENT) node.recent.shift();
+}
+
+/** The node of a topic that was seen. */
+export function nodeAt(topic: string): TopicNode | undefined {
+  let node: TopicNode | undefined = root;
+  for (const level of topic.split('/')) node = node?.children.get(level);
+  return node;
 }
 
 /** The topic's node, made on the way; every node on it counts one message more. */

@@ -24,7 +24,12 @@ export function openApi(operations: readonly Operation[], version: string): obje
       responses: {
         200: {
           description: 'Done.',
-          content: { 'application/json': { schema: schemaOf(o.answer, 'output') } },
+          content: Object.fromEntries(
+            (o.media ?? ['application/json']).map((media) => [
+              media,
+              { schema: schemaOf(o.answer, 'output') },
+            ]),
+          ),
         },
         default: {
           description: 'Refused; the reason in words.',
@@ -37,9 +42,19 @@ export function openApi(operations: readonly Operation[], version: string): obje
     openapi: '3.1.1',
     info: { title: 'Waymeet admin API', version },
     servers: [{ url: '/api/v1' }],
-    security: [{ basic: [] }, {}],
+    security: [{ basic: [] }, { session: [] }, {}],
     paths,
-    components: { securitySchemes: { basic: { type: 'http', scheme: 'basic' } } },
+    components: {
+      securitySchemes: {
+        basic: { type: 'http', scheme: 'basic' },
+        session: {
+          type: 'apiKey',
+          in: 'cookie',
+          name: 'waymeet_{port}',
+          description: 'Of POST /login; changes also show its token in X-Waymeet-CSRF.',
+        },
+      },
+    },
   };
 }
 

@@ -1,11 +1,12 @@
 // One channel: its methods in order, answers that wait for a commit, and the content that is arriving.
 
+import { copyOf } from '../../bytes/blocks.ts';
 import type { Access, Hub } from '../../contract/hub.ts';
 import type { Message, Origin } from '../../contract/message.ts';
 import { ProtocolError } from '../../contract/outcome.ts';
 import type { ChannelConsumer, Delivery } from './consumer.ts';
 import { consume, get } from './consuming.ts';
-import { decodeContentHeader } from './decode.ts';
+import type { Repetition } from './decode.ts';
 import type { Exchanges } from './exchanges.ts';
 import { BODY, type ContentHeader, HEADER, type Method, type MethodName, type MethodOf } from './packet.ts';
 import { Publishing } from './publishing.ts';
@@ -27,6 +28,7 @@ export interface ChannelHost {
   readonly access: Access;
   readonly origin: Origin;
   readonly exchanges: Exchanges;
+  readonly repetition: Repetition;
   /** The user name that logged in. */
   readonly username: string | undefined;
   readonly keptTicket: number;
@@ -152,7 +154,7 @@ export class AmqpChannel {
     if (type === HEADER) {
       if (content.header !== undefined)
         throw new ProtocolError('AMQP091-4.2.6', 'two content headers', UNEXPECTED_FRAME);
-      content.header = decodeContentHeader(bytes, start, end);
+      content.header = this.host.repetition.contentHeader(bytes, start, end);
       if (content.header.bodySize > this.host.maxBodyBytes) {
         this.content = undefined;
         throw new ChannelFault(
@@ -172,7 +174,7 @@ export class AmqpChannel {
       throw new ProtocolError('AMQP091-4.2.6.3', 'the body is longer than its header says', CHANNEL_ERROR);
     if (end === start) return;
     this.host.weigh(end - start);
-    content.parts.push(bytes.slice(start, end));
+    content.parts.push(copyOf(bytes.subarray(start, end)));
     content.received += end - start;
   }
 

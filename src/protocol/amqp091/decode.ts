@@ -93,6 +93,56 @@ export function decodeContentHeader(bytes: Uint8Array, start: number, end: numbe
   return { bodySize, properties };
 }
 
+/**
+ * Remembers the last publish and the last content header of a connection: most publishers say the same of each message, and what is the same
+ * by its octets is the same object.
+ */
+export class Repetition {
+  private readonly publish = new Last<Method>();
+  private readonly header = new Last<ContentHeader>();
+
+  method(bytes: Uint8Array, start: number, end: number): Method {
+    const known = this.publish.find(bytes, start, end);
+    if (known !== undefined) return known;
+    const method = decodeMethod(bytes, start, end);
+    if (method.name === 'basic.publish') this.publish.remember(bytes, start, end, method);
+    return method;
+  }
+
+  contentHeader(bytes: Uint8Array, start: number, end: number): ContentHeader {
+    const known = this.header.find(bytes, start, end);
+    if (known !== undefined) return known;
+    const header = decodeContentHeader(bytes, start, end);
+    this.header.remember(bytes, start, end, header);
+    return header;
+  }
+}
+
+/** Longer ones are not worth comparing. */
+const REMEMBERED_BYTES = 256;
+
+/** The last thing that was decoded, and its octets. */
+class Last<T> {
+  private octets: Uint8Array | undefined = undefined;
+  private length = -1;
+  private value: T | undefined = undefined;
+
+  find(bytes: Uint8Array, start: number, end: number): T | undefined {
+    const { octets, length } = this;
+    if (end - start !== length) return undefined;
+    for (let i = 0; i < length; i++) if (octets![i] !== bytes[start + i]) return undefined;
+    return this.value;
+  }
+
+  remember(bytes: Uint8Array, start: number, end: number, value: T): void {
+    if (end - start > REMEMBERED_BYTES) return;
+    this.octets ??= new Uint8Array(REMEMBERED_BYTES);
+    this.octets.set(bytes.subarray(start, end));
+    this.length = end - start;
+    this.value = value;
+  }
+}
+
 function readProperties(r: FieldReader): BasicProperties {
   const flags = r.u16();
   if ((flags & 3) !== 0) {

@@ -1,5 +1,6 @@
 // Methods, content headers and whole frames to octets.
 
+import type { Wire } from '../../contract/wire.ts';
 import { FieldWriter } from './fields.ts';
 import {
   type ArgumentType,
@@ -34,6 +35,12 @@ function endFrame(w: FieldWriter, size: number): void {
 export function encodeMethod(channel: number, method: Method): Uint8Array {
   writeMethod(scratch, channel, method);
   return scratch.finish();
+}
+
+/** Writes a method frame to `wire`. */
+export function sendMethod(wire: Wire, channel: number, method: Method): void {
+  writeMethod(scratch, channel, method);
+  scratch.leave(wire);
 }
 
 function writeMethod(w: FieldWriter, channel: number, method: Method): void {
@@ -114,9 +121,9 @@ export function encodeContentHeader(bodySize: number, properties: BasicPropertie
 /** A body up to this size goes into one buffer with the method and header in front of it. */
 const TOGETHER_BYTES = 4_096;
 
-/** A method with content: the frames in order, each at most `frameMax` octets; `write` gets one or several at a time. */
-export function writeContent(
-  write: (octets: Uint8Array) => void,
+/** A method with content to `wire`: the frames in order, each at most `frameMax` octets. */
+export function sendContent(
+  wire: Wire,
   channel: number,
   method: Method,
   header: Uint8Array,
@@ -128,29 +135,22 @@ export function writeContent(
   const size = beginFrame(w, HEADER, channel);
   w.octets(header);
   endFrame(w, size);
-  if (body.length > 0 && body.length <= Math.min(TOGETHER_BYTES, frameMax - FRAME_OVERHEAD)) {
+  const together = body.length > 0 && body.length <= Math.min(TOGETHER_BYTES, frameMax - FRAME_OVERHEAD);
+  if (together) {
     const at = beginFrame(w, BODY, channel);
     w.octets(body);
     endFrame(w, at);
-    write(w.finish());
-    return;
   }
-  write(w.finish());
+  w.leave(wire);
+  if (together) return;
   for (let at = 0; at < body.length; at += frameMax - FRAME_OVERHEAD) {
     const part = body.subarray(at, at + frameMax - FRAME_OVERHEAD);
-    write(
-      Uint8Array.of(
-        BODY,
-        channel >> 8,
-        channel,
-        part.length >>> 24,
-        part.length >>> 16,
-        part.length >>> 8,
-        part.length,
-      ),
-    );
-    write(part);
-    write(END);
+    w.u8(BODY);
+    w.u16(channel);
+    w.u32(part.length);
+    w.leave(wire);
+    wire.write(part);
+    wire.write(END);
   }
 }
 

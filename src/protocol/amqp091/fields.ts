@@ -1,6 +1,8 @@
 // Field tables: values with their exact AMQP types, from octets and to them. [AMQP091-4.2.5]
 
+import { copyOf } from '../../bytes/blocks.ts';
 import { ProtocolError } from '../../contract/outcome.ts';
+import type { Wire } from '../../contract/wire.ts';
 import { FRAME_ERROR, SYNTAX_ERROR } from './reply.ts';
 
 /**
@@ -25,6 +27,8 @@ export const EMPTY_TABLE: Table = [];
 
 /** Tables and arrays inside each other. */
 const MAX_DEPTH = 16;
+/** What is laid into the wire's own memory; more is handed to it. */
+const RESERVE_BYTES = 8_192;
 
 const strictUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 const utf8 = new TextEncoder();
@@ -34,13 +38,20 @@ export class FieldReader {
   at: number;
   readonly end: number;
   private readonly bytes: Uint8Array;
-  private readonly view: DataView;
+  private lazyView: DataView | undefined;
 
   constructor(bytes: Uint8Array, start: number, end: number) {
     this.bytes = bytes;
-    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.lazyView = undefined;
     this.at = start;
     this.end = end;
+  }
+
+  /** Made when a field is read that needs it: most frames have none. */
+  private get view(): DataView {
+    const { buffer, byteOffset, byteLength } = this.bytes;
+    this.lazyView ??= new DataView(buffer, byteOffset, byteLength);
+    return this.lazyView;
   }
 
   private need(length: number): number {
@@ -57,11 +68,14 @@ export class FieldReader {
   }
 
   u16(): number {
-    return this.view.getUint16(this.need(2));
+    const at = this.need(2);
+    return (this.bytes[at]! << 8) | this.bytes[at + 1]!;
   }
 
   u32(): number {
-    return this.view.getUint32(this.need(4));
+    const at = this.need(4);
+    const { bytes } = this;
+    return ((bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!) >>> 0;
   }
 
   /** Beyond 2^53 it is not exact. */
@@ -192,7 +206,7 @@ export function textOf(octets: Uint8Array): string | undefined {
   }
 }
 
-/** Grows as it is written to; `finish` gives a copy. */
+/** Grows as it is written to; `finish` gives a copy, `leave` writes it to a wire. */
 export class FieldWriter {
   bytes = new Uint8Array(1_024);
   at = 0;
@@ -349,13 +363,28 @@ export class FieldWriter {
   }
 
   finish(): Uint8Array {
-    const done = this.bytes.slice(0, this.at);
+    const done = copyOf(this.bytes.subarray(0, this.at));
+    this.restart();
+    return done;
+  }
+
+  leave(wire: Wire): void {
+    const { at: length } = this;
+    if (length > RESERVE_BYTES) {
+      wire.write(this.finish());
+      return;
+    }
+    const at = wire.reserve(length);
+    wire.bytes.set(this.bytes.subarray(0, length), at);
+    this.restart();
+  }
+
+  private restart(): void {
     this.at = 0;
     if (this.bytes.length > 1_048_576) {
       this.bytes = new Uint8Array(1_024);
       this.view = new DataView(this.bytes.buffer);
     }
-    return done;
   }
 }
 

@@ -1,5 +1,6 @@
 // Between AMQP 0-9-1 and the hub's words: properties, header fields with their types, reply addresses, outcomes as codes.
 
+import { addressOfTopic } from '../../contract/exchange.ts';
 import {
   dialectSlot,
   type Id,
@@ -11,9 +12,15 @@ import {
   type UserProperty,
 } from '../../contract/message.ts';
 import type { Outcome } from '../../contract/outcome.ts';
-import { QUEUE_PREFIX } from '../../contract/queue.ts';
+import {
+  DEATH_PROPERTY,
+  type Death,
+  type DeathRecord,
+  deathRecord,
+  QUEUE_PREFIX,
+} from '../../contract/queue.ts';
 import { encodeContentHeader } from './encode.ts';
-import { type Field, FieldReader, type FieldType, FieldWriter, fieldOf, type Table } from './fields.ts';
+import { type Field, FieldReader, type FieldType, FieldWriter, type Table } from './fields.ts';
 import { type BasicProperties, FRAME_OVERHEAD } from './packet.ts';
 import {
   ACCESS_REFUSED,
@@ -59,7 +66,7 @@ export const CODE_OF = {
 /** A boolean header: the message is kept as its topic's last value; on delivery: it was published so. */
 export const RETAIN_HEADER = 'x-retain';
 /** Made on delivery, so never taken from a client. */
-const OWN_HEADERS = new Set([RETAIN_HEADER, 'x-death']);
+const OWN_HEADERS = new Set([RETAIN_HEADER, DEATH_PROPERTY]);
 /** In `reply-to`: not the name of a queue but a topic. */
 export const TOPIC_SCHEME = 'topic://';
 /** Marks a user property whose type is not the usual one of its value: `amqp091:` and the field's letter. */
@@ -82,9 +89,19 @@ export function messageOf(
   origin: Origin,
   now: number,
 ): Message {
-  const retain = p.headers?.some(([name, { value }]) => name === RETAIN_HEADER && value === true) ?? false;
-  return new Message(topic, payload, qos, retain, origin, now, expiryOf(p, now), metaOf(p));
+  if (p !== known.properties) {
+    const retain = p.headers?.some(([name, { value }]) => name === RETAIN_HEADER && value === true) ?? false;
+    known = { properties: p, retain, meta: metaOf(p) };
+  }
+  return new Message(topic, payload, qos, known.retain, origin, now, expiryOf(p, now), known.meta);
 }
+
+/** What the last properties mean: of messages that come one after the other they are one object (see Repetition). */
+let known: { properties: BasicProperties; retain: boolean; meta: Meta | undefined } = {
+  properties: {},
+  retain: false,
+  meta: undefined,
+};
 
 function expiryOf({ expiration }: BasicProperties, now: number): number {
   if (expiration === undefined) return NEVER;
@@ -170,7 +187,27 @@ function fieldFrom(octets: Uint8Array): Field {
 }
 
 /** The content header's payload of messages that do not expire. */
-const HEADER_DIALECT = { slot: dialectSlot(), encode: (m: Message) => encodeHeader(m, undefined, true) };
+const HEADER_DIALECT = {
+  slot: dialectSlot(),
+  encode(m: Message): Uint8Array {
+    const { length } = m.payload;
+    const { meta, qos, retain } = m;
+    if (
+      written.meta !== meta ||
+      written.length !== length ||
+      written.qos !== qos ||
+      written.retain !== retain
+    )
+      written = { meta, length, qos, retain, octets: encodeHeader(m, undefined, true) };
+    return written.octets;
+  },
+};
+
+/** The last header: of messages that say the same it is the same octets. */
+let written: Pick<Message, 'meta' | 'qos' | 'retain'> & {
+  readonly length: number;
+  readonly octets: Uint8Array;
+} = { meta: undefined, qos: 0, retain: false, length: -1, octets: new Uint8Array() };
 
 /** The content header's payload, in one frame whatever others have put into the message. */
 export function headerOf(m: Message, now: number, frameMax: number): Uint8Array {
@@ -189,29 +226,30 @@ export function propertiesOf(m: Message, now: number | undefined, withHeaders: b
   const headers: [string, Field][] = [];
   if (m.retain) headers.push([RETAIN_HEADER, { type: 't', value: true }]);
   if (m.meta !== undefined) addMeta(p, m.meta, headers);
-  if (withHeaders && headers.length > 0) p.headers = withDeaths(headers);
+  if (withHeaders && headers.length > 0) p.headers = headers;
   return p;
 }
 
-/** What the hub says of first and last deaths, as RabbitMQ's clients expect it: an array with the newest first. */
-function withDeaths(headers: readonly (readonly [string, Field])[]): Table {
-  const last = deathOf(headers, 'last');
-  if (last === undefined) return headers;
-  const first = deathOf(headers, 'first');
-  const same = first === undefined || canonical(first) === canonical(last);
-  const deaths = (same ? [last] : [last, first]).map((value): Field => ({ type: 'F', value }));
-  return [...headers, ['x-death', { type: 'A', value: deaths }]];
-}
+/** RabbitMQ's words for why a message died. */
+const REASONS = {
+  rejected: 'rejected',
+  expired: 'expired',
+  'queue-full': 'maxlen',
+  'delivery-limit': 'delivery_limit',
+} as const satisfies Record<Death, string>;
 
-function deathOf(headers: Table, which: 'first' | 'last'): Table | undefined {
-  const queue = fieldOf(headers, `x-${which}-death-queue`);
-  const reason = fieldOf(headers, `x-${which}-death-reason`);
-  if (queue === undefined || reason === undefined) return undefined;
-  return [
-    ['count', { type: 'l', value: 1n }],
-    ['reason', reason],
-    ['queue', queue],
+/** One entry of `x-death`, as RabbitMQ's clients expect it. */
+function deathField({ reason, queue, count, at, topic }: DeathRecord): Field {
+  const { exchange, key } = addressOfTopic(topic);
+  const table: Table = [
+    ['count', { type: 'l', value: BigInt(count) }],
+    ['reason', { type: 'S', value: REASONS[reason] }],
+    ['queue', { type: 'S', value: queue }],
+    ['time', { type: 'T', value: BigInt(Math.floor(at / 1_000)) }],
+    ['exchange', { type: 'S', value: exchange }],
+    ['routing-keys', { type: 'A', value: [{ type: 'S', value: key }] }],
   ];
+  return { type: 'F', value: table };
 }
 
 function addMeta(p: BasicProperties, meta: Meta, headers: [string, Field][]): void {
@@ -224,11 +262,24 @@ function addMeta(p: BasicProperties, meta: Meta, headers: [string, Field][]): vo
   if (messageId !== undefined) p.messageId = shortIdOf(messageId);
   if (priority !== undefined) p.priority = priority;
   if (createdAt !== undefined) p.timestamp = Math.floor(createdAt / 1_000);
+  const deaths: Field[] = [];
   for (const property of meta.user ?? []) {
+    const death = deathRecord(property);
+    if (death !== undefined) {
+      deaths.push(deathField(death));
+      continue;
+    }
     const own = property.section === OWN && OWN_PROPERTIES.find(([, name]) => name === property.name);
     if (own) p[own[0]] = property.value as string;
-    else headers.push([property.name, fieldOfProperty(property)]);
+    else headers.push([property.name, fieldOfProperty(toldReason(property))]);
   }
+  if (deaths.length > 0) headers.push([DEATH_PROPERTY, { type: 'A', value: deaths }]);
+}
+
+function toldReason(property: UserProperty): UserProperty {
+  if (!/^x-(?:first|last)-death-reason$/.test(property.name)) return property;
+  const value = REASONS[property.value as Death];
+  return value === undefined ? property : { ...property, value };
 }
 
 function shortIdOf(id: Id): string | Uint8Array {

@@ -122,3 +122,38 @@ test('who never logs in is sent away', async () => {
   await broker.clock.advance(120_000);
   expect(raw.closed).toBe(true);
 });
+
+test('x-death counts: a message that is rejected, waits, and comes back, again and again', async () => {
+  const broker = await startBroker();
+  const c = await new Amqp091Client(broker).open();
+  const words = (of: Readonly<Record<string, string | bigint>>) =>
+    Object.entries(of).map(
+      ([name, value]) => [name, { type: typeof value === 'string' ? 'S' : 'l', value }] as const,
+    );
+  const back = { 'x-dead-letter-exchange': '', 'x-dead-letter-routing-key': 'jobs', 'x-message-ttl': 1_000n };
+  const wait = { 'x-dead-letter-exchange': '', 'x-dead-letter-routing-key': 'wait' };
+  await c.ask({ ...queue('wait'), table: words(back) } as Method);
+  await c.ask({ ...queue('jobs'), table: words(wait) } as Method);
+  c.publish('', 'jobs', text('1'));
+  for (let round = 0; round < 3; round++) {
+    c.say(1, { name: 'basic.get', queue: 'jobs', noAck: false });
+    const [got] = await c.hear();
+    const deliveryTag = (got!.method as { deliveryTag: number }).deliveryTag;
+    c.say(1, { name: 'basic.reject', deliveryTag, requeue: false });
+    await broker.clock.advance(1_100);
+  }
+  c.say(1, { name: 'basic.get', queue: 'jobs', noAck: true });
+  const headers = new Map((await c.hear())[0]!.properties!.headers);
+  const deaths = (
+    headers.get('x-death')!.value as unknown as { value: [string, { value: unknown }][] }[]
+  ).map(({ value }) => new Map(value.map(([name, entry]) => [name, entry.value])));
+  expect(deaths.map((d) => [d.get('queue'), d.get('reason'), d.get('count'), d.get('exchange')])).toEqual([
+    ['wait', 'expired', 3n, ''],
+    ['jobs', 'rejected', 3n, ''],
+  ]);
+  expect(deaths[0]!.get('routing-keys')).toMatchObject([{ value: 'wait' }]);
+  expect([headers.get('x-first-death-reason')!.value, headers.get('x-last-death-queue')!.value]).toEqual([
+    'rejected',
+    'wait',
+  ]);
+});

@@ -1,12 +1,13 @@
 // One AMQP 0-9-1 connection: its greeting and login, heartbeats, channels, backpressure and ends.
 
+import type { Identity } from '../../contract/auth.ts';
 import type { Access, Guest, Hub } from '../../contract/hub.ts';
 import { type Message, NEVER, type Origin } from '../../contract/message.ts';
 import { type Outcome, ProtocolError } from '../../contract/outcome.ts';
 import type { Peer, Wire } from '../../contract/wire.ts';
 import { AmqpChannel, type ChannelHost } from './channel.ts';
-import { decodeMethod } from './decode.ts';
-import { encodeMethod, HEARTBEAT_FRAME, writeContent } from './encode.ts';
+import { decodeMethod, Repetition } from './decode.ts';
+import { HEARTBEAT_FRAME, sendContent, sendMethod } from './encode.ts';
 import { type Exchanges, exchangesOf } from './exchanges.ts';
 import { fieldOf, type Table, text } from './fields.ts';
 import { FrameCutter } from './frames.ts';
@@ -78,6 +79,7 @@ export class Amqp091Peer implements Peer, Guest, ChannelHost {
   private readonly wire: Wire;
   private readonly options: Amqp091Options;
   private readonly frames: FrameCutter;
+  readonly repetition = new Repetition();
   private readonly channels = new Map<number, AmqpChannel>();
   private readonly openedAt: number;
   private state: State = 'new';
@@ -146,13 +148,25 @@ export class Amqp091Peer implements Peer, Guest, ChannelHost {
       }
       this.greet();
     }
-    at = this.frames.cut(bytes, at, end, () => this.state !== 'lost' && this.state !== 'knocking');
+    at = this.frames.cut(bytes, at, end, () => this.reads);
     if (this.state === 'lost') return end;
     if (this.member !== undefined) {
       for (const channel of this.channels.values()) channel.publishing.flush();
       this.regulate();
     }
     return at;
+  }
+
+  /** Another frame may be taken. */
+  private get reads(): boolean {
+    return this.state !== 'lost' && this.state !== 'knocking' && this.wire.held !== true;
+  }
+
+  slow(ms: number): boolean {
+    if (this.wire.hold === undefined) return false;
+    this.heardAt = this.hub.now() + ms; // its silence is our doing until then
+    this.wire.hold(ms);
+    return true;
   }
 
   private greet(): void {
@@ -182,7 +196,7 @@ export class Amqp091Peer implements Peer, Guest, ChannelHost {
         this.content(type, channel, bytes, start, end);
         return;
       }
-      const method = decodeMethod(bytes, start, end);
+      const method = this.repetition.method(bytes, start, end);
       name = method.name;
       if (channel === 0) this.perform(method);
       else this.onChannel(channel, method);
@@ -292,7 +306,7 @@ export class Amqp091Peer implements Peer, Guest, ChannelHost {
         return;
       case 'connection.update-secret':
         if (this.state !== 'running') break;
-        this.write(0, { name: 'connection.update-secret-ok' });
+        this.renew(method.newSecret);
         return;
       case 'connection.blocked':
       case 'connection.unblocked':
@@ -323,6 +337,24 @@ export class Amqp091Peer implements Peer, Guest, ChannelHost {
       { protocol: 'amqp091', client: '', ...credentials, remote, listener, wire: identity },
       this,
     );
+  }
+
+  /** A new token in place of one that runs out: RabbitMQ's extension. */
+  private renew(password: Uint8Array): void {
+    const { remote, listener, identity } = this.wire;
+    const login = {
+      protocol: 'amqp091',
+      client: this.access.client,
+      username: this.username,
+      password: password.slice(),
+    };
+    const proved = (result: Identity | Outcome): void => {
+      if (this.state !== 'running') return;
+      const outcome = typeof result === 'string' ? result : this.access.renewed(result);
+      if (outcome === 'ok') this.write(0, { name: 'connection.update-secret-ok' });
+      else this.close(NOT_ALLOWED, `new secret was refused: ${outcome}`, 'connection.update-secret');
+    };
+    this.hub.prove({ ...login, remote, listener, wire: identity }).then(proved, () => proved('unavailable'));
   }
 
   welcome(access: Access): void {
@@ -389,13 +421,13 @@ export class Amqp091Peer implements Peer, Guest, ChannelHost {
 
   write(channel: number, method: Method): void {
     this.wrote = true;
-    this.wire.write(encodeMethod(channel, method));
+    sendMethod(this.wire, channel, method);
   }
 
   writeContent(channel: number, method: Method, m: Message): void {
     this.wrote = true;
     const header = headerOf(m, this.hub.now(), this.frameMax);
-    writeContent((bytes) => this.wire.write(bytes), channel, method, header, m.payload, this.frameMax);
+    sendContent(this.wire, channel, method, header, m.payload, this.frameMax);
   }
 
   weigh(bytes: number): void {

@@ -1,10 +1,11 @@
 // One call of a client: the body upward in blocks, the answer downward in blocks, and the notifications of an observation.
 
+import { NEVER } from '../../contract/message.ts';
 import { blockBytes } from './block.ts';
 import { decodeUint } from './decode.ts';
 import { encodeUint } from './encode.ts';
 import { type Block, decodeBlock } from './options.ts';
-import { CODE, type CoapMessage, type CoapOption, NOTHING, OPTION } from './packet.ts';
+import { CODE, type CoapMessage, type CoapOption, type CoapType, NOTHING, OPTION } from './packet.ts';
 
 export interface Call {
   readonly code: number;
@@ -14,9 +15,18 @@ export interface Call {
   readonly payload?: Uint8Array;
   readonly contentFormat?: number;
   readonly observe?: boolean;
+  /** Observed are events, each of which counts, instead of a state of which the newest does. */
+  readonly events?: boolean;
+  /** Default: true. Blocks are confirmable anyway. */
+  readonly confirmable?: boolean;
+  /** Classes of response that are not wanted [RFC7967-2.1]. */
+  readonly noResponse?: number;
 }
 
 export interface CallAnswer {
+  /** 'again': of a registration that was renewed. */
+  readonly kind: 'answer' | 'again' | 'notification';
+  readonly type: CoapType;
   readonly code: number;
   /** Those of the answer's first block. */
   readonly options: readonly CoapOption[];
@@ -34,6 +44,10 @@ export interface CallEvents {
 const MAX_BODY_BYTES = 64 * 1_048_576;
 /** Notifications that arrive this much apart are in order whatever their numbers say [RFC7641-3.4]. */
 const ORDER_MS = 128_000;
+/** Max-Age of what does not say it [RFC7252-5.10.5]. */
+const FRESH_SECONDS = 60;
+/** Sequence numbers of events that are remembered, so that none counts twice. */
+const MAX_RECENT = 64;
 const utf8 = new TextEncoder();
 
 export class Operation {
@@ -45,6 +59,10 @@ export class Operation {
   echo: Uint8Array | undefined;
   /** The next block of the answer. */
   wanted: Block | undefined;
+  /** When the registration of an observation is due again. */
+  renewAt = NEVER;
+  private kind: CallAnswer['kind'] = 'answer';
+  private readonly recent: number[] = [];
   private readonly events: CallEvents;
   /** How much of the body was taken, and the block size that the server wants. */
   private uploaded = 0;
@@ -64,7 +82,7 @@ export class Operation {
 
   /** The request's options with `extra`, in order. */
   options(extra: readonly CoapOption[]): CoapOption[] {
-    const { path, query = [], contentFormat } = this.call;
+    const { path, query = [], contentFormat, noResponse } = this.call;
     const all: CoapOption[] = [
       ...path.map((segment) => ({ number: OPTION.uriPath, value: utf8.encode(segment) })),
       ...query.map((term) => ({ number: OPTION.uriQuery, value: utf8.encode(term) })),
@@ -72,7 +90,23 @@ export class Operation {
     ];
     if (contentFormat !== undefined)
       all.push({ number: OPTION.contentFormat, value: encodeUint(contentFormat) });
+    if (noResponse !== undefined) all.push({ number: OPTION.noResponse, value: encodeUint(noResponse) });
     return all.toSorted((a, b) => a.number - b.number);
+  }
+
+  /** Registers again, under the same token [RFC7641-3.3.1]. */
+  restart(): void {
+    this.forget();
+    this.isFirst = true;
+    this.echoes = 0;
+    this.kind = 'again';
+    this.renewAt = NEVER;
+  }
+
+  /** How long a value stays fresh. */
+  freshMs(m: CoapMessage): number {
+    const age = optionOf(m, OPTION.maxAge);
+    return (age === undefined ? FRESH_SECONDS : decodeUint(age)) * 1_000;
   }
 
   /** The piece of the body that goes next, and its place; without one, when the body fits a message or is done. */
@@ -115,6 +149,7 @@ export class Operation {
   /** A notification. Blocks of an older one that are still under way are not wanted any more. */
   renew(m: CoapMessage): 'more' | 'done' {
     this.forget();
+    this.kind = 'notification';
     return this.download(m);
   }
 
@@ -160,7 +195,8 @@ export class Operation {
 
   private finish(head: CoapMessage, payload: Uint8Array): 'done' {
     this.forget();
-    this.events.answer({ code: head.code, options: head.options, payload });
+    const { type, code, options } = head;
+    this.events.answer({ kind: this.kind, type, code, options, payload });
     return 'done';
   }
 
@@ -181,6 +217,7 @@ export class Operation {
     const value = optionOf(m, OPTION.observe);
     if (value === undefined) return true;
     const next = decodeUint(value);
+    if (this.call.events === true) return this.isNew(next);
     const last = this.sequence;
     const newer =
       last < 0 ||
@@ -192,6 +229,14 @@ export class Operation {
       this.sequenceAt = now;
     }
     return newer;
+  }
+
+  /** Late ones count too: only what was heard already is stale. */
+  private isNew(sequence: number): boolean {
+    if (this.recent.includes(sequence)) return false;
+    this.recent.push(sequence);
+    if (this.recent.length > MAX_RECENT) this.recent.shift();
+    return true;
   }
 }
 

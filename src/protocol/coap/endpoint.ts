@@ -1,5 +1,6 @@
 // One endpoint as a client of the hub: its login, and each request's way from options and blocks to the resource and back.
 
+import type { Identity, Login } from '../../contract/auth.ts';
 import type { Access, Guest, Hub } from '../../contract/hub.ts';
 import { type Message, NEVER, type Qos } from '../../contract/message.ts';
 import type { Outcome } from '../../contract/outcome.ts';
@@ -91,6 +92,8 @@ export class Endpoint implements Guest {
   private waiting: Request[] = [];
   private unkept: Unkept[] = [];
   private keptTicket = 0;
+  /** Another proof is being looked at. */
+  private renewing = false;
   private readonly deadlines = new Set<Deadline>();
   /** What is left of the requests that may come now, and since when. */
   private tokens: number;
@@ -244,19 +247,43 @@ export class Endpoint implements Guest {
     if (this.state !== 'stranger') return;
     this.state = 'knocking';
     this.login = credentialsOf(request);
-    const { client, username, password, proven } = this.login;
-    this.hub.login(
-      {
-        protocol: 'coap',
-        client,
-        username,
-        password: password === undefined ? undefined : utf8.encode(password),
-        remote: this.wire.remote,
-        listener: this.wire.listener,
-        wire: proven === undefined ? this.wire.identity : { ...this.wire.identity, pskIdentity: proven },
-      },
-      this,
-    );
+    this.hub.login(this.loginWith(this.login), this);
+  }
+
+  private loginWith({ client, username, password, proven }: Credentials): Login {
+    const { remote, listener, identity } = this.wire;
+    return {
+      protocol: 'coap',
+      client,
+      username,
+      password: password === undefined ? undefined : utf8.encode(password),
+      remote,
+      listener,
+      wire: proven === undefined ? identity : { ...identity, sealedBy: proven },
+    };
+  }
+
+  /** Another password than at the login: a token that takes the place of one that runs out. */
+  private renew(request: Request, shown: Credentials): void {
+    const login = this.login!;
+    const refuse = (why: string) => this.refuseRequest(request, { code: CODE.unauthorized, why });
+    const same = shown.proven === login.proven && (shown.client === login.client || shown.client === '');
+    if (this.renewing || !same || shown.password === undefined || shown.password === login.password) {
+      refuse('this endpoint is logged in as another client');
+      return;
+    }
+    this.renewing = true;
+    const proved = (result: Identity | Outcome): void => {
+      this.renewing = false;
+      if (this.state !== 'known') return;
+      const outcome = typeof result === 'string' ? result : this.access.renewed(result);
+      if (outcome === 'ok') {
+        this.login = { ...login, username: shown.username, password: shown.password };
+        this.serve(request);
+      } else refuse(outcome);
+      this.schedule();
+    };
+    this.hub.prove(this.loginWith(shown)).then(proved, () => proved('unavailable'));
   }
 
   welcome(access: Access): void {
@@ -297,9 +324,9 @@ export class Endpoint implements Guest {
 
   private serve(request: Request): void {
     const { message, options } = request;
-    if (!this.sameLogin(credentialsOf(request))) {
-      const why = 'this endpoint is logged in as another client';
-      this.refuseRequest(request, { code: CODE.unauthorized, why });
+    const shown = credentialsOf(request);
+    if (!this.sameLogin(shown)) {
+      this.renew(request, shown);
       return;
     }
     // A later block comes from the representation that the first one came from, if that is still known. [RFC7959-2.4]
@@ -330,6 +357,7 @@ export class Endpoint implements Guest {
     const { block1, block2 } = request.options;
     const all = [...options];
     let octets = payload;
+    let last: string | undefined;
     // Many answer a group: a little of each, and the rest is fetched from whom it is wanted [RFC7252-8.2].
     const most = exchange.multicast ? MULTICAST_SZX : this.layer.maxSzx;
     const szx = Math.min(block2?.szx ?? most, most);
@@ -343,7 +371,7 @@ export class Endpoint implements Guest {
         return;
       }
       octets = piece.octets;
-      this.keepRest(request, code, all, payload, piece.block.more);
+      last = this.keepRest(request, code, all, payload, piece.block.more);
       all.push(blockOption(OPTION.block2, piece.block));
       if (num === 0) all.push({ number: OPTION.size2, value: encodeUint(payload.length) });
     } else if (block2 !== undefined && code >> 5 === 2) {
@@ -351,24 +379,29 @@ export class Endpoint implements Guest {
     }
     if (block1 !== undefined) all.push(blockOption(OPTION.block1, { ...block1, more: false }));
     this.layer.respond(exchange, code, inOrder(all), octets);
+    if (last !== undefined) this.observers.fetched(last);
   }
 
-  /** All blocks carry one ETag, and come from one body until the last is fetched. [RFC7959-2.4] */
+  /** All blocks carry one ETag, and come from one body until the last is fetched: what was asked for, then. [RFC7959-2.4] */
   private keepRest(
     request: Request,
     code: number,
     options: CoapOption[],
     payload: Uint8Array,
     more: boolean,
-  ): void {
+  ): string | undefined {
     if (!options.some((o) => o.number === OPTION.eTag))
       options.unshift({ number: OPTION.eTag, value: eTagOf(payload, -1) });
     const key = operationOf(request.exchange, request.message);
-    if (!more) this.downloads.done(key);
-    else if (request.options.block2 === undefined || request.options.block2.num === 0) {
+    if (!more) {
+      this.downloads.done(key);
+      return key;
+    }
+    if (request.options.block2 === undefined || request.options.block2.num === 0) {
       const unobserved = options.filter((o) => o.number !== OPTION.observe); // [RFC7959-2.6]
       this.downloads.keep(key, { code, options: unobserved, payload }, this.now);
     }
+    return undefined;
   }
 
   /** As `respond`, once everything that this endpoint did is kept: acknowledged means kept. */
@@ -430,6 +463,11 @@ export class Endpoint implements Guest {
     this.deadlines.add(one);
     this.schedule();
     return () => this.deadlines.delete(one);
+  }
+
+  /** Something of `tick`'s is due at some time. */
+  get waits(): boolean {
+    return this.deadlines.size > 0;
   }
 
   /** Does what is due and returns when to come again. */

@@ -1,6 +1,7 @@
 // The message layer of datagrams: duplicates are answered as before, confirmable messages are sent again until they are acknowledged.
 
 import type { Wire } from '../../contract/wire.ts';
+import { type Answered, AnsweredRequests } from './answered.ts';
 import { encodeCoap, encodeUint, headBytes, writeHead } from './encode.ts';
 import { type Exchange, type Layer, observeBytes, unwanted, writeObserve } from './layer.ts';
 import {
@@ -9,6 +10,7 @@ import {
   CONFIRMABLE,
   type CoapMessage,
   type CoapOption,
+  type CoapType,
   NON_CONFIRMABLE,
   NOTHING,
   OPTION,
@@ -21,8 +23,8 @@ const MAX_RETRANSMIT = 4;
 const EXCHANGE_LIFETIME_MS = 247_000; // [RFC7252-4.8.2]
 /** An answer that takes longer is announced by an empty acknowledgement, before the client sends again. [RFC7252-5.2.2] */
 const PROMISE_MS = 1_000;
-/** Requests of one endpoint that are remembered; a client with NSTART 1 has one at a time. */
-const MAX_REMEMBERED = 64;
+/** Requests of one endpoint that may wait for their answers; those beyond are lost, as datagrams are. */
+const MAX_PENDING = 1_024;
 /** An address that may be forged gets at most so many times what came from it, IP and UDP headers included [RFC9000-8.1, RFC9175-2.4]. */
 const AMPLIFICATION = 3;
 const PACKET_OVERHEAD_BYTES = 28;
@@ -32,10 +34,21 @@ interface Outstanding {
   readonly id: number;
   readonly datagram: Uint8Array;
   readonly ended: (acknowledged: boolean) => void;
+  /** A ping: a reset is its answer [RFC7252-4.3]. */
+  readonly ping: boolean;
   tries: number;
   timeoutMs: number;
-  /** When to send it again; 0: the next tick, which knows the time, works it out. */
+  /** When to send it again. */
   due: number;
+}
+
+/** What the layer asks for. */
+export interface LayerEffects {
+  /** `length` octets that nobody can guess. */
+  random(length: number): Uint8Array;
+  now(): number;
+  /** `tick` has something to do at `at`. */
+  arm(at: number): void;
 }
 
 export class MessageLayer implements Layer {
@@ -44,9 +57,9 @@ export class MessageLayer implements Layer {
   readonly maxPayloadBytes = 1_024; // [RFC7252-4.6]
   verified: boolean;
   private readonly wire: Wire;
-  private readonly random: (length: number) => Uint8Array;
-  private readonly exchanges = new Map<number, Exchange>();
-  private readonly pending = new Set<Exchange>();
+  private readonly effects: LayerEffects;
+  private readonly answered = new AnsweredRequests(EXCHANGE_LIFETIME_MS);
+  private readonly pending = new Map<number, Exchange>();
   private readonly outstanding = new Map<number, Outstanding>();
   private nextId: number;
   private echo: Uint8Array | undefined;
@@ -54,11 +67,11 @@ export class MessageLayer implements Layer {
   private credit = 0;
 
   /** `verified`: nobody can forge this address. */
-  constructor(wire: Wire, random: (length: number) => Uint8Array, verified: boolean) {
+  constructor(wire: Wire, effects: LayerEffects, verified: boolean) {
     this.wire = wire;
-    this.random = random;
+    this.effects = effects;
     this.verified = verified;
-    const [high, low] = random(2) as unknown as [number, number];
+    const [high, low] = effects.random(2) as unknown as [number, number];
     this.nextId = (high << 8) | low; // [RFC7252-4.4]
   }
 
@@ -84,38 +97,46 @@ export class MessageLayer implements Layer {
     if (this.echo !== undefined && sameOctets(value, this.echo)) this.verified = true;
   }
 
+  /** Something of `tick`'s is due at some time. */
+  get busy(): boolean {
+    return this.pending.size > 0 || this.outstanding.size > 0;
+  }
+
   /** A new exchange, or undefined when the request is a duplicate, which is dealt with here. [RFC7252-4.5] */
   begin(m: CoapMessage, now: number): Exchange | undefined {
-    this.forget(now);
-    const known = this.exchanges.get(m.id);
-    if (known !== undefined) {
-      if (known.type !== CONFIRMABLE) return undefined;
-      if (known.promised) this.acknowledge(known.id);
-      else if (known.answer !== undefined && this.affords(known.answer.length)) this.send(known.answer);
+    const { id, type, token } = m;
+    const waiting = this.pending.get(id);
+    if (waiting !== undefined) {
+      if (waiting.promised && type === CONFIRMABLE) this.acknowledge(id);
       return undefined;
     }
+    if (this.repeated(id, type, token, now) || this.pending.size >= MAX_PENDING) return undefined;
     const exchange: Exchange = {
-      type: m.type,
-      id: m.id,
-      token: m.token,
+      type,
+      id,
+      token,
       at: now,
       multicast: this.wire.multicast === true,
+      repeatable: m.code === CODE.get && !m.options.some((o) => o.number === OPTION.observe),
       silent: 0,
-      answer: undefined,
       promised: false,
       protection: undefined,
     };
-    this.exchanges.set(m.id, exchange);
-    this.pending.add(exchange);
+    this.pending.set(id, exchange);
     return exchange;
   }
 
-  /** Entries are in order of time: the oldest go first, by age or by number. */
-  private forget(now: number): void {
-    for (const [id, exchange] of this.exchanges) {
-      if (now - exchange.at < EXCHANGE_LIFETIME_MS && this.exchanges.size < MAX_REMEMBERED) return;
-      this.exchanges.delete(id);
+  /** Whether a request was answered before; then it gets the same answer. */
+  repeated(id: number, type: CoapType, token: Uint8Array, now: number): boolean {
+    const before = this.answered.find(id, now);
+    if (before === undefined) return false;
+    if (type !== CONFIRMABLE) return true;
+    if (before === 'nothing') this.acknowledge(id);
+    else {
+      const again = typeof before === 'number' ? bare(before, id, token) : before;
+      if (this.affords(again.length)) this.send(again);
     }
+    return true;
   }
 
   /** Piggybacked on the acknowledgement, or on its own when that went out before. [RFC7252-5.2] */
@@ -125,7 +146,8 @@ export class MessageLayer implements Layer {
     options: readonly CoapOption[] = [],
     payload: Uint8Array = NOTHING,
   ): void {
-    if (!this.pending.delete(exchange)) throw new Error('answered twice');
+    if (!this.pending.delete(exchange.id)) throw new Error('answered twice');
+    if (exchange.type !== CONFIRMABLE) this.remember(exchange, 'nothing');
     if (exchange.multicast && (code >> 5 !== 2 || payload.length === 0)) return; // [RFC7252-8.2]
     if (exchange.silent !== 0 && unwanted(exchange.silent, code)) {
       this.stayQuiet(exchange);
@@ -149,8 +171,21 @@ export class MessageLayer implements Layer {
       });
     }
     this.send(datagram);
-    if (piggybacked) exchange.answer = datagram;
-    else if (type === CONFIRMABLE) this.expectAnswer(id, datagram, () => {});
+    if (piggybacked) {
+      this.remember(exchange, datagram.length === headBytes(token) ? datagram[1]! : datagram);
+    } else if (type === CONFIRMABLE) {
+      this.remember(exchange, 'nothing');
+      this.expectAnswer(id, datagram, () => {});
+    }
+  }
+
+  private remember({ id, repeatable, at }: Exchange, answer: Answered): void {
+    if (!repeatable) this.answered.add(id, answer, at);
+  }
+
+  /** A request was answered by `code` alone, elsewhere. */
+  took(id: number, code: number, now: number): void {
+    this.answered.add(id, code, now);
   }
 
   challenge(exchange: Exchange): void {
@@ -160,7 +195,7 @@ export class MessageLayer implements Layer {
 
   /** One value for as long as the endpoint is known here: it proves that the client reads what is sent to its address. */
   private newEcho(): CoapOption {
-    this.echo ??= this.random(ECHO_BYTES);
+    this.echo ??= this.effects.random(ECHO_BYTES);
     return { number: OPTION.echo, value: this.echo };
   }
 
@@ -169,10 +204,11 @@ export class MessageLayer implements Layer {
     if (exchange.type !== CONFIRMABLE || exchange.promised) return;
     exchange.promised = true;
     this.acknowledge(exchange.id);
+    this.remember(exchange, 'nothing');
   }
 
   abandon(exchange: Exchange): void {
-    this.pending.delete(exchange);
+    this.pending.delete(exchange.id);
   }
 
   notify(
@@ -215,9 +251,11 @@ export class MessageLayer implements Layer {
 
   private expectAnswer(id: number, datagram: Uint8Array, ended: Outstanding['ended']): void {
     // Between ACK_TIMEOUT and ACK_TIMEOUT × ACK_RANDOM_FACTOR, so that many who lose at once do not repeat at once. [RFC7252-4.2]
-    const timeoutMs = ACK_TIMEOUT_MS * (1 + ((ACK_RANDOM_FACTOR - 1) * this.random(1)[0]!) / 256);
-    this.outstanding.set(id, { id, datagram, ended, tries: 0, timeoutMs, due: 0 });
-    this.wire.wake(0);
+    const timeoutMs = ACK_TIMEOUT_MS * (1 + ((ACK_RANDOM_FACTOR - 1) * this.effects.random(1)[0]!) / 256);
+    const ping = datagram[1] === CODE.empty;
+    const due = this.effects.now() + timeoutMs;
+    this.outstanding.set(id, { id, datagram, ended, ping, tries: 0, timeoutMs, due });
+    this.effects.arm(due);
   }
 
   farewell(token: Uint8Array, code: number): void {
@@ -239,7 +277,12 @@ export class MessageLayer implements Layer {
     const sent = this.outstanding.get(id);
     if (sent === undefined) return;
     this.outstanding.delete(id);
-    sent.ended(false);
+    sent.ended(sent.ping);
+  }
+
+  /** Asks whether anybody is there. */
+  ping(ended: (alive: boolean) => void): void {
+    this.push(CODE.empty, NOTHING, [], NOTHING, ended);
   }
 
   /** The message is not repeated any more, and nobody is told. */
@@ -260,7 +303,7 @@ export class MessageLayer implements Layer {
   /** Does what is due and returns when to come again. */
   tick(now: number): number {
     let next = Number.POSITIVE_INFINITY;
-    for (const exchange of this.pending) {
+    for (const exchange of this.pending.values()) {
       if (exchange.type !== CONFIRMABLE || exchange.promised) continue;
       if (exchange.at + PROMISE_MS <= now) {
         exchange.promised = true;
@@ -268,8 +311,7 @@ export class MessageLayer implements Layer {
       } else next = Math.min(next, exchange.at + PROMISE_MS);
     }
     for (const sent of this.outstanding.values()) {
-      if (sent.due === 0) sent.due = now + sent.timeoutMs;
-      else if (sent.due <= now) {
+      if (sent.due <= now) {
         if (sent.tries === MAX_RETRANSMIT) {
           this.outstanding.delete(sent.id);
           sent.ended(false);
@@ -290,6 +332,11 @@ export class MessageLayer implements Layer {
     while (this.outstanding.has(this.nextId));
     return this.nextId;
   }
+}
+
+/** An acknowledgement with a code and nothing else. */
+function bare(code: number, id: number, token: Uint8Array): Uint8Array {
+  return encodeCoap({ type: ACKNOWLEDGEMENT, code, id, token, options: [], payload: NOTHING });
 }
 
 function writeNotification(

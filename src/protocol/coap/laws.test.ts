@@ -5,7 +5,7 @@ import { expect, test } from 'vitest';
 import { fuzz } from '../../../test/arbitrary/mqtt.ts';
 import { CoapTestClient as Client } from '../../../test/coap-client.ts';
 import { startBroker } from '../../../test/network.ts';
-import { CborError, decodeCbor, encodeCbor } from './cbor.ts';
+import { CborError, decodeCbor, encodeCbor } from '../../bytes/cbor.ts';
 import { encodeCoap, encodeOptions } from './encode.ts';
 import { encodeFrame } from './frame.ts';
 import type { CoapMessage, CoapOption, CoapType } from './packet.ts';

@@ -13,8 +13,8 @@ export interface Exchange {
   readonly multicast: boolean;
   /** Classes of response that the client does not want [RFC7967-2.1]. */
   silent: number;
-  /** The datagram that answered it, sent again to a duplicate. */
-  answer: Uint8Array | undefined;
+  /** A GET without Observe: doing it again does no harm, so that it need not be remembered [RFC7252-4.5]. */
+  readonly repeatable: boolean;
   /** An empty acknowledgement went out: the answer follows as a message of its own. */
   promised: boolean;
   /** The request came sealed, and so its answers go. */

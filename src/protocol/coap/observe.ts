@@ -13,6 +13,8 @@ import { type Notification, notificationOf, type Rendering, type Shape } from '.
 
 /** Confirmable notifications of one endpoint that may wait for acknowledgements at a time [RFC7252-4.7, RFC7641-4.5.1]. */
 const NSTART = 1;
+/** A client that does not fetch the rest of a notification for so long does not want it: MAX_TRANSMIT_WAIT [RFC7252-4.8.2]. */
+const FETCH_MS = 93_000;
 /** Blocks of a notification to an address that is not verified: 32 octets. */
 const CAUTIOUS_SZX = 1;
 
@@ -22,6 +24,7 @@ export interface Observation {
   readonly key: string;
   readonly token: Uint8Array;
   readonly filter: string;
+  readonly qos: Qos;
   readonly shape: Shape;
   /** What a request for the later blocks of a notification has in common with the one that registered. */
   readonly operation: string;
@@ -41,6 +44,8 @@ export interface ObserverHost {
   nextSequence(): number;
   /** Keeps the later blocks of a notification until they are fetched. */
   keep(operation: string, rest: Rendering): void;
+  /** Calls `act` at that time, unless it is cancelled. */
+  later(at: number, act: () => void): () => void;
   /** The observation is over: its client is gone or does not want it. */
   ended(observer: Observer): void;
   /** An acknowledgement made room for confirmable notifications. */
@@ -58,6 +63,8 @@ export class Observer implements Consumer {
   private readonly box: Mailbox;
   private readonly host: ObserverHost;
   private unanswered = false;
+  /** Where every message counts, the next one waits until the blocks of this one are fetched; how to stop waiting. */
+  private fetching: (() => void) | undefined;
   private confirmedAt: number;
   private live = true;
   private attached = false;
@@ -70,7 +77,7 @@ export class Observer implements Consumer {
   }
 
   ready(qos: Qos): boolean {
-    if (!this.live || this.unanswered || this.host.wire.full) return false;
+    if (!this.live || this.unanswered || this.host.wire.full || this.fetching !== undefined) return false;
     return !this.confirmable(qos) || this.host.layer.unacknowledged < NSTART;
   }
 
@@ -85,14 +92,14 @@ export class Observer implements Consumer {
     m: Message,
     qos: Qos,
     _grant: Grant,
-    _replayed: boolean,
+    replayed: boolean,
     id: number,
     _again: boolean,
     box: Settler,
   ): void {
     const { host } = this;
-    const n = this.notification(m);
-    if (n.rest !== undefined) host.keep(this.what.operation, n.rest);
+    const n = this.notification(m, replayed);
+    if (n.rest !== undefined) this.hold(n.rest);
     host.delivered(qos);
     if (!this.confirmable(qos)) {
       this.lastId = this.send(n, undefined);
@@ -116,12 +123,26 @@ export class Observer implements Consumer {
     });
   }
 
-  private notification(m: Message): Notification {
+  private hold(rest: Rendering): void {
+    const { host, what } = this;
+    host.keep(what.operation, rest);
+    if (what.shape.every) this.fetching = host.later(host.now + FETCH_MS, () => this.fetched());
+  }
+
+  /** All blocks of the last notification went out, or are not wanted. */
+  fetched(): void {
+    if (this.fetching === undefined) return;
+    this.fetching();
+    this.fetching = undefined;
+    if (this.live) this.host.roomMade();
+  }
+
+  private notification(m: Message, retained: boolean): Notification {
     const { layer, now } = this.host;
     const { shape, szx } = this.what;
-    if (!layer.verified) return notificationOf(m, shape, now, CAUTIOUS_SZX, 16 << CAUTIOUS_SZX);
+    if (!layer.verified) return notificationOf(m, shape, now, CAUTIOUS_SZX, 16 << CAUTIOUS_SZX, retained);
     const most = szx < 6 ? 16 << szx : layer.maxPayloadBytes;
-    return notificationOf(m, shape, now, Math.min(szx, layer.maxSzx), most);
+    return notificationOf(m, shape, now, Math.min(szx, layer.maxSzx), most, retained);
   }
 
   private send(n: Notification, ended: ((acknowledged: boolean) => void) | undefined): number {
@@ -156,6 +177,7 @@ export class Observer implements Consumer {
   stop(): void {
     if (!this.live) return;
     this.live = false;
+    this.fetching?.();
     this.box.unsubscribe(this.what.filter);
     if (!this.attached) this.box.attach(this);
     this.box.detach(this);

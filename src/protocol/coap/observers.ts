@@ -21,6 +21,8 @@ export interface ObservedEndpoint {
   /** Something was done outside of a call of the wire: ask for the next wake. */
   schedule(): void;
   evict(why: Outcome): void;
+  /** Calls `act` at that time, unless it is cancelled. */
+  later(at: number, act: () => void): () => void;
 }
 
 export class Observers implements ObserverHost {
@@ -57,6 +59,10 @@ export class Observers implements ObserverHost {
     return new Observer(what, box, this);
   }
 
+  find(key: string): Observer | undefined {
+    return this.observers.get(key);
+  }
+
   add(observer: Observer): void {
     this.observers.set(observer.what.key, observer);
   }
@@ -76,6 +82,16 @@ export class Observers implements ObserverHost {
   keep(operation: string, rest: Rendering): void {
     const { downloads, now } = this.endpoint;
     downloads.keep(operation, { code: CODE.content, ...rest }, now);
+  }
+
+  /** The last block of what `operation` names went out. */
+  fetched(operation: string): void {
+    for (const observer of this.observers.values())
+      if (observer.what.operation === operation) observer.fetched();
+  }
+
+  later(at: number, act: () => void): () => void {
+    return this.endpoint.later(at, act);
   }
 
   ended(observer: Observer): void {

@@ -1,6 +1,6 @@
 // Object security (RFC 8613): a request is opened with the context that its key id names, and its answers are sealed with it.
 
-import { encodeCbor } from './cbor.ts';
+import { encodeCbor } from '../../bytes/cbor.ts';
 import { decodeRest } from './decode.ts';
 import { encodeOptions, encodeUint } from './encode.ts';
 import { sameOctets } from './exchange.ts';

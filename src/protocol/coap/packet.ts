@@ -72,7 +72,12 @@ export const OPTION = {
   echo: 252,
   noResponse: 258,
   requestTag: 292,
+  /** Of the hub's own surface: the message is the topic's last value, not one that was published just now. Elective, safe to forward. */
+  retained: 65_024,
 } as const;
+
+/** The Content-Format of an envelope where plain messages come too; from the range for experiments. */
+export const ENVELOPE_FORMAT = 65_060;
 
 export interface CoapOption {
   readonly number: number;

@@ -3,8 +3,8 @@
 import { describe, expect, test } from 'vitest';
 import { CoapTestClient as Client, type RequestParts } from '../../../test/coap-client.ts';
 import { type Broker, type BrokerOptions, OPEN, startBroker } from '../../../test/network.ts';
+import { decodeCbor } from '../../bytes/cbor.ts';
 import type { Auth } from '../../contract/auth.ts';
-import { decodeCbor } from './cbor.ts';
 import { decodeUint } from './decode.ts';
 import { CODE, OPTION } from './packet.ts';
 import { coap } from './protocol.ts';

@@ -36,6 +36,8 @@ export class CoapPeer implements Peer {
   private readonly idleMs: number;
   private readonly endpoint: Endpoint;
   private heardAt: number;
+  /** When the wire wakes us, or NEVER. Earlier than needed is harmless, and cheaper than to say each time that it is later. */
+  private armedAt = NEVER;
   /** Requests to a group that are not answered yet. */
   private leisurely = 0;
 
@@ -46,7 +48,12 @@ export class CoapPeer implements Peer {
     this.idleMs = wire.secure ? NEVER : options.idleMs;
     this.heardAt = now;
     const verified = !options.verifyAddresses || wire.secure || isLoopback(wire.remote);
-    this.layer = new MessageLayer(wire, (length) => hub.random(length), verified);
+    const effects = {
+      random: (length: number) => hub.random(length),
+      now: () => hub.now(),
+      arm: (at: number) => this.arm(at),
+    };
+    this.layer = new MessageLayer(wire, effects, verified);
     this.endpoint = new Endpoint(
       wire,
       this.layer,
@@ -80,7 +87,7 @@ export class CoapPeer implements Peer {
       const exchange = this.layer.begin(m, now);
       if (exchange !== undefined) this.endpoint.receive(exchange, m);
     }
-    this.schedule();
+    if (this.layer.busy || this.endpoint.waits) this.schedule();
     return end;
   }
 
@@ -107,6 +114,7 @@ export class CoapPeer implements Peer {
   }
 
   wake(now: number): void {
+    this.armedAt = NEVER;
     const quiet = this.endpoint.observers.size === 0 && this.layer.unacknowledged === 0;
     if (quiet && now - this.heardAt >= this.idleMs) {
       this.wire.end();
@@ -120,7 +128,13 @@ export class CoapPeer implements Peer {
     const now = this.hub.now();
     const idleAt = this.endpoint.observers.size === 0 ? this.heardAt + this.idleMs : NEVER;
     const due = Math.min(this.endpoint.tick(now), this.layer.tick(now));
-    this.wire.wake(Math.min(due, Math.max(idleAt, now + 1)));
+    this.arm(Math.min(due, Math.max(idleAt, now + 1)));
+  }
+
+  private arm(at: number): void {
+    if (at >= this.armedAt) return;
+    this.armedAt = at;
+    this.wire.wake(at);
   }
 
   /** Never called: nothing that arrives in a datagram is answered by closing. */

@@ -21,7 +21,7 @@ const LINKS = 40;
 const LARGE_BYTES = 1_700;
 /** Resources that clients create here. */
 const MAX_CREATED = 64;
-const SHAPE = { located: false, envelope: undefined };
+const SHAPE = { located: false, envelope: undefined, every: false };
 const utf8 = new TextEncoder();
 
 interface Value {

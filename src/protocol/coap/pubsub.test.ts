@@ -4,9 +4,9 @@ import { describe, expect, test } from 'vitest';
 import { CoapTestClient, type RequestParts } from '../../../test/coap-client.ts';
 import { MqttClient } from '../../../test/mqtt-client.ts';
 import { type Broker, OPEN, startBroker } from '../../../test/network.ts';
+import { type Cbor, decodeCbor, encodeCbor } from '../../bytes/cbor.ts';
 import type { Auth } from '../../contract/auth.ts';
 import { PUBLISH } from '../mqtt/packet.ts';
-import { type Cbor, decodeCbor, encodeCbor } from './cbor.ts';
 import { codeText, OPTION } from './packet.ts';
 
 const PUBSUB = 606;

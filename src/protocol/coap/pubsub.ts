@@ -1,8 +1,8 @@
 // The surface of draft-ietf-core-coap-pubsub: a collection at `/ps`, a configuration at `/ps/{id}`, the data at `/ps/data/{id}`.
 
+import type { Cbor } from '../../bytes/cbor.ts';
 import { Message, NEVER } from '../../contract/message.ts';
 import { isTopicName } from '../../contract/topic.ts';
-import type { Cbor } from './cbor.ts';
 import { respondLinks } from './discovery.ts';
 import { encodeUint } from './encode.ts';
 import { type Endpoint, keyOf, type Request } from './endpoint.ts';
@@ -32,7 +32,7 @@ const PUBSUB_CBOR = 606;
 const CBOR = 60;
 const LINK_FORMAT = 40;
 const ID_BYTES = 4;
-const PLAIN: Shape = { located: false, envelope: undefined };
+const PLAIN: Shape = { located: false, envelope: undefined, every: false };
 const utf8 = new TextEncoder();
 
 /** The broker itself, for `/.well-known/core`. */

@@ -63,8 +63,8 @@ export class StreamLayer implements Layer {
       token: m.token,
       at: now,
       multicast: false,
+      repeatable: false,
       silent: 0,
-      answer: undefined,
       promised: false,
       protection: undefined,
     };
@@ -161,6 +161,10 @@ export class StreamLayer implements Layer {
     const bad =
       why instanceof BadCsmOption ? [{ number: BAD_CSM_OPTION, value: encodeUint(why.number) }] : [];
     this.signal(SIGNAL.abort, NOTHING, bad, new TextEncoder().encode(why.message));
+  }
+
+  ping(): void {
+    this.signal(SIGNAL.ping, NOTHING, []);
   }
 
   /** An orderly end [RFC8323-5.5]. */

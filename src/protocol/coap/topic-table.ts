@@ -1,9 +1,9 @@
 // The topics that were created under `/ps` (draft-ietf-core-coap-pubsub): kept as retained messages, so that they outlive the process.
 
+import { type Cbor, CborError, decodeCbor, encodeCbor } from '../../bytes/cbor.ts';
 import type { Hub } from '../../contract/hub.ts';
 import type { Message } from '../../contract/message.ts';
 import { NEVER } from '../../contract/message.ts';
-import { type Cbor, CborError, decodeCbor, encodeCbor } from './cbor.ts';
 import { Desk } from './desk.ts';
 import type { Endpoint } from './endpoint.ts';
 import type { Observer } from './observe.ts';

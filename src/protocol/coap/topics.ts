@@ -1,14 +1,14 @@
 // The plain surface: `/t/{topic…}` is the topic. PUT and POST publish, GET reads and observes, DELETE clears.
 
-import { Message, NEVER, type Qos } from '../../contract/message.ts';
+import { Message, type Meta, NEVER, type Qos } from '../../contract/message.ts';
 import { isTopicFilter, isTopicName } from '../../contract/topic.ts';
 import { encodeUint } from './encode.ts';
 import { type Endpoint, hasTag, keyOf, operationOf, qosOf, type Request } from './endpoint.ts';
-import type { Envelope } from './envelope.ts';
+import { decodeEnvelope } from './envelope.ts';
 import { contentFormatOf, metaOf } from './map.ts';
-import type { Observer } from './observe.ts';
+import type { Observation, Observer } from './observe.ts';
 import type { Refusal } from './options.ts';
-import { CODE, type CoapOption, NOTHING, OPTION } from './packet.ts';
+import { CODE, type CoapOption, ENVELOPE_FORMAT, NOTHING, OPTION } from './packet.ts';
 import { messageTag, render, type Shape, TOPICS } from './rendering.ts';
 
 /** [RFC7641-4.5] asks for 24 hours at most. */
@@ -62,20 +62,26 @@ function wishOf({ options, exchange }: Request, now: number): Wish | Refusal {
   const expiry = query.get('expiry');
   if (expiry !== undefined && !/^\d{1,9}$/.test(expiry)) return bad('expiry is in whole seconds');
   const envelope = query.get('envelope');
-  if (envelope !== undefined && envelope !== 'json' && envelope !== 'cbor')
-    return bad('envelope is json or cbor');
+  if (envelope !== undefined && !/^(?:json|cbor|auto)$/.test(envelope))
+    return bad('envelope is json, cbor or auto');
+  const conflate = query.get('conflate') ?? 'true';
+  if (!/^(?:true|false|0|1)$/.test(conflate)) return bad('conflate is true or false');
   const topic = path.slice(1).join('/');
   return {
     topic,
     qos: qos === undefined ? qosOf(exchange) : (Number(qos) as Qos),
     retain: retain === 'true' || retain === '1' || retain === '',
     expiresAt: expiry === undefined ? NEVER : now + Number(expiry) * 1_000,
-    shape: { located: isWild(topic), envelope: envelope as Envelope | undefined },
+    shape: {
+      located: isWild(topic),
+      envelope: envelope as Shape['envelope'],
+      every: isWild(topic) || conflate === 'false' || conflate === '0',
+    },
   };
 }
 
 function isWild(filter: string): boolean {
-  return filter.includes('+') || filter.includes('#') || filter.startsWith('$share/');
+  return filter.includes('+') || filter.includes('#') || /^\$(?:share|queue)\//.test(filter);
 }
 
 function publish(
@@ -96,13 +102,28 @@ function publish(
     return;
   }
   const origin = { protocol: 'coap', client: access.client, principal: access.identity.principal };
-  const meta = metaOf(request.options.contentFormat, payload);
+  const said = contentOf(request, wish, payload);
+  if (said === undefined) {
+    endpoint.refuseOutcome(request, 'payload-invalid');
+    return;
+  }
   const { topic, qos, retain, expiresAt } = wish;
   const outcome = endpoint.publish(
-    new Message(topic, payload, qos, retain, origin, endpoint.now, expiresAt, meta),
+    new Message(topic, said.payload, qos, retain, origin, endpoint.now, expiresAt, said.meta),
   );
   if (outcome === 'ok' || outcome === 'unmatched') endpoint.respondKept(request, success);
   else endpoint.refuseOutcome(request, outcome);
+}
+
+/** Payload and properties: of the options, or of the envelope that the body is. Undefined: it is none. */
+function contentOf(
+  { options: { contentFormat } }: Request,
+  { shape: { envelope } }: Wish,
+  payload: Uint8Array,
+): { readonly payload: Uint8Array; readonly meta: Meta | undefined } | undefined {
+  const as = contentFormat === ENVELOPE_FORMAT ? 'cbor' : envelope === 'auto' ? undefined : envelope;
+  if (as === undefined || payload.length === 0) return { payload, meta: metaOf(contentFormat, payload) };
+  return decodeEnvelope(payload, as);
 }
 
 /** What the request asks of the retained value first, and is not so [RFC7252-5.10.8]. */
@@ -156,20 +177,41 @@ function observe(request: Request, endpoint: Endpoint, wish: Wish): void {
     endpoint.refuseOutcome(request, 'filter-invalid');
     return;
   }
-  const { observers, access, hub } = endpoint;
-  observers.forget(keyOf(request.exchange.token)); // the same token again replaces the observation [RFC7641-4.1]
+  const { observers, hub } = endpoint;
+  const key = keyOf(request.exchange.token);
+  const known = observers.find(key);
+  // Renewed: what waits for it goes on waiting, and nothing is told twice [RFC7641-3.3.1, 4.1]. What was sealed is sealed anew.
+  if (known !== undefined && request.exchange.protection === undefined && isSame(known.what, wish)) {
+    answerFirst(request, endpoint, wish, observers.nextSequence());
+    return;
+  }
+  observers.forget(key); // the same token again replaces the observation [RFC7641-4.1]
   if (observers.size >= hub.limits.subscriptionsPerClient) {
     read(request, endpoint, wish); // an answer without Observe: not observed [RFC7641-4.1]
     return;
   }
-  register(request, endpoint, wish.topic, wish.qos, wish.shape, PROBE_MS, (observer) => {
-    const m = access.retained(wish.topic);
-    const first = [{ number: OPTION.observe, value: encodeUint(observer.sequence) }];
-    if (m !== undefined) return respondWith(request, endpoint, m, wish.shape, first);
-    // A topic without a value yet can be observed: 2.05 without payload starts the observation.
-    endpoint.respond(request, CODE.content, first);
-    return true;
-  });
+  register(request, endpoint, wish.topic, wish.qos, wish.shape, PROBE_MS, ({ sequence }) =>
+    answerFirst(request, endpoint, wish, sequence),
+  );
+}
+
+function isSame({ filter, qos, shape, protection }: Observation, wish: Wish): boolean {
+  return (
+    protection === undefined &&
+    filter === wish.topic &&
+    qos === wish.qos &&
+    shape.envelope === wish.shape.envelope &&
+    shape.every === wish.shape.every
+  );
+}
+
+/** The retained value; a topic without one yet can be observed too: then 2.05 without payload starts the observation. */
+function answerFirst(request: Request, endpoint: Endpoint, wish: Wish, sequence: number): boolean {
+  const first = [{ number: OPTION.observe, value: encodeUint(sequence) }];
+  const m = endpoint.access.retained(wish.topic);
+  if (m !== undefined) return respondWith(request, endpoint, m, wish.shape, first);
+  endpoint.respond(request, CODE.content, first);
+  return true;
 }
 
 /** Starts an observation: subscribes, lets `answer` respond, and undoes it when that returns false. */
@@ -185,17 +227,16 @@ export function register(
   const { observers, access, layer } = endpoint;
   const { token } = request.exchange;
   const key = keyOf(token);
-  const wild = shape.located;
   const box = access.mailbox(`${key}@${access.client}`, {
     fresh: true,
     keepMs: 0,
-    capacity: wild ? WILD_CAPACITY : 1,
-    overflow: wild ? 'drop-oldest' : 'conflate',
+    capacity: shape.every ? WILD_CAPACITY : 1,
+    overflow: shape.every ? 'drop-oldest' : 'conflate',
   });
   const operation = operationOf(request.exchange, request.message);
   const szx = request.options.block2?.szx ?? layer.maxSzx;
   const { protection } = request.exchange;
-  const what = { key, token, filter, shape, operation, szx, probeMs, protection };
+  const what = { key, token, filter, qos, shape, operation, szx, probeMs, protection };
   const observer = observers.make(what, box);
   const subscription = { filter, qos, noLocal: false, tag: 0 };
   const { outcome } = box.subscribe(subscription);
@@ -209,6 +250,6 @@ export function register(
     return undefined;
   }
   observers.add(observer);
-  observer.start(wild ? subscription : undefined);
+  observer.start(shape.located ? subscription : undefined);
   return observer;
 }

@@ -63,18 +63,28 @@ export function metaOf(headers: Headers): Meta | undefined {
 
 /** The header fields that tell a message's properties: what `metaOf` reads, and the delivery. */
 export function headersOf(m: Message, now: number): Record<string, string> {
-  const { meta } = m;
   const fields: Record<string, string> = {
     'Content-Type':
-      safe(meta?.contentType) ?? (isText(m) ? 'text/plain; charset=utf-8' : 'application/octet-stream'),
+      safe(m.meta?.contentType) ?? (isText(m) ? 'text/plain; charset=utf-8' : 'application/octet-stream'),
     'Waymeet-Qos': String(m.qos),
     'Waymeet-Published-At': String(m.at),
   };
+  if (m.expiresAt !== NEVER) fields['Waymeet-Expires-In'] = String(Math.max(0, m.expiresAt - now));
+  return sayMeta(fields, m.meta);
+}
+
+/** The header fields of a request that publishes `m`. */
+export function requestFieldsOf(m: Message): Record<string, string> {
+  const contentType =
+    safe(m.meta?.contentType) ?? (m.meta?.text === true ? 'text/plain; charset=utf-8' : undefined);
+  return sayMeta(contentType === undefined ? {} : { 'Content-Type': contentType }, m.meta);
+}
+
+function sayMeta(fields: Record<string, string>, meta: Meta | undefined): Record<string, string> {
+  if (meta === undefined) return fields;
   const say = (name: string, value: string | undefined) => {
     if (value !== undefined) fields[name] = value;
   };
-  if (m.expiresAt !== NEVER) say('Waymeet-Expires-In', String(Math.max(0, m.expiresAt - now)));
-  if (meta === undefined) return fields;
   say('Content-Encoding', safe(meta.contentEncoding));
   say('Waymeet-Response-Topic', escaped(meta.responseTopic));
   say('Waymeet-Correlation', meta.correlation === undefined ? undefined : idText(meta.correlation));
@@ -86,6 +96,14 @@ export function headersOf(m: Message, now: number): Record<string, string> {
   if (meta.user !== undefined && meta.user.length > 0)
     say('Waymeet-User', meta.user.map(propertyText).join(', '));
   return fields;
+}
+
+/** What a status and the code of its problem mean; the code is an outcome's name, or one of HTTP's own. */
+export function outcomeOf(status: number, code: string | undefined): Outcome {
+  if (code !== undefined && Object.hasOwn(ANSWER_OF, code)) return code as Outcome;
+  for (const [outcome, [known]] of Object.entries(ANSWER_OF))
+    if (known === status && outcome !== 'ok') return outcome as Outcome;
+  return status < 500 ? 'payload-invalid' : 'unavailable';
 }
 
 function given<K extends keyof Meta>(name: K, value: Meta[K]): Pick<Meta, K> | undefined {

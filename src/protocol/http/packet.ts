@@ -108,6 +108,12 @@ export interface JsonWords {
   read(item: unknown, origin: Origin, now: number): Message;
 }
 
+/** Reads the data of a server-sent event: a message as the hub writes it. Throws ProtocolError. */
+export type EventWords = (
+  data: string,
+  now: number,
+) => { readonly message: Message; readonly retained: boolean };
+
 /** A request that cannot be carried out: an HTTP status, a word for programs and a sentence for people. [RFC9457] */
 export class Refusal extends Error {
   readonly status: number;

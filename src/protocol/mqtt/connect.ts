@@ -10,7 +10,7 @@ import type { Wire, WireLimits } from '../../contract/wire.ts';
 import { LARGEST_WINDOW, type OutflowTerms } from './deliver.ts';
 import { encodePacket } from './encode.ts';
 import { laneOf } from './lane.ts';
-import { CONNACK_3, CONNACK_5, SENTENCE } from './map.ts';
+import { CONNACK_3, CONNACK_5, EXTENSIONS, SENTENCE } from './map.ts';
 import type { MqttOptions } from './options.ts';
 import { CONNACK, type Connect, type Level, NO_PROPERTIES, type Properties } from './packet.ts';
 import { isUtf8, utf8Length } from './text.ts';
@@ -171,6 +171,7 @@ export function encodeWelcome(
     p.authenticationMethod = asked.authenticationMethod; // [MQTT5-4.12.0-5]
     if (proof !== undefined) p.authenticationData = proof;
   }
+  if (asked.userProperty?.some(([name]) => name === EXTENSIONS)) p.userProperty = [[EXTENSIONS, 'queues']];
   const bytes = encodePacket({ type: CONNACK, sessionPresent: false, code: 0, properties: p }, 5);
   if (asked.requestResponseInformation !== 1 || options.responseInformation === undefined) return bytes; // [MQTT5-3.1.2-28]
   p.responseInformation = options.responseInformation.replaceAll('%c', client);

@@ -1,12 +1,13 @@
 // PUBLISH frames towards clients: encoded once per version, then copied and patched for each receiver.
 
+import { allocate } from '../../bytes/blocks.ts';
 import { BY_REFERENCE_BYTES } from '../../bytes/outbox.ts';
 import { type Dialect, dialectSlot, type Message } from '../../contract/message.ts';
 import type { Wire } from '../../contract/wire.ts';
 import { propertiesOf, TAG_IDENTIFIER } from './map.ts';
 import { encodeProperties } from './properties.ts';
 import { utf8Length, writeUtf8 } from './text.ts';
-import { allocate, varintLength, writeVarint } from './writer.ts';
+import { varintLength, writeVarint } from './writer.ts';
 
 const NOTHING = new Uint8Array(0);
 

@@ -1,11 +1,17 @@
 // MQTT's words for the hub's, and back: messages, outcomes and the tag that a subscription carries.
 
+import { copyOf } from '../../bytes/blocks.ts';
 import { Message, type Meta, NEVER, type Origin } from '../../contract/message.ts';
 import type { Outcome } from '../../contract/outcome.ts';
 import { isTopicName } from '../../contract/topic.ts';
 import { NO_PROPERTIES, type Properties, type Publish, type Will } from './packet.ts';
 import { utf8Length } from './text.ts';
-import { copyOf } from './writer.ts';
+
+/**
+ * A user property of CONNECT by which a client asks what there is beyond the standard, and of CONNACK with the answer: `queues`, which no
+ * client could tell otherwise, as `$queue/jobs` is a topic like others elsewhere.
+ */
+export const EXTENSIONS = 'waymeet';
 
 /** Return codes of CONNACK in 3.1 and 3.1.1 (3.2.2.3). 3 is all that they have for what is not the client's fault. */
 export const CONNACK_3 = {

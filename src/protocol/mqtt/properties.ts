@@ -1,5 +1,6 @@
 // The properties of MQTT 5 (2.2.2.2): one table that says how each is written, where it may stand and which values it takes.
 
+import { allocate } from '../../bytes/blocks.ts';
 import { ProtocolError } from '../../contract/outcome.ts';
 import { BROKEN_RULE, MALFORMED, TOPIC_ALIAS_INVALID } from './fault.ts';
 import {
@@ -21,7 +22,7 @@ import {
 } from './packet.ts';
 import type { Reader } from './reader.ts';
 import { hasWildcard } from './topic.ts';
-import { allocate, binaryLength, textLength, varintLength, Writer } from './writer.ts';
+import { binaryLength, textLength, varintLength, Writer } from './writer.ts';
 
 /** How a value is written; `bit` is an octet that must be 0 or 1, `pair` two strings. */
 type Kind = 'bit' | 'u16' | 'u32' | 'varint' | 'text' | 'binary' | 'pair';

@@ -4,8 +4,8 @@ import type { Hub } from '../../contract/hub.ts';
 import { NEVER } from '../../contract/message.ts';
 import { ProtocolError } from '../../contract/outcome.ts';
 import type { Peer, Wire, WireIdentity } from '../../contract/wire.ts';
-import { type ClientHost, type Gateway, SnClient } from './client.ts';
 import { CODECS, type SnCodec } from './codec.ts';
+import { type ClientHost, type Gateway, SnDevice } from './device.ts';
 import { idOfTopic } from './map.ts';
 import { CONGESTION, type Envelope, GWINFO, PUBACK, PUBLISH, SEARCHGW, type SnPacket } from './packet.ts';
 import { StrayPublisher } from './stray.ts';
@@ -213,7 +213,7 @@ function keyOf(node: Uint8Array | undefined): string {
 /** The way to one client: straight, or in the envelopes of a forwarder. */
 class Path implements ClientHost {
   readonly key: string;
-  client: SnClient;
+  client: SnDevice;
   /** How far the forwarder's broadcasts go, as it said last. */
   radius = 0;
   private readonly peer: SnPeer;
@@ -223,7 +223,7 @@ class Path implements ClientHost {
     this.peer = peer;
     this.node = node;
     this.key = keyOf(node);
-    this.client = new SnClient(this, peer.gateway, now);
+    this.client = new SnDevice(this, peer.gateway, now);
   }
 
   get codec(): SnCodec {
@@ -268,7 +268,7 @@ class Path implements ClientHost {
     this.peer.left(this, sent);
   }
 
-  adopt(sleeper: SnClient): void {
+  adopt(sleeper: SnDevice): void {
     sleeper.move(this);
     this.client = sleeper;
   }

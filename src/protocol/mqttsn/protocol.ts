@@ -1,7 +1,7 @@
 // MQTT-SN as the hub's owner sees it: one protocol over datagrams, plain or DTLS.
 
 import type { Protocol } from '../../contract/wire.ts';
-import type { SnClient } from './client.ts';
+import type { SnDevice } from './device.ts';
 import { encodeSn } from './encode.ts';
 import { DEFAULT_SN_OPTIONS, type SnOptions } from './options.ts';
 import { ADVERTISE } from './packet.ts';
@@ -17,7 +17,7 @@ export function mqttsn(options: Partial<SnOptions> = {}): Protocol {
     name: 'mqttsn',
     carrier: 'datagram',
     open: (wire, hub, now) =>
-      new SnPeer(wire, { hub, options: complete, predefined, shared: sharedOf<SnClient>(hub) }, now),
+      new SnPeer(wire, { hub, options: complete, predefined, shared: sharedOf<SnDevice>(hub) }, now),
   };
 }
 

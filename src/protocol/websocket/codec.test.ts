@@ -2,11 +2,13 @@
 
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { encodeCbor } from '../../bytes/cbor.ts';
 import { Message, type Meta, NEVER } from '../../contract/message.ts';
 import { ProtocolError } from '../../contract/outcome.ts';
-import { decodeFrame } from './decode.ts';
-import { contentOf, fromBase64, messageOf, toBase64 } from './map.ts';
-import type { ClientFrame, JsonContent } from './packet.ts';
+import { decodeFrame, decodeHubFrame } from './decode.ts';
+import { encodeFrame } from './encode.ts';
+import { contentOf, fromBase64, messageOf, publishedContent, toBase64 } from './map.ts';
+import type { ClientFrame, FrameContent, HubFrame } from './packet.ts';
 
 const ORIGIN = { protocol: 'waymeet.v1', client: 'c', principal: 'anonymous' };
 
@@ -35,13 +37,80 @@ const TAKEN: readonly ClientFrame[] = [
     ],
   },
   { type: 'subscribe', filter: '#', qos: 1, noLocal: true, id: 9_007_199_254_740_991 },
+  { type: 'subscribe', filter: '$queue/jobs', qos: 2, retained: 'new' },
   { type: 'unsubscribe', filter: '#', id: 1 },
+  { type: 'request', topic: 'a', id: 3, payload: 'how warm?', timeoutMs: 500 },
+  { type: 'publish', topic: 'a', qos: 2, id: 4 },
+  { type: 'received', id: 2 },
+  { type: 'release', id: 4 },
   { type: 'ack', id: 1 },
+  { type: 'reject', id: 1, requeue: true },
   { type: 'ping' },
   { type: 'disconnect' },
 ];
 
-test.each(TAKEN)('taken: %j', (frame) => expect(decode(JSON.stringify(frame))).toEqual(frame));
+test.each(TAKEN)('taken: %j', (frame) => {
+  expect(decode(JSON.stringify(frame))).toEqual(frame);
+  const cbor = encodeFrame(frame, 'cbor');
+  expect(decodeFrame(cbor, 0, cbor.length)).toEqual(frame);
+});
+
+const SAID: readonly HubFrame[] = [
+  { type: 'connected', client: 'c', resumed: false, window: 1_024, maxBytes: 65_536 },
+  { type: 'published', id: 1, unmatched: true },
+  { type: 'received', id: 1 },
+  { type: 'release', id: 2 },
+  { type: 'subscribed', filter: '#', qos: 2 },
+  { type: 'unsubscribed', filter: '#', id: 1 },
+  { type: 'message', topic: 'a', payload: 'x', qos: 2, retain: false, ack: 4, again: true, expiresAt: 9 },
+  { type: 'response', id: 1, payloadBase64: 'AP8=', correlation: '1' },
+  { type: 'pong' },
+  { type: 'error', code: 'timeout', reason: 'nobody answered in time', id: 3 },
+];
+
+test.each(SAID)('said: %j', (frame) => {
+  for (const form of ['json', 'cbor'] as const) {
+    const octets = encodeFrame(frame, form);
+    expect(decodeHubFrame(octets, 0, octets.length)).toEqual(frame);
+  }
+});
+
+test('a hub of a later version may say more', () => {
+  const octets = encodeFrame({ type: 'pong', mood: 'fine' } as HubFrame, 'json');
+  expect(decodeHubFrame(octets, 0, octets.length)).toMatchObject({ type: 'pong' });
+});
+
+test('in CBOR octets are byte strings', () => {
+  const frame: ClientFrame = {
+    type: 'publish',
+    topic: 'a',
+    payload: Uint8Array.of(0, 0xff),
+    correlation: Uint8Array.of(1),
+    user: [{ name: 'n', value: Uint8Array.of(2) }],
+  };
+  const octets = encodeFrame(frame, 'cbor');
+  const taken = decodeFrame(octets, 0, octets.length);
+  expect(taken).toEqual(frame);
+  expect(messageOf(taken as FrameContent, ORIGIN, 0)).toMatchObject({
+    payload: Uint8Array.of(0, 0xff),
+    meta: { correlation: Uint8Array.of(1), user: [{ name: 'n', value: Uint8Array.of(2) }] },
+  });
+});
+
+const REFUSED_CBOR: readonly [name: string, octets: Uint8Array, why: string][] = [
+  ['a map that is cut off', Uint8Array.of(0xa1, 0x64, 0x74), 'cut off'],
+  ['a map without end', Uint8Array.of(0xbf, 0xff), 'without end'],
+  ['a length beyond the frame', Uint8Array.of(0xa1, 0x7b, 1, 0, 0, 0, 0, 0, 0, 0), 'a number beyond 2^53'],
+  ['two of one name', Uint8Array.of(0xa2, 0x61, 0x61, 1, 0x61, 0x61, 2), 'a key twice'],
+  ['another type for a field', encodeCbor({ type: 'ack', id: 'x' }), 'id is not a whole number'],
+  ['an unknown field', encodeCbor({ type: 'ping', ['__proto__']: 1 }), '"__proto__" is not known'],
+  ['nested too deep', encodeCbor({ type: 'ping', x: [[[[[[[[[1]]]]]]]]] }), 'deeper than 8'],
+];
+
+test.each(REFUSED_CBOR)('refused in CBOR: %s', (_name, octets, why) => {
+  expect(() => decodeFrame(octets, 0, octets.length)).toThrow(ProtocolError);
+  expect(() => decodeFrame(octets, 0, octets.length)).toThrow(why);
+});
 
 const REFUSED: readonly [text: string, why: string][] = [
   ['', 'not JSON'],
@@ -57,8 +126,8 @@ const REFUSED: readonly [text: string, why: string][] = [
   ['{"type":"ping","__proto__":{}}', '"__proto__" is not known'],
   ['{"type":"publish"}', 'publish: topic is not a string'],
   ['{"type":"publish","topic":"a","Qos":1}', '"Qos" is not known'],
-  ['{"type":"publish","topic":"a","qos":2}', 'qos is neither 0 nor 1'],
-  ['{"type":"publish","topic":"a","qos":null}', 'qos is neither 0 nor 1'],
+  ['{"type":"publish","topic":"a","qos":3}', 'qos is none of 0, 1 and 2'],
+  ['{"type":"publish","topic":"a","qos":null}', 'qos is none of 0, 1 and 2'],
   ['{"type":"publish","topic":"a","retain":"true"}', 'retain is neither true nor false'],
   ['{"type":"publish","topic":"a","payload":{}}', 'payload is not a string'],
   ['{"type":"publish","topic":"a","payload":"","payloadBase64":""}', 'payload is given twice'],
@@ -130,11 +199,11 @@ describe('messages', () => {
       { topic: 'a', payload: '', user: [{ name: 'n', value: 'NaN' }] },
     ],
   ])('%s', (_name, payload, meta, content) => {
-    expect(contentOf(message(payload, meta))).toEqual(content);
+    expect(contentOf(message(payload, meta), 'json')).toEqual(content);
   });
 
   test('expiry is told as a point in time', () => {
-    expect(contentOf(messageOf({ topic: 'a', expiryMs: 1_500 }, ORIGIN, 1_000))).toMatchObject({
+    expect(contentOf(messageOf({ topic: 'a', expiryMs: 1_500 }, ORIGIN, 1_000), 'json')).toMatchObject({
       expiresAt: 2_500,
     });
   });
@@ -157,7 +226,7 @@ describe('messages', () => {
     fc.bigInt({ min: 0n, max: (1n << 64n) - 1n }).map((n) => ({ ulong: n.toString() })),
     fc.uuid().map((uuid) => ({ uuid })),
   );
-  const anyContent: fc.Arbitrary<JsonContent> = fc.record(
+  const anyContent: fc.Arbitrary<FrameContent> = fc.record(
     {
       topic: fc.string({ minLength: 1 }),
       payload: fc.string({ unit: 'grapheme' }),
@@ -189,23 +258,35 @@ describe('messages', () => {
   test('[law] what a frame says comes out of the message again, property for property', () => {
     fc.assert(
       fc.property(anyContent, (content) => {
-        const frame = decode(JSON.stringify({ type: 'publish', ...content })) as JsonContent;
-        expect(contentOf(messageOf(frame, ORIGIN, 0))).toEqual(content);
+        const frame = decode(JSON.stringify({ type: 'publish', ...content })) as FrameContent;
+        expect(contentOf(messageOf(frame, ORIGIN, 0), 'json')).toEqual(content);
       }),
       { seed: 2, numRuns: 150 },
     );
   });
 
+  test('[law] a message that is published in CBOR arrives as it was, property for property', () => {
+    fc.assert(
+      fc.property(anyContent, (content) => {
+        const m = messageOf(content, ORIGIN, 0);
+        const octets = encodeFrame({ type: 'publish', ...publishedContent(m, 'cbor', 0) }, 'cbor');
+        const frame = decodeFrame(octets, 0, octets.length) as FrameContent;
+        expect(messageOf(frame, ORIGIN, 0)).toEqual(m);
+      }),
+      { seed: 4, numRuns: 150 },
+    );
+  });
+
   test('[law] noise gives frames or ProtocolError', () => {
-    const seedFrames = TAKEN.map((f) => JSON.stringify(f));
+    const seedFrames = TAKEN.flatMap((f) => [encodeFrame(f, 'json'), encodeFrame(f, 'cbor')]);
     fc.assert(
       fc.property(
         fc.constantFrom(...seedFrames),
         fc.nat(),
         fc.nat(255),
         fc.nat(3),
-        (text, at, octet, cut) => {
-          const bytes = new TextEncoder().encode(text);
+        (frame, at, octet, cut) => {
+          const bytes = frame.slice();
           bytes[at % bytes.length] = octet;
           try {
             decodeFrame(bytes, 0, Math.max(0, bytes.length - cut));

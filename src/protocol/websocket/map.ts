@@ -6,11 +6,18 @@ import {
   type Meta,
   NEVER,
   type Origin,
-  type Qos,
   type UserProperty,
 } from '../../contract/message.ts';
 import type { Outcome } from '../../contract/outcome.ts';
-import type { JsonContent, JsonId, JsonMeta, JsonProperty } from './packet.ts';
+import type {
+  Form,
+  FrameContent,
+  FrameId,
+  FrameMeta,
+  FramePayload,
+  FrameProperty,
+  MessageFrame,
+} from './packet.ts';
 
 /** What an error frame says to people; its code is the outcome itself. */
 export const REASON_OF = {
@@ -42,32 +49,42 @@ export const REASON_OF = {
 const utf8 = new TextEncoder();
 const strictUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
-export function messageOf(content: JsonContent, origin: Origin, now: number): Message {
-  const payload =
-    content.payloadBase64 !== undefined
-      ? fromBase64(content.payloadBase64)
-      : utf8.encode(content.payload ?? '');
-  const expiresAt = content.expiryMs === undefined ? NEVER : now + content.expiryMs;
-  const qos: Qos = content.qos ?? 0;
+/** What a client publishes. */
+export function messageOf(content: FrameContent, origin: Origin, now: number): Message {
+  const { topic, qos = 0, retain = false, expiryMs } = content;
+  const expiresAt = expiryMs === undefined ? NEVER : now + expiryMs;
+  return new Message(topic, payloadOf(content), qos, retain, origin, now, expiresAt, metaOf(content));
+}
+
+/** What a client gets; who published it is not told, nor in JSON whether he called it text. */
+export function receivedMessage(frame: MessageFrame, form: Form, now: number): Message {
+  const { topic, qos, retain, expiresAt = NEVER } = frame;
   return new Message(
-    content.topic,
-    payload,
+    topic,
+    payloadOf(frame),
     qos,
-    content.retain ?? false,
-    origin,
+    retain,
+    NOBODY,
     now,
     expiresAt,
-    metaOf(content),
+    metaOf(frame, form === 'cbor'),
   );
 }
 
-function metaOf(content: JsonContent): Meta | undefined {
+const NOBODY: Origin = { protocol: 'waymeet.v1', client: '', principal: '' };
+
+function payloadOf({ payload = '', payloadBase64 }: FramePayload): Uint8Array {
+  if (payloadBase64 !== undefined) return fromBase64(payloadBase64);
+  return typeof payload === 'string' ? utf8.encode(payload) : payload;
+}
+
+function metaOf(content: FrameMeta & FramePayload, tellsText = true): Meta | undefined {
   const { contentType, contentEncoding, responseTopic, correlation, messageId, priority, createdAt } =
     content;
   const meta: Meta = {
     ...(contentType !== undefined && { contentType }),
     ...(contentEncoding !== undefined && { contentEncoding }),
-    ...(content.payload !== undefined && { text: true }),
+    ...(tellsText && typeof content.payload === 'string' && { text: true }),
     ...(responseTopic !== undefined && { responseTopic }),
     ...(correlation !== undefined && { correlation: idOf(correlation) }),
     ...(messageId !== undefined && { messageId: idOf(messageId) }),
@@ -80,64 +97,92 @@ function metaOf(content: JsonContent): Meta | undefined {
   return Object.keys(meta).length === 0 ? undefined : meta;
 }
 
-function idOf(id: JsonId): Id {
-  if (typeof id === 'string') return id;
+function idOf(id: FrameId): Id {
+  if (typeof id === 'string' || id instanceof Uint8Array) return id;
   if ('base64' in id) return fromBase64(id.base64);
   if ('ulong' in id) return BigInt(id.ulong);
   return { uuid: id.uuid.toLowerCase() };
 }
 
-function propertyOf({ name, value, section }: JsonProperty): UserProperty {
+function propertyOf({ name, value, section }: FrameProperty): UserProperty {
   const plain =
-    typeof value !== 'object' ? value : 'base64' in value ? fromBase64(value.base64) : BigInt(value.long);
+    typeof value !== 'object' || value instanceof Uint8Array
+      ? value
+      : 'base64' in value
+        ? fromBase64(value.base64)
+        : BigInt(value.long);
   return section === undefined ? { name, value: plain } : { name, value: plain, section };
 }
 
 /** The fields of a message frame that depend on the message alone. */
-export function contentOf(m: Message): object {
-  const text = textOf(m);
+export function contentOf(m: Message, form: Form): FrameMeta & FramePayload & { topic: string } {
   return {
     topic: m.topic,
-    ...(text === undefined ? { payloadBase64: toBase64(m.payload) } : { payload: text }),
+    ...payloadIn(form, m),
     ...(m.expiresAt !== NEVER && { expiresAt: m.expiresAt }),
-    ...(m.meta !== undefined && jsonMetaOf(m.meta)),
+    ...(m.meta !== undefined && frameMetaOf(m.meta, form)),
   };
 }
 
-/** Octets that nobody called binary are text when they can be: the same octets come back either way. */
-function textOf(m: Message): string | undefined {
-  if (m.meta?.text === false) return undefined;
+/** A message as its publisher writes it; `now` counts its expiry down. */
+export function publishedContent(m: Message, form: Form, now: number): FrameContent {
+  return {
+    topic: m.topic,
+    ...payloadIn(form, m),
+    ...(m.qos > 0 && { qos: m.qos }),
+    ...(m.retain && { retain: true }),
+    ...(m.expiresAt !== NEVER && { expiryMs: Math.max(0, Math.ceil(m.expiresAt - now)) }),
+    ...(m.meta !== undefined && frameMetaOf(m.meta, form)),
+  };
+}
+
+/**
+ * CBOR has text and octets apart, so what the publisher called text is text. In JSON octets that nobody called binary are text when they
+ * can be: the same octets come back either way.
+ */
+function payloadIn(form: Form, m: Message): FramePayload {
+  const text = m.meta?.text;
+  if (form === 'cbor') return { payload: text === true ? (textOf(m.payload) ?? m.payload) : m.payload };
+  const plain = text === false ? undefined : textOf(m.payload);
+  return plain === undefined ? { payloadBase64: toBase64(m.payload) } : { payload: plain };
+}
+
+function textOf(octets: Uint8Array): string | undefined {
   try {
-    return strictUtf8.decode(m.payload);
+    return strictUtf8.decode(octets);
   } catch {
     return undefined; // not UTF-8
   }
 }
 
-function jsonMetaOf(meta: Meta): JsonMeta {
+function frameMetaOf(meta: Meta, form: Form): FrameMeta {
   const { text: _text, correlation, messageId, user, ...same } = meta;
   return {
     ...same,
-    ...(correlation !== undefined && { correlation: jsonIdOf(correlation) }),
-    ...(messageId !== undefined && { messageId: jsonIdOf(messageId) }),
-    ...(user !== undefined && { user: user.map(jsonPropertyOf) }),
+    ...(correlation !== undefined && { correlation: frameIdOf(correlation, form) }),
+    ...(messageId !== undefined && { messageId: frameIdOf(messageId, form) }),
+    ...(user !== undefined && { user: user.map((one) => framePropertyOf(one, form)) }),
   };
 }
 
-function jsonIdOf(id: Id): JsonId {
-  if (typeof id === 'string') return id;
-  if (typeof id === 'bigint') return { ulong: id.toString() };
-  return id instanceof Uint8Array ? { base64: toBase64(id) } : { uuid: id.uuid };
+function octetsIn(form: Form, octets: Uint8Array): Uint8Array | { readonly base64: string } {
+  return form === 'cbor' ? octets : { base64: toBase64(octets) };
 }
 
-function jsonPropertyOf({ name, value, section }: UserProperty): JsonProperty {
+function frameIdOf(id: Id, form: Form): FrameId {
+  if (typeof id === 'string') return id;
+  if (typeof id === 'bigint') return { ulong: id.toString() };
+  return id instanceof Uint8Array ? octetsIn(form, id) : { uuid: id.uuid };
+}
+
+function framePropertyOf({ name, value, section }: UserProperty, form: Form): FrameProperty {
   const plain =
     typeof value === 'bigint'
       ? { long: value.toString() }
       : value instanceof Uint8Array
-        ? { base64: toBase64(value) }
+        ? octetsIn(form, value)
         : typeof value === 'number' && !Number.isFinite(value)
-          ? String(value) // JSON has no word for it
+          ? String(value) // JSON has no word for it, and a client may change the form
           : value;
   return section === undefined ? { name, value: plain } : { name, value: plain, section };
 }

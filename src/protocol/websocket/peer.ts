@@ -1,4 +1,4 @@
-// One `waymeet.v1` connection: it connects once, then publishes, subscribes, takes messages and acknowledges them.
+// One `waymeet.v1` connection: it connects once, then publishes, asks, subscribes, takes messages and acknowledges them.
 
 import type { Access, Guest, Hub } from '../../contract/hub.ts';
 import type { Consumer, Grant, Mailbox, Settler } from '../../contract/mailbox.ts';
@@ -6,21 +6,24 @@ import { type Message, NEVER, type Origin, type Qos } from '../../contract/messa
 import { type Outcome, ProtocolError } from '../../contract/outcome.ts';
 import { isTopicFilter, isTopicName } from '../../contract/topic.ts';
 import type { Peer, Wire } from '../../contract/wire.ts';
-import { decodeFrame } from './decode.ts';
+import { decodeFrame, formOf } from './decode.ts';
 import { encodeFrame, writeMessage } from './encode.ts';
 import { messageOf, REASON_OF } from './map.ts';
+import { Outflow } from './outflow.ts';
 import type {
-  AckFrame,
   ClientFrame,
   ConnectFrame,
+  Form,
   HubFrame,
   PublishFrame,
+  RequestFrame,
   SubscribeFrame,
   UnsubscribeFrame,
 } from './packet.ts';
+import { Requests, type RequestsHost } from './requests.ts';
 
 export interface WaymeetJsonOptions {
-  /** The longest text message that is read, octets. */
+  /** The longest message that is read, octets. */
   readonly maxFrameBytes: number;
   /** Frames that may come before the login is through. */
   readonly maxEarlyFrames: number;
@@ -33,19 +36,16 @@ interface Unkept {
   readonly then: (() => void) | undefined;
 }
 
-interface Unacknowledged {
-  readonly id: number;
-  readonly box: Settler;
-}
-
 /**
  * States: new —connect→ knocking —welcome→ connected —disconnect, evict, idle→ lost.
  * new and knocking end after loginMs; knocking —refuse→ lost.
  */
-export class WaymeetJsonPeer implements Peer, Guest, Consumer {
+export class WaymeetJsonPeer implements Peer, Guest, Consumer, RequestsHost {
   private readonly wire: Wire;
   private readonly hub: Hub;
   private readonly options: WaymeetJsonOptions;
+  /** The hub answers in the form that the client began with. */
+  form: Form = 'json';
   private state: 'new' | 'knocking' | 'connected' | 'lost' = 'new';
   private readonly openedAt: number;
   private heardAt: number;
@@ -54,9 +54,10 @@ export class WaymeetJsonPeer implements Peer, Guest, Consumer {
   private access: Access | undefined;
   private origin: Origin | undefined;
   private box: Mailbox | undefined;
-  private readonly unacknowledged = new Map<number, Unacknowledged>();
-  private nextAck = 1;
+  private outflow: Outflow | undefined;
+  private requests: Requests | undefined;
   private unkept: Unkept[] = [];
+  private paused = false;
   private keptTicket = 0;
   private graceful = false;
 
@@ -71,9 +72,12 @@ export class WaymeetJsonPeer implements Peer, Guest, Consumer {
 
   receive(bytes: Uint8Array, start: number, end: number, now: number): number {
     this.heardAt = now;
-    const { maxFrameBytes, maxEarlyFrames } = this.options;
-    if (end - start > Math.min(maxFrameBytes, this.wire.limits.maxPacketBytes)) {
-      throw new ProtocolError('WAYMEET1-size', `a frame is longer than ${maxFrameBytes} octets`);
+    if (this.state === 'new') {
+      this.form = formOf(bytes[start]);
+      this.wire.text = this.form === 'json';
+    }
+    if (end - start > this.maxBytes) {
+      throw new ProtocolError('WAYMEET1-size', `a frame is longer than ${this.maxBytes} octets`);
     }
     const frame = decodeFrame(bytes, start, end);
     if ((frame.type === 'connect') !== (this.state === 'new')) {
@@ -81,10 +85,14 @@ export class WaymeetJsonPeer implements Peer, Guest, Consumer {
     }
     if (frame.type === 'connect') this.knock(frame);
     else if (this.state === 'connected') this.perform(frame);
-    else if (this.early.push(frame) > maxEarlyFrames) {
+    else if (this.early.push(frame) > this.options.maxEarlyFrames) {
       throw new ProtocolError('WAYMEET1-early', 'too many frames before connected');
     }
     return end;
+  }
+
+  private get maxBytes(): number {
+    return Math.min(this.options.maxFrameBytes, this.wire.limits.maxPacketBytes);
   }
 
   private knock(frame: ConnectFrame): void {
@@ -100,7 +108,7 @@ export class WaymeetJsonPeer implements Peer, Guest, Consumer {
         protocol: 'waymeet.v1',
         client,
         username,
-        password: password === undefined ? undefined : new TextEncoder().encode(password),
+        password: typeof password === 'string' ? new TextEncoder().encode(password) : password,
         remote: this.wire.remote,
         listener: this.wire.listener,
         wire: this.wire.identity,
@@ -120,7 +128,7 @@ export class WaymeetJsonPeer implements Peer, Guest, Consumer {
     this.state = 'connected';
     this.access = access;
     this.origin = { protocol: 'waymeet.v1', client, principal: access.identity.principal };
-    const { will, keepMs = 0, fresh = false } = connect;
+    const { will, keepMs = 0, fresh = false, window = limits.inflight } = connect;
     if (will !== undefined) access.will(messageOf(will, this.origin, this.hub.now()), will.delayMs ?? 0);
     const box = access.mailbox(client, {
       fresh: fresh || keepMs === 0,
@@ -129,7 +137,19 @@ export class WaymeetJsonPeer implements Peer, Guest, Consumer {
       overflow: limits.overflow,
     });
     this.box = box;
-    this.answer({ type: 'connected', client, resumed: box.resumed }, () => box.attach(this));
+    this.outflow = new Outflow(box, Math.min(window, limits.inflight));
+    this.requests = new Requests(this.hub, access, this.origin, this);
+    const connected: HubFrame = {
+      type: 'connected',
+      client,
+      resumed: box.resumed,
+      window: limits.receiveMaximum,
+      maxBytes: this.maxBytes,
+    };
+    this.answer(connected, () => {
+      for (const id of this.outflow!.unfinished()) this.write({ type: 'release', id });
+      box.attach(this);
+    });
     this.schedule();
     for (const frame of this.early.splice(0)) {
       if (!this.graceful) this.perform(frame); // nothing counts after goodbye
@@ -153,8 +173,25 @@ export class WaymeetJsonPeer implements Peer, Guest, Consumer {
       case 'unsubscribe':
         this.unsubscribe(frame);
         return;
+      case 'request':
+        this.request(frame);
+        return;
       case 'ack':
-        this.acknowledged(frame);
+        this.settled(frame.id, this.outflow!.settle(frame.id, 'ok'));
+        return;
+      case 'reject':
+        this.settled(
+          frame.id,
+          this.outflow!.settle(frame.id, frame.requeue === true ? 'busy' : 'payload-invalid'),
+        );
+        return;
+      case 'received':
+        if (this.outflow!.received(frame.id)) this.answer({ type: 'release', id: frame.id }, undefined);
+        else this.unknown(frame.id);
+        return;
+      case 'release':
+        this.box!.inbound.delete(frame.id);
+        this.answer({ type: 'published', id: frame.id }, undefined);
         return;
       case 'ping':
         this.write({ type: 'pong' });
@@ -169,33 +206,85 @@ export class WaymeetJsonPeer implements Peer, Guest, Consumer {
   }
 
   private publish(frame: PublishFrame): void {
+    const { id, qos = 0 } = frame;
+    if (!isTopicName(frame.topic, this.hub.limits)) {
+      this.write(errorOf('topic-invalid', id));
+      return;
+    }
+    if (qos === 2) {
+      this.publishOnce(frame);
+      return;
+    }
+    const outcome = this.forward(frame);
+    if (outcome !== 'ok' && outcome !== 'unmatched') this.write(errorOf(outcome, id));
+    else if (id !== undefined)
+      this.answer({ type: 'published', id, ...(outcome === 'unmatched' && { unmatched: true }) }, undefined);
+  }
+
+  /** Exactly once: a publish that comes again, in this connection or a later one of the session, is not published again. */
+  private publishOnce(frame: PublishFrame): void {
+    const { id } = frame;
+    if (id === undefined) throw new ProtocolError('WAYMEET1-publish', 'publish: QoS 2 needs an id');
+    const { inbound } = this.box!;
+    if (!inbound.has(id)) {
+      const outcome = inbound.size >= this.hub.limits.receiveMaximum ? 'quota-exceeded' : this.forward(frame);
+      if (outcome !== 'ok' && outcome !== 'unmatched') {
+        this.write(errorOf(outcome, id));
+        return;
+      }
+      inbound.add(id);
+    }
+    this.answer({ type: 'received', id }, undefined);
+  }
+
+  private forward(frame: PublishFrame): Outcome {
+    const m = messageOf(frame, this.origin!, this.hub.now());
+    this.count(m.qos);
+    return this.access!.publish(m);
+  }
+
+  private count(qos: Qos): void {
+    const { received } = this.hub.counters.of('waymeet.v1');
+    received[qos] = received[qos]! + 1;
+  }
+
+  private request(frame: RequestFrame): void {
     if (!isTopicName(frame.topic, this.hub.limits)) {
       this.write(errorOf('topic-invalid', frame.id));
       return;
     }
-    const m = messageOf(frame, this.origin!, this.hub.now());
-    const { received } = this.hub.counters.of('waymeet.v1');
-    received[m.qos] = received[m.qos]! + 1;
-    const outcome = this.access!.publish(m);
-    if (outcome !== 'ok' && outcome !== 'unmatched') this.write(errorOf(outcome, frame.id));
-    else if (frame.id !== undefined) this.answer({ type: 'published', id: frame.id }, undefined);
+    this.count(frame.qos ?? 0);
+    const outcome = this.requests!.ask(frame, this.hub.now());
+    if (outcome === 'ok') this.schedule();
+    else this.write(errorOf(outcome, frame.id));
+  }
+
+  response(frame: HubFrame): void {
+    this.write(frame);
+  }
+
+  expired(id: number): void {
+    this.write({ type: 'error', code: 'timeout', reason: 'nobody answered in time', id });
   }
 
   private subscribe(frame: SubscribeFrame): void {
-    const { filter, qos = 0, noLocal = false } = frame;
+    const { filter, qos = 0, noLocal = false, retained = 'all' } = frame;
     if (!isTopicFilter(filter, this.hub.limits)) {
       this.write(errorOf('filter-invalid', frame.id));
       return;
     }
     const box = this.box!;
     const subscription = { filter, qos, noLocal, tag: 0 };
-    const { outcome } = box.subscribe(subscription);
+    const { outcome, added } = box.subscribe(subscription);
     if (outcome !== 'ok') {
       this.write(errorOf(outcome, frame.id));
       return;
     }
     // Retained messages follow the answer.
-    this.answer({ type: 'subscribed', filter, qos, ...idOf(frame) }, () => box.replay(subscription));
+    const replay = retained === 'all' || (retained === 'new' && added);
+    this.answer({ type: 'subscribed', filter, qos, ...idOf(frame) }, () => {
+      if (replay) box.replay(subscription);
+    });
   }
 
   private unsubscribe(frame: UnsubscribeFrame): void {
@@ -204,20 +293,14 @@ export class WaymeetJsonPeer implements Peer, Guest, Consumer {
     else this.answer({ type: 'unsubscribed', filter: frame.filter, ...idOf(frame) }, undefined);
   }
 
-  private acknowledged(frame: AckFrame): void {
-    const sent = this.unacknowledged.get(frame.id);
-    if (sent === undefined) {
-      this.write({
-        type: 'error',
-        code: 'unknown-ack',
-        reason: 'no message waits for this ack',
-        id: frame.id,
-      });
-      return;
-    }
-    this.unacknowledged.delete(frame.id);
-    if (sent.id !== 0) sent.box.settle(sent.id, 'ok');
-    this.box!.pull();
+  /** A place in the window is free. */
+  private settled(id: number, known: boolean): void {
+    if (known) this.box!.pull();
+    else this.unknown(id);
+  }
+
+  private unknown(id: number): void {
+    this.write({ type: 'error', code: 'unknown-ack', reason: 'no message waits for this ack', id });
   }
 
   /** Acknowledged means kept: an answer leaves after the commit that makes it true, and never before an earlier answer. */
@@ -225,6 +308,11 @@ export class WaymeetJsonPeer implements Peer, Guest, Consumer {
     const { due } = this.access!;
     if (this.unkept.length > 0 || due > this.keptTicket) {
       this.unkept.push({ due, answer: frame, then });
+      // A client that does not mind the window waits where it costs nothing: in its own socket.
+      if (this.unkept.length >= this.hub.limits.receiveMaximum && !this.paused) {
+        this.paused = true;
+        this.wire.pause();
+      }
       return;
     }
     this.write(frame);
@@ -238,17 +326,20 @@ export class WaymeetJsonPeer implements Peer, Guest, Consumer {
       this.write(answer);
       then?.();
     }
+    if (!this.paused || this.unkept.length * 2 > this.hub.limits.receiveMaximum) return;
+    this.paused = false;
+    this.wire.resume();
   }
 
   private write(frame: HubFrame): void {
-    this.wire.write(encodeFrame(frame));
+    this.wire.write(encodeFrame(frame, this.form));
   }
 
   // --- the consumer ---
 
   ready(qos: Qos): boolean {
     if (this.state !== 'connected' || this.wire.full) return false;
-    return qos === 0 || this.unacknowledged.size < this.hub.limits.inflight;
+    return qos === 0 || this.outflow!.open;
   }
 
   deliver(
@@ -260,15 +351,9 @@ export class WaymeetJsonPeer implements Peer, Guest, Consumer {
     again: boolean,
     box: Settler,
   ): void {
-    let ack = 0;
-    if (qos > 0) {
-      // The window counts them all; only those with an id are the mailbox's to settle.
-      ack = this.nextAck++;
-      this.unacknowledged.set(ack, { id, box });
-    }
     const { delivered } = this.hub.counters.of('waymeet.v1');
     delivered[qos] = delivered[qos]! + 1;
-    writeMessage(this.wire, m, qos, replayed, ack, again);
+    writeMessage(this.wire, this.form, m, qos, replayed, this.outflow!.number(qos, id, box), again);
   }
 
   /** Runs are MQTT's. */
@@ -283,9 +368,12 @@ export class WaymeetJsonPeer implements Peer, Guest, Consumer {
   }
 
   wake(now: number): void {
-    const late = this.deadline() <= now;
-    if (late) this.evict('idle');
-    else this.schedule();
+    if (this.deadline() <= now) {
+      this.evict('idle');
+      return;
+    }
+    this.requests?.expire(now);
+    this.schedule();
   }
 
   /** When silence has lasted too long: before the login by the listener's limit, after it by what the client promised. */
@@ -296,7 +384,14 @@ export class WaymeetJsonPeer implements Peer, Guest, Consumer {
   }
 
   private schedule(): void {
-    this.wire.wake(this.deadline());
+    this.wire.wake(Math.min(this.deadline(), this.requests?.deadline ?? NEVER));
+  }
+
+  slow(ms: number): boolean {
+    if (this.wire.hold === undefined) return false;
+    this.heardAt = this.hub.now() + ms; // its silence is our doing until then
+    this.wire.hold(ms);
+    return true;
   }
 
   evict(why: Outcome): void {
@@ -313,7 +408,8 @@ export class WaymeetJsonPeer implements Peer, Guest, Consumer {
     this.state = 'lost';
     this.early = [];
     this.unkept = [];
-    this.unacknowledged.clear();
+    this.outflow?.clear();
+    this.requests?.close();
     this.box?.detach(this);
     this.access?.leave(this.graceful, now);
   }

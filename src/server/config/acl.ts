@@ -8,13 +8,17 @@ export function aclOf({ rules, groups }: AuthConfig): AclModel | undefined {
   return rules === undefined ? undefined : { rules: rules.map(ruleOf), groups: groups ?? {} };
 }
 
-function ruleOf({ user, group, client, anonymous, allow, deny, filter }: RuleConfig): AclRule {
+function ruleOf(rule: RuleConfig, index: number): AclRule {
+  const { user, group, client, anonymous, protocol, listener, allow, deny, filter } = rule;
   const who = {
     ...(user === undefined ? {} : { user }),
     ...(group === undefined ? {} : { group }),
     ...(client === undefined ? {} : { client }),
     ...(anonymous === true ? { anonymous } : {}),
+    ...(protocol === undefined ? {} : { protocol }),
+    ...(listener === undefined ? {} : { listener }),
   };
   // The rules of the configuration have seen to it that it is one of both.
-  return deny === undefined ? { who, filter, allow: allow! } : { who, filter, deny };
+  const at = `auth.rules[${index}]`;
+  return deny === undefined ? { who, filter, allow: allow!, at } : { who, filter, deny, at };
 }

@@ -49,6 +49,16 @@ export const text: Kind<string> = {
 /** A file or folder; a relative one counts from the folder of the file that says it, or from the working folder. */
 export const path: Kind<string> = { ...text, name: 'path', takes: 'a path' };
 
+/** An http(s) URL. */
+export const url: Kind<string> = {
+  name: 'text',
+  takes: 'an http or https URL',
+  read: (v) => (typeof v === 'string' && /^https?:\/\/[^/\s]/i.test(v) && URL.canParse(v) ? v : undefined),
+};
+
+/** As `path`, or an http(s) URL, which stays as it is. */
+export const fileOrUrl: Kind<string> = { ...text, name: 'path', takes: 'a path or an http(s) URL' };
+
 export const flag: Kind<boolean> = {
   name: 'flag',
   takes: 'true or false',
@@ -91,6 +101,16 @@ export function size(least: number, most = Number.MAX_SAFE_INTEGER): Kind<number
     name: 'size',
     takes: "a size such as '64kB', '10MB' or '1GiB'",
     read: (v) => within(parseSize(v), least, most),
+  };
+}
+
+/** As `size`, or 'none' for no limit. */
+export function sizeOrNone(least: number): Kind<number> {
+  const kind = size(least);
+  return {
+    ...kind,
+    takes: `${kind.takes}, or 'none'`,
+    read: (v) => (v === 'none' ? Number.POSITIVE_INFINITY : kind.read(v)),
   };
 }
 
@@ -147,6 +167,18 @@ export const namesByName: Kind<Record<string, string[]>> = {
   },
 };
 
+/** Texts, each under a name. */
+export const textByName: Kind<Record<string, string>> = {
+  name: 'map',
+  takes: 'names, each with a text: `{name: value}`',
+  read(v) {
+    if (typeof v !== 'object' || v === null || Array.isArray(v)) return undefined;
+    return Object.values(v).every((one) => typeof one === 'string')
+      ? (v as Record<string, string>)
+      : undefined;
+  },
+};
+
 /** Topics, each under its number. */
 export const topicsById: Kind<Map<number, string>> = {
   name: 'map',
@@ -170,19 +202,19 @@ interface Extra {
 
 /** A field that must be written. */
 export function required<T>(about: string, kind: Kind<T>, extra: Extra = {}) {
-  return reading(kind).register(fieldNotes, notes(about, kind, undefined, extra));
+  return reading(kind, extra.secret).register(fieldNotes, notes(about, kind, undefined, extra));
 }
 
 /** A field that may be absent. */
 export function optional<T>(about: string, kind: Kind<T>, extra: Extra = {}) {
-  return reading(kind)
+  return reading(kind, extra.secret)
     .optional()
     .register(fieldNotes, notes(about, kind, undefined, extra));
 }
 
 /** A field with a value when nobody writes one; `fallback` is given as it would be written. */
 export function preset<T>(about: string, kind: Kind<T>, fallback: unknown, extra: Extra = {}) {
-  const schema = z.unknown().prefault(fallback).pipe(reading(kind));
+  const schema = z.unknown().prefault(fallback).pipe(reading(kind, extra.secret));
   return schema.register(fieldNotes, notes(about, kind, fallback, extra));
 }
 
@@ -224,17 +256,18 @@ function notes(about: string, kind: Kind<unknown>, fallback: unknown, extra: Ext
   };
 }
 
-function reading<T>(kind: Kind<T>) {
+function reading<T>(kind: Kind<T>, secret = false) {
   return z.unknown().transform((written, context): T => {
     const value = kind.read(written);
     if (value !== undefined) return value;
-    context.issues.push({ code: 'custom', message: refusal(kind, written), input: written });
+    context.issues.push({ code: 'custom', message: refusal(kind, written, secret), input: written });
     return z.NEVER;
   });
 }
 
-function refusal(kind: Kind<unknown>, written: unknown): string {
+function refusal(kind: Kind<unknown>, written: unknown, secret: boolean): string {
   if (written === undefined) return `is missing: write ${kind.takes}`;
+  if (secret) return `must be ${kind.takes}; what it is now is not shown, because it is a secret`;
   const said = `must be ${kind.takes}, not ${JSON.stringify(written)}`;
   const odd = (Array.isArray(written) ? written : [written]).find((w) => !kind.words?.includes(w));
   const meant = typeof odd === 'string' && kind.words ? suggest(odd, kind.words) : undefined;

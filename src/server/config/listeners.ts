@@ -12,7 +12,7 @@ import type {
 } from './schema.ts';
 
 export type ListenerType = ListenerConfig['type'];
-export type ProtocolName = 'mqtt' | 'waymeet' | 'coap' | 'stomp' | 'mqttsn' | 'amqp091' | 'xmpp';
+export type ProtocolName = 'mqtt' | 'waymeet' | 'coap' | 'stomp' | 'mqttsn' | 'amqp091' | 'amqp1' | 'xmpp';
 
 /** One listener with everything it inherits filled in. Sizes in octets, times in ms; Infinity: no limit. */
 export interface PlannedListener {
@@ -41,16 +41,17 @@ export interface PlannedListener {
     readonly loginMs: number;
     readonly firstByteMs: number;
     readonly acceptPerSecond: number;
+    readonly connectsPerAddress: number;
   };
 }
 
 /** What each kind of listener may speak. */
 export const SPOKEN: Readonly<Record<ListenerType, readonly ProtocolName[]>> = {
-  tcp: ['mqtt', 'coap', 'stomp', 'amqp091', 'xmpp'],
-  tls: ['mqtt', 'coap', 'stomp', 'amqp091', 'xmpp'],
-  unix: ['mqtt', 'coap', 'stomp', 'amqp091', 'xmpp'],
-  ws: ['mqtt', 'waymeet', 'coap', 'stomp', 'xmpp'],
-  wss: ['mqtt', 'waymeet', 'coap', 'stomp', 'xmpp'],
+  tcp: ['mqtt', 'coap', 'stomp', 'amqp091', 'amqp1', 'xmpp'],
+  tls: ['mqtt', 'coap', 'stomp', 'amqp091', 'amqp1', 'xmpp'],
+  unix: ['mqtt', 'coap', 'stomp', 'amqp091', 'amqp1', 'xmpp'],
+  ws: ['mqtt', 'waymeet', 'coap', 'stomp', 'amqp1', 'xmpp'],
+  wss: ['mqtt', 'waymeet', 'coap', 'stomp', 'amqp1', 'xmpp'],
   udp: ['coap', 'mqttsn'],
   dtls: ['coap', 'mqttsn'],
 };
@@ -84,13 +85,19 @@ export function plan(config: Config): PlannedListener[] {
         loginMs: l.limits.login ?? config.limits.login,
         firstByteMs: l.limits.firstByte ?? config.limits.firstByte,
         acceptPerSecond: l.limits.acceptPerSecond ?? config.limits.acceptPerSecond,
+        connectsPerAddress: l.limits.connectsPerAddress ?? config.limits.connectsPerAddress,
       },
     };
   });
 }
 
 export function engineOf(auth: AuthConfig): 'open' | 'file' {
-  return auth.engine ?? (auth.users === undefined ? 'open' : 'file');
+  return auth.engine ?? (auth.users !== undefined || asksElsewhere(auth) ? 'file' : 'open');
+}
+
+/** Whether tokens or a service prove who somebody is. */
+export function asksElsewhere({ jwt, http }: AuthConfig): boolean {
+  return [jwt.jwks, jwt.key, jwt.secret, jwt.secretFile, http.url].some((said) => said !== undefined);
 }
 
 export function isSecure(type: ListenerType): boolean {
@@ -117,9 +124,9 @@ function usual(config: Config): ListenerConfig[] {
   // Devices have shared keys more often than certificates; browsers and MQTT clients do not.
   const secured = (type: ListenerType) => certified || (type === 'dtls' && config.tls.psk !== undefined);
   const found: ListenerConfig[] = [];
-  const add = (name: string, type: ListenerType, port: number | 'off', only?: ProtocolName) => {
+  const add = (name: string, type: ListenerType, port: number | 'off', ...only: ProtocolName[]) => {
     if (port === 'off' || (isSecure(type) && !secured(type))) return;
-    const protocols = only === undefined ? {} : { protocols: [only] };
+    const protocols = only.length === 0 ? {} : { protocols: only };
     found.push({ name, type, port, proxy: false, limits: {}, mqtt: {}, ...protocols });
   };
   add('mqtt', 'tcp', config.ports.mqtt, 'mqtt');
@@ -134,8 +141,8 @@ function usual(config: Config): ListenerConfig[] {
   add('mqttsns', 'dtls', config.ports.mqttsns, 'mqttsn');
   add('stomp', 'tcp', config.ports.stomp, 'stomp');
   add('stomps', 'tls', config.ports.stomps, 'stomp');
-  add('amqp', 'tcp', config.ports.amqp, 'amqp091');
-  add('amqps', 'tls', config.ports.amqps, 'amqp091');
+  add('amqp', 'tcp', config.ports.amqp, 'amqp091', 'amqp1');
+  add('amqps', 'tls', config.ports.amqps, 'amqp091', 'amqp1');
   add('xmpp', 'tcp', config.ports.xmpp, 'xmpp');
   add('xmpps', 'tls', config.ports.xmpps, 'xmpp');
   return found;

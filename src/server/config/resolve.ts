@@ -137,7 +137,12 @@ function anchor(tree: Tree, fields: readonly Field[], folder: string): void {
     if (field.element !== undefined) {
       for (const element of Array.isArray(value) ? value : [])
         if (isTree(element)) anchor(element, field.element, folder);
-    } else if (field.notes.kind === 'path' && typeof value === 'string' && value !== '') {
+    } else if (
+      field.notes.kind === 'path' &&
+      typeof value === 'string' &&
+      value !== '' &&
+      !/^https?:/i.test(value)
+    ) {
       (at(tree, path.slice(0, -1)) as Tree)[path.at(-1)!] = resolvePath(folder, value);
     }
   }

@@ -1,8 +1,11 @@
 // What one field cannot know: rules between settings, and the refusal to be open to a network by accident.
 
 import { ruleFault } from '../../auth/acl.ts';
+import { SHARED_ALGORITHMS } from '../../auth/algorithms.ts';
+import { secretFault } from '../../auth/token.ts';
 import { aclOf } from './acl.ts';
 import {
+  asksElsewhere,
   engineOf,
   isDatagram,
   isLoopback,
@@ -31,6 +34,7 @@ export function rules(config: Config): Found[] {
     ...twice(listeners),
     ...ofAuth(config, listeners),
     ...ofTls(config),
+    ...ofRevocation(listeners),
     ...ofWeb(config),
   ];
 }
@@ -139,8 +143,8 @@ function ofAuth(config: Config, listeners: readonly PlannedListener[]): Found[] 
   for (const [i, l] of (config.listeners ?? []).entries())
     if (l.auth) blocks.push([['listeners', i, 'auth'], l.auth, [listeners[i]!]]);
   return blocks.flatMap(([at, auth, used]) => {
-    const found = ofRules(at, auth);
-    if (auth.users !== undefined) return found;
+    const found = [...ofRules(at, auth), ...ofTokens(at, auth)];
+    if (auth.users !== undefined || asksElsewhere(auth)) return found;
     const file = engineOf(auth) === 'file';
     // Certificates, keys and nobody in particular need no users file.
     const others = used.some((l) => l.anonymous || l.tls.psk !== undefined || l.tls.certificateIsUser);
@@ -162,9 +166,33 @@ function ofRules(at: Path, auth: Config['auth']): Found[] {
     if ((rule.allow === undefined) === (rule.deny === undefined)) {
       return [{ at: here, text: "says either 'allow' or 'deny': publish, subscribe or both" }];
     }
-    const fault = ruleFault(aclOf({ ...auth, rules: [rule] })!.rules[0]!, auth.groups);
+    const written = aclOf({ ...auth, rules: [rule] })!.rules[0]!;
+    const fault = ruleFault(written, auth.groups, asksElsewhere(auth));
     return fault === undefined ? [] : [{ at: here, text: fault }];
   });
+}
+
+function ofTokens(at: Path, { jwt }: Config['auth']): Found[] {
+  const found: Found[] = [];
+  const here = (key: string): Path => [...at, 'jwt', key];
+  const shared = jwt.secret !== undefined || jwt.secretFile !== undefined;
+  const open = jwt.key !== undefined || jwt.jwks !== undefined;
+  if (jwt.secret !== undefined && jwt.secretFile !== undefined)
+    found.push({ at: here('secretFile'), text: "is a second secret beside 'secret': leave one of them out" });
+  const fault = jwt.secret === undefined ? undefined : secretFault(jwt.secret);
+  if (fault !== undefined) found.push({ at: here('secret'), text: fault });
+  for (const name of jwt.algorithms ?? []) {
+    const fits = SHARED_ALGORITHMS.includes(name) ? shared : open;
+    if (fits) continue;
+    const lacking = SHARED_ALGORITHMS.includes(name) ? "'secret' or 'secretFile'" : "'jwks' or 'key'";
+    found.push({ at: here('algorithms'), text: `${name} needs ${lacking}, and there is none` });
+  }
+  if (!shared && !open && (jwt.issuer !== undefined || jwt.audience !== undefined))
+    found.push({
+      at: here('issuer'),
+      text: "has no key to check tokens with: write 'jwks', 'key', 'secret' or 'secretFile'",
+    });
+  return found;
 }
 
 function ofTls(config: Config): Found[] {
@@ -177,11 +205,24 @@ function ofTls(config: Config): Found[] {
       const lacking = tls.cert === undefined ? 'cert' : 'key';
       found.push({ at, text: `has no '${lacking}': a certificate needs both cert and key` });
     }
+    if (tls.crl !== undefined && tls.ca === undefined) {
+      found.push({ at: [...at, 'crl'], text: "needs 'ca': the authorities whose lists these are" });
+    }
     if (tls.requireCert && tls.ca === undefined) {
       found.push({ at: [...at, 'requireCert'], text: "needs 'ca': the authorities that vouch for clients" });
     }
     return found;
   });
+}
+
+/** What is not looked at must not seem to be. */
+function ofRevocation(listeners: readonly PlannedListener[]): Found[] {
+  const deaf = listeners.find(
+    ({ type, tls }) => type === 'dtls' && tls.crl !== undefined && tls.cert !== undefined,
+  );
+  if (deaf === undefined) return [];
+  const text = `is not looked at over DTLS: give the listener '${deaf.name}' a tls of its own, or switch it off`;
+  return [{ at: ['tls', 'crl'], text }];
 }
 
 function ofWeb(config: Config): Found[] {

@@ -1,9 +1,11 @@
 // Every setting there is: the one schema that files, environment, flags, `--help` and the reference are made from.
 
 import { z } from 'zod';
+import { JWT_ALGORITHMS } from '../../auth/algorithms.ts';
 import {
   duration,
   fieldNotes,
+  fileOrUrl,
   flag,
   group,
   limit,
@@ -18,9 +20,12 @@ import {
   preset,
   required,
   size,
+  sizeOrNone,
   span,
   text,
+  textByName,
   topicsById,
+  url,
   whole,
 } from './field.ts';
 
@@ -35,6 +40,7 @@ const tlsShape = () => ({
     path,
     LIVE,
   ),
+  crl: optional('Revoked client certificates, PEM; of each authority in `ca` one list.', path, LIVE),
   requireCert: preset('Refuse clients without a certificate that `ca` vouches for.', flag, false),
   certificateIsUser: preset(
     "A verified certificate's common name is the user name; no password is asked.",
@@ -141,7 +147,7 @@ const xmpp = group('XMPP at every listener that speaks it.', {
 /** What one `auth` block says: at the top for all, in a listener for that one. */
 const authShape = () => ({
   engine: optional(
-    '`open` lets everybody do everything; `file` asks the users file. `file` when `users` is given.',
+    '`open` lets everybody do everything; `file` asks. `file` when `users`, `jwt` or `http` says whom.',
     oneOf('open', 'file'),
   ),
   users: optional('The users file; `waymeet user add` writes it.', path, LIVE),
@@ -156,6 +162,59 @@ const authShape = () => ({
     LIVE,
   ),
   groups: optional('Who is in the groups that `rules` name: `{ops: [alice, bob]}`.', namesByName, LIVE),
+  order: preset(
+    'Who is asked first, of those that are set up. Certificates and pre-shared keys come before them all.',
+    listOf(oneOf('users', 'jwt', 'http')),
+    ['users', 'jwt', 'http'],
+    LIVE,
+  ),
+  jwt: group('Tokens (JWT) as passwords, once there is a key to check them with.', {
+    jwks: optional('The key set: a file, or a URL that is fetched and fetched again.', fileOrUrl, LIVE),
+    key: optional('A public key or certificate, PEM.', path, LIVE),
+    secret: optional(
+      'The shared secret of HS256, HS384 and HS512, 32 octets or more; `base64:` in front of octets that are no text.',
+      text,
+      { ...LIVE, secret: true },
+    ),
+    secretFile: optional('A file with that secret.', path, LIVE),
+    ca: optional(
+      'Authorities that vouch for the server of `jwks`, PEM; those of the system unless said.',
+      path,
+      LIVE,
+    ),
+    refresh: preset('How often a `jwks` URL is fetched again.', span, '10min', LIVE),
+    issuer: optional('Accepted issuers (`iss`); any unless said.', listOf(text), LIVE),
+    audience: optional('Accepted audiences (`aud`); any unless said.', listOf(text), LIVE),
+    algorithms: optional(
+      'Accepted algorithms; all that the keys fit unless said. `none` never is one.',
+      listOf(oneOf(...JWT_ALGORITHMS)),
+      LIVE,
+    ),
+    user: preset('The claim that is the user name; `a.b` is `b` inside of `a`.', text, 'sub', LIVE),
+    groups: preset('The claim that lists groups.', text, 'groups', LIVE),
+    acl: preset('The claim with rules of its own, in the form of `rules` without whom.', text, 'acl', LIVE),
+    client: optional('A claim that must be the client id, so that a token serves one device.', text, LIVE),
+    requireExpiry: preset('Refuse tokens without an end (`exp`).', flag, true, LIVE),
+    leeway: preset('How far clocks may be apart.', span, '5s', LIVE),
+  }),
+  http: group('A service that is asked who may come in, once there is a `url`.', {
+    url: optional('Where each question goes, by POST, as JSON.', url, LIVE),
+    headers: optional('Header fields of each question: `{Authorization: Bearer secret}`.', textByName, {
+      ...LIVE,
+      secret: true,
+    }),
+    ca: optional('Authorities that vouch for its server, PEM; those of the system unless said.', path, LIVE),
+    timeout: preset('How long an answer may take; then nobody comes in.', span, '3s', LIVE),
+    cache: preset('How long an answer is remembered.', span, '1min', LIVE),
+    cacheRefusals: preset('How long a refusal is.', span, '5s', LIVE),
+    lasts: preset(
+      'How long an answer that names no end is good for; then the client is sent away.',
+      duration,
+      'never',
+      LIVE,
+    ),
+    concurrency: preset('Questions under way at a time; others wait.', whole(1, 1_024), 16, LIVE),
+  }),
 });
 
 const rule = z.strictObject({
@@ -163,6 +222,8 @@ const rule = z.strictObject({
   group: optional('For the users of this group.', text, LIVE),
   client: optional('For this client id.', text, LIVE),
   anonymous: optional('For clients that show no user name.', flag, LIVE),
+  protocol: optional('For clients that speak this: `mqtt`, `coap`, `http`, `stomp` …', text, LIVE),
+  listener: optional('For clients that came in at the listener of this name.', text, LIVE),
   allow: optional('What is allowed.', oneOf('publish', 'subscribe', 'both'), LIVE),
   deny: optional('What is denied, instead of `allow`.', oneOf('publish', 'subscribe', 'both'), LIVE),
   filter: required('Where: a filter; `%u` stands for the user name, `%c` for the client id.', text, LIVE),
@@ -178,6 +239,9 @@ const listenerLimits = group('Limits of this listener alone.', {
   login: optional('How long a client may take from its first byte to a completed login.', span, LIVE),
   firstByte: optional('How long a connection may stay silent at first.', span, LIVE),
   acceptPerSecond: optional('Connections accepted a second, on average.', limit(1), LIVE),
+  connectsPerAddress: optional('The same from one address.', limit(1), LIVE),
+  messagesPerSecond: optional('Messages that one client may publish a second.', limit(1), LIVE),
+  bytesPerSecond: optional('Octets that one client may publish a second.', sizeOrNone(128), LIVE),
 });
 
 export const listener = z.strictObject({
@@ -188,8 +252,8 @@ export const listener = z.strictObject({
     'tcp',
   ),
   protocols: optional(
-    'What is spoken there: `mqtt`, `coap` and `stomp` on streams and WebSocket, `amqp091` on streams, `xmpp` on both, `waymeet` (JSON) on WebSocket, all that fit unless said; on UDP and DTLS either `coap`, which it is unless said, or `mqttsn`.',
-    listOf(oneOf('mqtt', 'waymeet', 'coap', 'stomp', 'mqttsn', 'amqp091', 'xmpp')),
+    'What is spoken there: `mqtt`, `coap`, `stomp`, `amqp1` and `xmpp` on streams and WebSocket, `amqp091` on streams, `waymeet` (JSON) on WebSocket, all that fit unless said; on UDP and DTLS either `coap`, which it is unless said, or `mqttsn`.',
+    listOf(oneOf('mqtt', 'waymeet', 'coap', 'stomp', 'mqttsn', 'amqp091', 'amqp1', 'xmpp')),
   ),
   host: optional('Addresses to listen on; the top-level `host` unless said.', listOf(text)),
   port: optional('The port.', portNumber),
@@ -230,6 +294,24 @@ const limits = group('What one hub holds at most, so that it stays up whatever i
     'none',
     LIVE,
   ),
+  connectsPerAddress: preset(
+    'Connections that one listener accepts a second from one address, on average.',
+    limit(1),
+    'none',
+    LIVE,
+  ),
+  messagesPerSecond: preset(
+    'Messages that one client may publish a second, on average: it is read no faster, or refused where its protocol cannot wait.',
+    limit(1),
+    'none',
+    LIVE,
+  ),
+  bytesPerSecond: preset(
+    'Octets of payloads and topics that one client may publish a second, on average.',
+    sizeOrNone(128),
+    'none',
+    LIVE,
+  ),
   topicLevels: preset('Levels of a topic.', whole(1, 65_535), 128),
   topicBytes: preset('Octets of a topic.', whole(1, 65_535), 65_535, LIVE),
   clientIdBytes: preset('Octets of a client id.', whole(23, 65_535), 1_024, LIVE),
@@ -265,6 +347,23 @@ const limits = group('What one hub holds at most, so that it stays up whatever i
   ),
 });
 
+const bans = group('Who is not let in for a while. `waymeet ban` and the admin API ban by hand.', {
+  addressFailures: preset(
+    'Failed logins from one address that ban it; of IPv6 its /64 counts. Addresses of this machine are never banned.',
+    limit(1),
+    100,
+    LIVE,
+  ),
+  userFailures: preset(
+    'Failed logins with one user name that ban that name. Mind that others can ban a user so.',
+    limit(1),
+    'none',
+    LIVE,
+  ),
+  within: preset('The time in which they count together.', span, '1min', LIVE),
+  lasts: preset('How long such a ban lasts.', span, '5min', LIVE),
+});
+
 /** The whole configuration. */
 export const schema = z.strictObject({
   host: preset(
@@ -276,6 +375,11 @@ export const schema = z.strictObject({
     'Let clients in that show no user name, beyond this machine too. Until then, only loopback is open.',
     flag,
     false,
+  ),
+  watch: preset(
+    "How often the files of users, rules, keys and certificates are looked at for changes; 'never': only on SIGHUP.",
+    duration,
+    '2s',
   ),
   ports: group('Ports of the listeners that exist when `listeners` says nothing.', {
     mqtt: preset('MQTT over TCP.', port, 1883),
@@ -294,8 +398,8 @@ export const schema = z.strictObject({
     mqttsns: preset('MQTT-SN over DTLS, once `tls.cert` or `tls.psk` is given.', port, 8885),
     stomp: preset('STOMP over TCP.', port, 61613),
     stomps: preset('STOMP over TLS, once `tls.cert` is given.', port, 61614),
-    amqp: preset('AMQP 0-9-1.', port, 5672),
-    amqps: preset('AMQP 0-9-1 over TLS, once `tls.cert` is given.', port, 5671),
+    amqp: preset('AMQP 1.0 and 0-9-1.', port, 5672),
+    amqps: preset('AMQP 1.0 and 0-9-1 over TLS, once `tls.cert` is given.', port, 5671),
     xmpp: preset('XMPP, with STARTTLS once `tls.cert` is given.', port, 5222),
     xmpps: preset('XMPP over TLS from the first octet, once `tls.cert` is given.', port, 5223),
   }),
@@ -315,6 +419,7 @@ export const schema = z.strictObject({
   }),
   auth,
   limits,
+  bans,
   log: group('The log.', {
     level: preset(
       'The least important lines that are written.',
@@ -338,7 +443,7 @@ export const schema = z.strictObject({
     topics: preset('Serve messages over HTTP: `/topics`, `/subscribe`, `/request`, `/publish`.', flag, true),
     api: preset('Serve the admin API under `/api/v1`; the dashboard needs it.', flag, true),
     adminPassword: optional(
-      'The password of `admin` in dashboard and API. Unless said: none is asked on loopback with `auth.engine` open, else a random one is printed at start.',
+      'The password of `admin` in dashboard and API, or its argon2 hash. Unless said: none is asked on loopback with an open hub, else a random one is printed to the terminal once.',
       text,
       { secret: true },
     ),
@@ -347,6 +452,7 @@ export const schema = z.strictObject({
     }),
     coap: preset('The path of CoAP over WebSocket; clients expect no other.', text, '/.well-known/coap'),
     stomp: preset('The path of STOMP over WebSocket.', text, '/stomp'),
+    amqp: preset('The path of AMQP 1.0 over WebSocket.', text, '/amqp'),
     xmpp: preset('The path of XMPP over WebSocket.', text, '/xmpp'),
     metrics: preset('Serve `/metrics` for Prometheus.', flag, true),
     health: preset('Serve `/health`, `/health/live` and `/health/ready`.', flag, true),

@@ -1,16 +1,35 @@
 // What every way to the hub has in common: one connection that subscribes, publishes and tells what arrives.
 
-export type Dialect = 'mqtt5' | 'mqtt311' | 'waymeet' | 'http';
+export type Dialect = 'mqtt5' | 'mqtt311' | 'coap' | 'waymeet' | 'http';
 
 export const DIALECTS: Readonly<Record<Dialect, string>> = {
   mqtt5: 'MQTT 5',
   mqtt311: 'MQTT 3.1.1',
-  waymeet: 'waymeet.v1 (JSON)',
+  coap: 'CoAP',
+  waymeet: 'waymeet.v1',
   http: 'HTTP + SSE',
 };
 
 export type Qos = 0 | 1 | 2;
 
+export type Pairs = readonly (readonly [name: string, value: string])[];
+
+export interface WillOptions {
+  readonly topic: string;
+  readonly payload: string;
+  readonly qos: Qos;
+  readonly retain: boolean;
+  /** Seconds that the hub waits before it publishes the will. */
+  readonly delaySeconds: number;
+  /** Seconds; 0: never. */
+  readonly expirySeconds: number;
+  readonly contentType: string;
+  readonly responseTopic: string;
+  readonly correlation: string;
+  readonly user: Pairs;
+}
+
+/** Numbers are 0 where nothing is said. */
 export interface LinkOptions {
   readonly dialect: Dialect;
   readonly clientId: string;
@@ -20,10 +39,48 @@ export interface LinkOptions {
   /** How long the session outlives the connection, seconds. */
   readonly expirySeconds: number;
   readonly keepAliveSeconds: number;
-  readonly will:
-    | { readonly topic: string; readonly payload: string; readonly qos: Qos; readonly retain: boolean }
-    | undefined;
+  readonly receiveMaximum: number;
+  readonly maximumPacketBytes: number;
+  readonly topicAliasMaximum: number;
+  /** Properties of CONNECT. */
+  readonly user: Pairs;
+  readonly will: WillOptions | undefined;
 }
+
+/** Options for who has nothing to say. */
+export const PLAIN_OPTIONS: LinkOptions = {
+  dialect: 'mqtt5',
+  clientId: '',
+  username: '',
+  password: '',
+  clean: true,
+  expirySeconds: 0,
+  keepAliveSeconds: 30,
+  receiveMaximum: 0,
+  maximumPacketBytes: 0,
+  topicAliasMaximum: 0,
+  user: [],
+  will: undefined,
+};
+
+export interface SubscribeOptions {
+  readonly qos: Qos;
+  /** What this connection publishes does not come back. */
+  readonly noLocal: boolean;
+  readonly retainAsPublished: boolean;
+  /** 0 send retained messages, 1 only for a new subscription, 2 never. */
+  readonly retainHandling: 0 | 1 | 2;
+  /** 0: none. */
+  readonly identifier: number;
+}
+
+export const PLAIN_SUBSCRIPTION: SubscribeOptions = {
+  qos: 0,
+  noLocal: false,
+  retainAsPublished: true,
+  retainHandling: 0,
+  identifier: 0,
+};
 
 export interface Outgoing {
   readonly topic: string;
@@ -35,7 +92,9 @@ export interface Outgoing {
   readonly correlation: string;
   /** Seconds; 0: never. */
   readonly expirySeconds: number;
-  readonly user: readonly (readonly [name: string, value: string])[];
+  /** The payload is promised to be UTF-8 (MQTT 5: Payload Format Indicator). */
+  readonly text: boolean;
+  readonly user: Pairs;
 }
 
 export interface Arrived {
@@ -43,11 +102,14 @@ export interface Arrived {
   readonly payload: Uint8Array;
   readonly qos: number;
   readonly retain: boolean;
-  readonly properties: readonly (readonly [name: string, value: string])[];
+  readonly properties: Pairs;
   readonly contentType: string | undefined;
-  /** The packet as it came: octets of MQTT, or the text of a JSON frame or event. */
+  /** The packet as it came: octets, or the text of a JSON frame or event. */
   readonly raw: Uint8Array | string;
 }
+
+/** One packet on the wire. */
+export type Raw = Uint8Array | string;
 
 export interface LinkEvents {
   /** Logged in. */
@@ -55,14 +117,16 @@ export interface LinkEvents {
   /** Over, and why in a sentence. `again`: it may help to try once more. */
   down(why: string, again: boolean): void;
   message(m: Arrived): void;
+  /** Every packet, both ways, messages included. */
+  packet(direction: 'in' | 'out', raw: Raw): void;
 }
 
 export interface Link {
   /** Resolves with the QoS that was granted; rejects with the reason. */
-  subscribe(filter: string, qos: Qos): Promise<number>;
+  subscribe(filter: string, o: SubscribeOptions): Promise<number>;
   unsubscribe(filter: string): Promise<void>;
-  /** Resolves once the hub has it, as surely as its QoS says. */
-  publish(m: Outgoing): Promise<void>;
+  /** Writes at once; `taken` resolves once the hub has it, as surely as its QoS says. */
+  publish(m: Outgoing): { readonly raw: Raw; readonly taken: Promise<void> };
   close(): void;
 }
 

@@ -20,25 +20,24 @@ import {
   SUBSCRIBE,
   UNSUBACK,
   UNSUBSCRIBE,
+  type Will,
 } from '../../../src/protocol/mqtt/packet.ts';
 import {
-  type Arrived,
   type Link,
   type LinkEvents,
   type LinkOptions,
   type Outgoing,
-  type Qos,
+  type Raw,
+  type SubscribeOptions,
+  type WillOptions,
   webSocketUrl,
 } from './link.ts';
 import { reasonText } from './reasons.ts';
+import { Questions } from './sending.ts';
+import { whyNot } from './why.ts';
 
 const utf8 = new TextEncoder();
 const text = new TextDecoder();
-
-interface Waiting {
-  resolve(codes: readonly number[]): void;
-  reject(why: Error): void;
-}
 
 export class MqttLink implements Link {
   private readonly socket: WebSocket;
@@ -46,10 +45,11 @@ export class MqttLink implements Link {
   private readonly o: LinkOptions;
   private readonly events: LinkEvents;
   private rest = new Uint8Array(0);
-  private nextId = 1;
-  private readonly waiting = new Map<number, Waiting>();
+  private readonly questions = new Questions<readonly number[]>();
   private readonly received = new Set<number>();
+  private readonly aliases = new Map<number, string>();
   private pinging = 0;
+  private opened = false;
   private ended = false;
   private said: string | undefined;
   private final = false;
@@ -60,37 +60,24 @@ export class MqttLink implements Link {
     this.events = events;
     this.socket = new WebSocket(webSocketUrl(path), 'mqtt');
     this.socket.binaryType = 'arraybuffer';
-    this.socket.onopen = () => this.hello();
+    this.socket.onopen = () => {
+      this.opened = true;
+      this.send(connectPacket(o, this.level));
+    };
     this.socket.onmessage = ({ data }) => this.receive(new Uint8Array(data as ArrayBuffer));
-    this.socket.onclose = ({ reason }) => this.over(this.said ?? (reason || 'the connection was lost'));
+    this.socket.onclose = async ({ reason }) => {
+      this.said ??= reason || (this.opened ? 'the connection was lost' : await whyNot());
+      this.over(this.said);
+    };
   }
 
-  private hello(): void {
-    const { o } = this;
-    const will = o.will;
-    this.send({
-      type: CONNECT,
-      level: this.level,
-      bridge: false,
-      clean: o.clean,
-      keepAlive: o.keepAliveSeconds,
-      clientId: o.clientId,
-      will: will && {
-        topic: will.topic,
-        payload: utf8.encode(will.payload),
-        qos: will.qos,
-        retain: will.retain,
-        properties: NO_PROPERTIES,
-      },
-      username: o.username === '' ? undefined : o.username,
-      password: o.password === '' ? undefined : utf8.encode(o.password),
-      properties:
-        this.level === 5 && o.expirySeconds > 0 ? { sessionExpiryInterval: o.expirySeconds } : NO_PROPERTIES,
-    });
-  }
-
-  private send(p: Packet): void {
-    if (this.socket.readyState === WebSocket.OPEN) this.socket.send(encodePacket(p, this.level).slice());
+  private send(p: Packet): Raw {
+    const packet = encodePacket(p, this.level).slice();
+    if (this.socket.readyState === WebSocket.OPEN) {
+      this.socket.send(packet);
+      this.events.packet('out', packet);
+    }
+    return packet;
   }
 
   private receive(chunk: Uint8Array): void {
@@ -106,6 +93,7 @@ export class MqttLink implements Link {
         const end = at < bytes.length ? frameEnd(bytes, at, bytes.length) : -1;
         if (end < 0 || end > bytes.length) break;
         const frame = bytes.slice(at, end);
+        this.events.packet('in', frame);
         this.take(decodePacket(frame, 0, frame.length, this.level, 'server'), frame);
         at = end;
       }
@@ -163,16 +151,17 @@ export class MqttLink implements Link {
       if (this.received.has(p.id)) return;
       this.received.add(p.id);
     }
-    const m: Arrived = {
-      topic: p.topic,
+    const alias = p.properties.topicAlias;
+    if (alias !== undefined && p.topic !== '') this.aliases.set(alias, p.topic);
+    this.events.message({
+      topic: p.topic === '' && alias !== undefined ? (this.aliases.get(alias) ?? '') : p.topic,
       payload: p.payload,
       qos: p.qos,
       retain: p.retain,
       properties: namedProperties(p.properties),
       contentType: p.properties.contentType,
       raw: frame,
-    };
-    this.events.message(m);
+    });
   }
 
   private acknowledge(
@@ -187,29 +176,24 @@ export class MqttLink implements Link {
   }
 
   private ask(make: (id: number) => Packet): Promise<readonly number[]> {
-    const id = this.nextId;
-    this.nextId = id === 65_535 ? 1 : id + 1;
-    return new Promise((resolve, reject) => {
-      this.waiting.set(id, { resolve, reject });
-      this.send(make(id));
-    });
+    return this.questions.ask((id) => this.send(make(id)));
   }
 
   private settle(id: number, codes: readonly number[]): void {
-    const waiting = this.waiting.get(id);
-    this.waiting.delete(id);
+    const waiting = this.questions.take(id);
     const bad = codes.find((code) => code >= 0x80);
     if (bad === undefined) waiting?.resolve(codes);
     else waiting?.reject(new Error(this.level === 5 ? reasonText(bad, 5, undefined) : 'refused by the hub'));
   }
 
-  async subscribe(filter: string, qos: Qos): Promise<number> {
-    const entry = { filter, qos, noLocal: false, retainAsPublished: true, retainHandling: 0 as const };
+  async subscribe(filter: string, o: SubscribeOptions): Promise<number> {
+    const { qos, noLocal, retainAsPublished, retainHandling, identifier } = o;
+    const five = this.level === 5;
     const codes = await this.ask((id) => ({
       type: SUBSCRIBE,
       id,
-      entries: [entry],
-      properties: NO_PROPERTIES,
+      entries: [{ filter, qos, noLocal: noLocal && five, retainAsPublished, retainHandling }],
+      properties: five && identifier > 0 ? { subscriptionIdentifier: [identifier] } : NO_PROPERTIES,
     }));
     return codes[0] ?? qos;
   }
@@ -218,18 +202,9 @@ export class MqttLink implements Link {
     await this.ask((id) => ({ type: UNSUBSCRIBE, id, filters: [filter], properties: NO_PROPERTIES }));
   }
 
-  async publish(m: Outgoing): Promise<void> {
-    const properties: Properties =
-      this.level === 4
-        ? NO_PROPERTIES
-        : {
-            ...(m.contentType !== '' && { contentType: m.contentType }),
-            ...(m.responseTopic !== '' && { responseTopic: m.responseTopic }),
-            ...(m.correlation !== '' && { correlationData: utf8.encode(m.correlation) }),
-            ...(m.expirySeconds > 0 && { messageExpiryInterval: m.expirySeconds }),
-            ...(m.user.length > 0 && { userProperty: m.user }),
-          };
+  publish(m: Outgoing): { raw: Raw; taken: Promise<void> } {
     const { topic, payload, qos, retain } = m;
+    const properties = this.level === 4 ? NO_PROPERTIES : messageProperties(m);
     const packet = (id: number): Packet => ({
       type: PUBLISH,
       dup: false,
@@ -240,8 +215,12 @@ export class MqttLink implements Link {
       properties,
       payload,
     });
-    if (qos === 0) this.send(packet(0));
-    else await this.ask(packet);
+    if (qos === 0) return { raw: this.send(packet(0)), taken: Promise.resolve() };
+    let raw: Raw = '';
+    const taken = this.questions.ask((id) => {
+      raw = this.send(packet(id));
+    });
+    return { raw, taken: taken.then(() => undefined) };
   }
 
   close(): void {
@@ -253,12 +232,53 @@ export class MqttLink implements Link {
 
   private over(why: string): void {
     clearInterval(this.pinging);
-    for (const { reject } of this.waiting.values())
-      reject(new Error('the connection was lost before the answer'));
-    this.waiting.clear();
+    this.questions.abandon();
     if (!this.ended) this.events.down(why, !this.final);
     this.ended = true;
   }
+}
+
+function connectPacket(o: LinkOptions, level: 4 | 5): Packet {
+  const five = level === 5;
+  return {
+    type: CONNECT,
+    level,
+    bridge: false,
+    clean: o.clean,
+    keepAlive: o.keepAliveSeconds,
+    clientId: o.clientId,
+    will: o.will && willOf(o.will, five),
+    username: o.username === '' ? undefined : o.username,
+    password: o.password === '' ? undefined : utf8.encode(o.password),
+    properties: five
+      ? {
+          ...(o.expirySeconds > 0 && { sessionExpiryInterval: o.expirySeconds }),
+          ...(o.receiveMaximum > 0 && { receiveMaximum: o.receiveMaximum }),
+          ...(o.maximumPacketBytes > 0 && { maximumPacketSize: o.maximumPacketBytes }),
+          ...(o.topicAliasMaximum > 0 && { topicAliasMaximum: o.topicAliasMaximum }),
+          ...(o.user.length > 0 && { userProperty: o.user }),
+        }
+      : NO_PROPERTIES,
+  };
+}
+
+function willOf(w: WillOptions, five: boolean): Will {
+  const { topic, qos, retain } = w;
+  const properties = five
+    ? { ...messageProperties(w), ...(w.delaySeconds > 0 && { willDelayInterval: w.delaySeconds }) }
+    : NO_PROPERTIES;
+  return { topic, payload: utf8.encode(w.payload), qos, retain, properties };
+}
+
+function messageProperties(m: Omit<Outgoing, 'payload' | 'text'> & { readonly text?: boolean }): Properties {
+  return {
+    ...(m.text === true && { payloadFormatIndicator: 1 as const }),
+    ...(m.contentType !== '' && { contentType: m.contentType }),
+    ...(m.responseTopic !== '' && { responseTopic: m.responseTopic }),
+    ...(m.correlation !== '' && { correlationData: utf8.encode(m.correlation) }),
+    ...(m.expirySeconds > 0 && { messageExpiryInterval: m.expirySeconds }),
+    ...(m.user.length > 0 && { userProperty: m.user }),
+  };
 }
 
 function namedProperties(p: Properties): [string, string][] {

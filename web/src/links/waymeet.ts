@@ -6,14 +6,13 @@ import {
   type LinkEvents,
   type LinkOptions,
   type Outgoing,
-  type Qos,
+  type Pairs,
+  type Raw,
+  type SubscribeOptions,
   webSocketUrl,
 } from './link.ts';
-
-interface Waiting {
-  resolve(frame: Frame): void;
-  reject(why: Error): void;
-}
+import { Questions } from './sending.ts';
+import { whyNot } from './why.ts';
 
 /** What the hub says; only what is looked at. */
 interface Frame {
@@ -31,8 +30,8 @@ const utf8 = new TextEncoder();
 export class WaymeetLink implements Link {
   private readonly socket: WebSocket;
   private readonly events: LinkEvents;
-  private readonly waiting = new Map<number, Waiting>();
-  private nextId = 1;
+  private readonly questions = new Questions<Frame>();
+  private opened = false;
   private connected = false;
   private ended = false;
   private said: string | undefined;
@@ -43,25 +42,28 @@ export class WaymeetLink implements Link {
     this.events = events;
     this.socket = new WebSocket(webSocketUrl(path), 'waymeet.v1');
     this.socket.onopen = () => {
-      this.send({
-        type: 'connect',
-        ...(o.clientId !== '' && { client: o.clientId }),
-        ...(o.username !== '' && { username: o.username }),
-        ...(o.password !== '' && { password: o.password }),
-        ...(o.expirySeconds > 0 && { keepMs: o.expirySeconds * 1_000 }),
-        ...(o.clean && { fresh: true }),
-        ...(o.keepAliveSeconds > 0 && { keepAliveMs: o.keepAliveSeconds * 1_000 }),
-        ...(o.will && { will: { ...o.will, qos: Math.min(1, o.will.qos) } }),
-      });
+      this.opened = true;
+      this.send(connectFrame(o));
       if (o.keepAliveSeconds > 0)
         this.pinging = window.setInterval(() => this.send({ type: 'ping' }), o.keepAliveSeconds * 750);
     };
-    this.socket.onmessage = ({ data }) => this.take(JSON.parse(String(data)) as Frame, String(data));
-    this.socket.onclose = ({ reason }) => this.over(this.said ?? (reason || 'the connection was lost'));
+    this.socket.onmessage = ({ data }) => {
+      events.packet('in', String(data));
+      this.take(JSON.parse(String(data)) as Frame, String(data));
+    };
+    this.socket.onclose = async ({ reason }) => {
+      this.said ??= reason || (this.opened ? 'the connection was lost' : await whyNot());
+      this.over(this.said);
+    };
   }
 
-  private send(frame: object): void {
-    if (this.socket.readyState === WebSocket.OPEN) this.socket.send(JSON.stringify(frame));
+  private send(frame: object): Raw {
+    const raw = JSON.stringify(frame);
+    if (this.socket.readyState === WebSocket.OPEN) {
+      this.socket.send(raw);
+      this.events.packet('out', raw);
+    }
+    return raw;
   }
 
   private take(frame: Frame, raw: string): void {
@@ -91,31 +93,27 @@ export class WaymeetLink implements Link {
   }
 
   private settle(id: number, frame: Frame): void {
-    const waiting = this.waiting.get(id);
-    this.waiting.delete(id);
+    const waiting = this.questions.take(id);
     if (frame.type === 'error') waiting?.reject(new Error(frame.reason ?? frame.code ?? 'refused'));
     else waiting?.resolve(frame);
   }
 
-  private ask(frame: object): Promise<Frame> {
-    const id = this.nextId++;
-    return new Promise((resolve, reject) => {
-      this.waiting.set(id, { resolve, reject });
-      this.send({ ...frame, id });
-    });
-  }
-
-  async subscribe(filter: string, qos: Qos): Promise<number> {
-    const frame = await this.ask({ type: 'subscribe', filter, qos: Math.min(1, qos) });
-    return frame.qos ?? 0;
+  async subscribe(filter: string, { qos, noLocal }: SubscribeOptions): Promise<number> {
+    const frame = { type: 'subscribe', filter, qos: Math.min(1, qos), ...(noLocal && { noLocal }) };
+    const answer = await this.questions.ask((id) => this.send({ ...frame, id }));
+    return answer.qos ?? 0;
   }
 
   async unsubscribe(filter: string): Promise<void> {
-    await this.ask({ type: 'unsubscribe', filter });
+    await this.questions.ask((id) => this.send({ type: 'unsubscribe', filter, id }));
   }
 
-  async publish(m: Outgoing): Promise<void> {
-    await this.ask({ type: 'publish', ...contentOf(m) });
+  publish(m: Outgoing): { raw: Raw; taken: Promise<void> } {
+    let raw: Raw = '';
+    const taken = this.questions.ask((id) => {
+      raw = this.send({ type: 'publish', ...contentOf(m), id });
+    });
+    return { raw, taken: taken.then(() => undefined) };
   }
 
   close(): void {
@@ -127,12 +125,29 @@ export class WaymeetLink implements Link {
 
   private over(why: string): void {
     clearInterval(this.pinging);
-    for (const { reject } of this.waiting.values())
-      reject(new Error('the connection was lost before the answer'));
-    this.waiting.clear();
+    this.questions.abandon();
     if (!this.ended) this.events.down(why, !this.final);
     this.ended = true;
   }
+}
+
+function connectFrame(o: LinkOptions): object {
+  const { will } = o;
+  return {
+    type: 'connect',
+    ...(o.clientId !== '' && { client: o.clientId }),
+    ...(o.username !== '' && { username: o.username }),
+    ...(o.password !== '' && { password: o.password }),
+    ...(o.expirySeconds > 0 && { keepMs: o.expirySeconds * 1_000 }),
+    ...(o.clean && { fresh: true }),
+    ...(o.keepAliveSeconds > 0 && { keepAliveMs: o.keepAliveSeconds * 1_000 }),
+    ...(will && {
+      will: {
+        ...contentOf({ ...will, payload: utf8.encode(will.payload) }),
+        ...(will.delaySeconds > 0 && { delayMs: will.delaySeconds * 1_000 }),
+      },
+    }),
+  };
 }
 
 /** A message as `waymeet.v1` and server-sent events write it. */
@@ -148,11 +163,11 @@ export interface JsonMessage {
 
 export function arrivedOf(m: JsonMessage, raw: string): Arrived {
   const { topic, payload, payloadBase64, qos, retain, user, ...rest } = m;
-  const properties: [string, string][] = Object.entries(rest)
+  const named: [string, string][] = Object.entries(rest)
     .filter(([name]) => name !== 'type' && name !== 'ack')
     .map(([name, value]) => [name, typeof value === 'object' ? JSON.stringify(value) : String(value)]);
   for (const { name, value } of user ?? [])
-    properties.push([`user: ${name}`, typeof value === 'object' ? JSON.stringify(value) : String(value)]);
+    named.push([`user: ${name}`, typeof value === 'object' ? JSON.stringify(value) : String(value)]);
   const octets =
     payloadBase64 === undefined
       ? utf8.encode(payload ?? '')
@@ -162,13 +177,13 @@ export function arrivedOf(m: JsonMessage, raw: string): Arrived {
     payload: octets,
     qos: qos ?? 0,
     retain: retain ?? false,
-    properties,
+    properties: named satisfies Pairs,
     contentType: m.contentType,
     raw,
   };
 }
 
-function contentOf(m: Outgoing): object {
+function contentOf(m: Omit<Outgoing, 'text'>): object {
   return {
     topic: m.topic,
     ...payloadOf(m.payload),

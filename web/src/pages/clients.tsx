@@ -1,248 +1,170 @@
-// Clients and sessions: who is here, what they subscribed to, what waits for them; and how to send one away.
+// Clients and sessions: who is here, what they subscribed to, what waits for them, what they did; and how to send one away.
 
 import { useSignal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
-import { api, happened, history } from '../api.ts';
-import { bytes, clock, count, span } from '../numbers.ts';
-
-interface Client {
-  readonly protocol: string;
-  readonly client: string;
-  readonly principal: string;
-  readonly remote: string;
-  readonly since: number;
-}
-
-interface Session {
-  readonly protocol: string;
-  readonly name: string;
-  readonly attended: boolean;
-  readonly stored: boolean;
-  readonly keepMs: number | null;
-  readonly waiting: number;
-  readonly waitingBytes: number;
-  readonly unsettled: number;
-  readonly subscriptions: number;
-}
-
-interface Shown {
-  readonly session: Session;
-  readonly subscriptions: readonly { readonly filter: string; readonly qos: number }[];
-}
+import { api, history } from '../api.ts';
+import { linkTo, route } from '../frame/route.ts';
+import { count, when } from '../parts/numbers.ts';
+import { Empty, Fault, Head, Search, Select } from '../parts/parts.tsx';
+import { type Client, ClientCard, type Session } from './client-card.tsx';
 
 const PAGE = 100;
 
+interface Page<T> {
+  readonly total: number;
+  readonly items: readonly T[];
+}
+
+const NONE = { total: 0, items: [] };
+
 export function ClientsPage() {
   const search = useSignal('');
-  const clients = useSignal<{ total: number; items: Client[] }>({ total: 0, items: [] });
-  const away = useSignal<{ total: number; items: Session[] }>({ total: 0, items: [] });
-  const chosen = useSignal<{ readonly protocol: string; readonly name: string } | undefined>(undefined);
-  const shown = useSignal<Shown | undefined>(undefined);
+  const protocol = useSignal('');
+  const clients = useSignal<Page<Client>>(NONE);
+  const away = useSignal<Page<Session>>(NONE);
   const fault = useSignal('');
   const seconds = history.value.at(-1)?.at;
+  const [, chosenProtocol, chosenName] = route.value;
+  const chosen =
+    chosenProtocol === undefined || chosenName === undefined
+      ? undefined
+      : { protocol: chosenProtocol, name: chosenName };
 
   const look = async () => {
-    const asked = search.value === '' ? '' : `&search=${encodeURIComponent(search.value)}`;
+    const query = new URLSearchParams({ limit: `${PAGE}` });
+    if (search.value !== '') query.set('search', search.value);
+    const sessions = new URLSearchParams(query);
+    sessions.set('attended', 'false');
+    if (protocol.value !== '') query.set('protocol', protocol.value);
     try {
-      clients.value = await api(`/clients?limit=${PAGE}${asked}`);
-      away.value = await api(`/sessions?attended=false&limit=${PAGE}${asked}`);
-      const { value } = chosen;
-      shown.value = value === undefined ? undefined : await api<Shown>(pathOf(value)).catch(() => undefined);
+      clients.value = await api(`/clients?${query}`);
+      away.value = await api(`/sessions?${sessions}`);
       fault.value = '';
     } catch (error) {
       fault.value = (error as Error).message;
     }
   };
   // With each new figure, so once a second while the hub is there.
-  useEffect(() => void look(), [seconds, search.value, chosen.value]);
+  useEffect(() => void look(), [seconds, search.value, protocol.value]);
 
-  const act = async (method: string, path: string) => {
-    try {
-      await api(path, method);
-    } catch (error) {
-      fault.value = (error as Error).message;
-      return;
-    }
-    await look();
-  };
-
+  const protocols = Object.keys(history.value.at(-1)?.protocols ?? {});
   return (
     <div class="page">
-      <h1>Clients</h1>
-      <label class="search">
-        Search
-        <input
-          type="search"
-          value={search.value}
-          onInput={(e) => {
-            search.value = e.currentTarget.value;
-          }}
+      <Head title="Clients" about="Who is connected, and whose session waits for them to come back." />
+      <div class="toolbar free">
+        <Search
+          label="Search clients"
           placeholder="client id, user or address"
+          value={search.value}
+          change={(value) => {
+            search.value = value;
+          }}
         />
-      </label>
-      {fault.value !== '' && (
-        <p class="fault" role="alert">
-          {fault.value}
-        </p>
-      )}
-      <div class="two wide-left">
-        <section class="card scroll">
-          <h2>Connected: {count(clients.value.total)}</h2>
-          <table>
-            <thead>
-              <tr>
-                <th>Client</th>
-                <th>Protocol</th>
-                <th>User</th>
-                <th>Address</th>
-                <th>Since</th>
-                <th />
-              </tr>
-            </thead>
-            <tbody>
-              {clients.value.items.map((c) => (
-                <tr key={`${c.protocol} ${c.client}`} class={chosen.value?.name === c.client ? 'chosen' : ''}>
-                  <td>
-                    <button
-                      type="button"
-                      class="link"
-                      onClick={() => {
-                        chosen.value = { protocol: c.protocol, name: c.client };
-                      }}
+        <Select
+          label="Protocol"
+          options={{ '': 'All protocols', ...Object.fromEntries(protocols.map((p) => [p, p])) }}
+          value={protocol.value}
+          choose={(p) => {
+            protocol.value = p;
+          }}
+        />
+      </div>
+      <Fault says={fault.value} />
+      <div class="main-and-side">
+        <div class="stack">
+          <section class="card scroll">
+            <h2>
+              Connected <span class="quiet number">{count(clients.value.total)}</span>
+            </h2>
+            {clients.value.items.length === 0 ? (
+              <Empty icon="people" title="Nobody is here">
+                <a href={linkTo('device')}>Connect a device</a>, or open a connection in the{' '}
+                <a href={linkTo('test')}>test client</a>.
+              </Empty>
+            ) : (
+              <table class="rows">
+                <thead>
+                  <tr>
+                    <th>Client</th>
+                    <th>Protocol</th>
+                    <th class="wide-only">User</th>
+                    <th class="wide-only">Address</th>
+                    <th class="number">Since</th>
+                  </tr>
+                </thead>
+                <tbody>
+                  {clients.value.items.map((c) => (
+                    <tr
+                      key={`${c.protocol} ${c.client}`}
+                      class={chosen?.name === c.client && chosen.protocol === c.protocol ? 'chosen' : ''}
                     >
-                      {c.client}
-                    </button>
-                  </td>
-                  <td>{c.protocol}</td>
-                  <td>{c.principal}</td>
-                  <td>{c.remote}</td>
-                  <td>{clock(c.since)}</td>
-                  <td>
-                    <button
-                      type="button"
-                      class="plain"
-                      onClick={() => act('DELETE', `/clients/${c.protocol}/${encodeURIComponent(c.client)}`)}
-                    >
-                      Disconnect
-                    </button>
-                  </td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-          {clients.value.total > PAGE && <p class="quiet">The first {PAGE}; search for others.</p>}
-          <h2>Away: {count(away.value.total)}</h2>
-          <table>
-            <thead>
-              <tr>
-                <th>Session</th>
-                <th>Protocol</th>
-                <th>Waiting</th>
-                <th>Subscriptions</th>
-              </tr>
-            </thead>
-            <tbody>
-              {away.value.items.map((s) => (
-                <tr key={`${s.protocol} ${s.name}`} class={chosen.value?.name === s.name ? 'chosen' : ''}>
-                  <td>
-                    <button
-                      type="button"
-                      class="link"
-                      onClick={() => {
-                        chosen.value = s;
-                      }}
-                    >
-                      {s.name}
-                    </button>
-                  </td>
-                  <td>{s.protocol}</td>
-                  <td>{count(s.waiting)}</td>
-                  <td>{s.subscriptions}</td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        </section>
-        <section class="card">
-          {shown.value === undefined ? (
-            <p class="quiet">{chosen.value === undefined ? 'Choose a client.' : 'It has no session.'}</p>
-          ) : (
-            <SessionCard shown={shown.value} act={act} />
-          )}
-          {chosen.value !== undefined && (
-            <>
-              <h2>History</h2>
-              <ol class="happened">
-                {happened.value
-                  .filter((e) => (e.client?.client ?? e.session) === chosen.value!.name)
-                  .map((e) => (
-                    <li key={`${e.at}${e.kind}${e.filter}`}>
-                      <time>{clock(e.at)}</time> {e.kind} {e.filter}
-                    </li>
+                      <td>
+                        <a class="mono" href={linkTo('clients', c.protocol, c.client)}>
+                          {c.client}
+                        </a>
+                      </td>
+                      <td>
+                        <span class="badge">{c.protocol}</span>
+                      </td>
+                      <td class="wide-only quiet">{c.principal}</td>
+                      <td class="wide-only quiet tabular">{c.remote}</td>
+                      <td class="number quiet">{when(c.since)}</td>
+                    </tr>
                   ))}
-              </ol>
-            </>
+                </tbody>
+              </table>
+            )}
+            {clients.value.total > PAGE && <p class="quiet small">The first {PAGE}; search for others.</p>}
+          </section>
+          {away.value.total > 0 && (
+            <section class="card scroll">
+              <h2>
+                Away <span class="quiet number">{count(away.value.total)}</span>
+              </h2>
+              <table class="rows">
+                <thead>
+                  <tr>
+                    <th>Session</th>
+                    <th>Protocol</th>
+                    <th class="number">Waiting</th>
+                    <th class="number">Subscriptions</th>
+                    <th class="number wide-only">Since</th>
+                  </tr>
+                </thead>
+                <tbody>
+                  {away.value.items.map((s) => (
+                    <tr
+                      key={`${s.protocol} ${s.name}`}
+                      class={chosen?.name === s.name && chosen.protocol === s.protocol ? 'chosen' : ''}
+                    >
+                      <td>
+                        <a class="mono" href={linkTo('clients', s.protocol, s.name)}>
+                          {s.name}
+                        </a>
+                      </td>
+                      <td>
+                        <span class="badge">{s.protocol}</span>
+                      </td>
+                      <td class="number">{count(s.waiting)}</td>
+                      <td class="number">{s.subscriptions}</td>
+                      <td class="number wide-only quiet">{s.goneAt > 0 ? when(s.goneAt) : ''}</td>
+                    </tr>
+                  ))}
+                </tbody>
+              </table>
+            </section>
+          )}
+        </div>
+        <section class="card" aria-label="Client">
+          {chosen === undefined ? (
+            <Empty icon="people" title="Choose a client">
+              Its session, its subscriptions, its queue and its history are shown here.
+            </Empty>
+          ) : (
+            <ClientCard key={`${chosen.protocol} ${chosen.name}`} {...chosen} changed={look} />
           )}
         </section>
       </div>
     </div>
   );
-}
-
-interface CardProps {
-  readonly shown: Shown;
-  act(method: string, path: string): Promise<void>;
-}
-
-function SessionCard({ shown: { session, subscriptions }, act }: CardProps) {
-  return (
-    <>
-      <h2>{session.name}</h2>
-      <dl>
-        <dt>State</dt>
-        <dd>
-          {session.attended ? 'connected' : 'away'}
-          {session.stored ? ', survives a restart' : ''}
-        </dd>
-        <dt>Kept for</dt>
-        <dd>{session.keepMs === null ? 'good' : span(session.keepMs)}</dd>
-        <dt>Waiting</dt>
-        <dd>
-          {count(session.waiting)} ({bytes(session.waitingBytes)})
-        </dd>
-        <dt>Not acknowledged</dt>
-        <dd>{count(session.unsettled)}</dd>
-      </dl>
-      <p class="actions">
-        <button
-          type="button"
-          class="plain"
-          disabled={session.waiting === 0}
-          onClick={() => act('DELETE', `${pathOf(session)}/queue`)}
-        >
-          Purge queue
-        </button>
-        <button
-          type="button"
-          class="plain"
-          disabled={session.attended}
-          onClick={() => act('DELETE', pathOf(session))}
-        >
-          End session
-        </button>
-      </p>
-      <h2>Subscriptions: {subscriptions.length}</h2>
-      <ul>
-        {subscriptions.map((s) => (
-          <li key={s.filter}>
-            <code>{s.filter}</code> <span class="quiet">QoS {s.qos}</span>
-          </li>
-        ))}
-      </ul>
-    </>
-  );
-}
-
-function pathOf({ protocol, name }: { readonly protocol: string; readonly name: string }): string {
-  return `/sessions/${protocol}/${encodeURIComponent(name)}`;
 }

@@ -1,116 +1,162 @@
 // The state of the hub, live: rates, connections, queues, drops, memory, event loop.
 
 import type { ComponentChildren } from 'preact';
-import { type Figures, happened, history, hub } from '../api.ts';
-import { bytes, clock, count } from '../numbers.ts';
+import { type Figures, history, hub } from '../api.ts';
+import { Chart, Spark } from '../parts/chart.tsx';
+import { bytes, count, span } from '../parts/numbers.ts';
+import { Empty, Head } from '../parts/parts.tsx';
+import { Happened } from './happened.tsx';
+import { growth, lags, sum, total } from './rates.ts';
 
 export function OverviewPage() {
   const figures = history.value;
   const now = figures.at(-1);
-  if (now === undefined) return <p class="empty">Waiting for the hub's figures.</p>;
-  const received = rates(figures, (f) => total(f, (p) => sum(p.received)));
-  const delivered = rates(figures, (f) => total(f, (p) => sum(p.delivered)));
-  const cpu = rates(figures, (f) => f.cpuSeconds * 100);
-  const lag = ratios(figures);
+  if (now === undefined)
+    return (
+      <div class="page">
+        <Head title="Overview" />
+        <Empty icon="pulse" title="Waiting for the hub's figures">
+          They come once a second.
+        </Empty>
+      </div>
+    );
+  const received = growth(figures, (f) => total(f, (p) => sum(p.received)));
+  const delivered = growth(figures, (f) => total(f, (p) => sum(p.delivered)));
+  const cpu = growth(figures, (f) => f.cpuSeconds * 100);
+  const lag = lags(figures);
+  const protocols = Object.entries(now.protocols);
   return (
     <div class="page">
-      <h1>Overview</h1>
+      <Head title="Overview" about={`The last ${span(now.at - figures[0]!.at)}, once a second.`} />
+      <section class="card" aria-label="Messages">
+        <div class="row wrap legend-row">
+          <Big title="received" value={`${count(received.at(-1) ?? 0)}/s`} colour={0} />
+          <Big title="delivered" value={`${count(delivered.at(-1) ?? 0)}/s`} colour={1} />
+        </div>
+        <Chart
+          times={figures.slice(1).map((f) => f.at / 1_000)}
+          series={[
+            { name: 'received', values: received, colour: 0 },
+            { name: 'delivered', values: delivered, colour: 1 },
+          ]}
+          height={190}
+          label="Messages a second"
+          format={count}
+        />
+      </section>
       <div class="tiles">
-        <Tile title="Received" value={`${count(received.at(-1) ?? 0)}/s`} points={received} />
-        <Tile title="Delivered" value={`${count(delivered.at(-1) ?? 0)}/s`} points={delivered} />
-        <Tile title="Clients" value={count(now.clients)} points={figures.map((f) => f.clients)} />
-        <Tile title="Waiting" value={count(now.queuedMessages)} points={figures.map((f) => f.queuedMessages)}>
-          {bytes(now.queuedBytes)}
+        <Tile title="Clients" value={count(now.clients)} points={figures.map((f) => f.clients)}>
+          {count(now.sessions)} sessions, {count(now.subscriptions)} subscriptions
         </Tile>
-        <Tile title="Memory" value={bytes(now.memoryBytes)} points={figures.map((f) => f.memoryBytes)} />
-        <Tile title="CPU" value={`${(cpu.at(-1) ?? 0).toFixed(1)} %`} points={cpu} />
-        <Tile title="Event loop lag" value={`${(lag.at(-1) ?? 0).toFixed(1)} ms`} points={lag} />
-        <Tile title="Sessions" value={count(now.sessions)} points={figures.map((f) => f.sessions)}>
-          {count(now.subscriptions)} subscriptions, {count(now.retained)} retained
+        <Tile title="Waiting" value={count(now.queuedMessages)} points={figures.map((f) => f.queuedMessages)}>
+          {bytes(now.queuedBytes)} in queues
+        </Tile>
+        <Tile title="Retained" value={count(now.retained)} points={figures.map((f) => f.retained)}>
+          {bytes(now.storeBytes)} in the store
+        </Tile>
+        <Tile title="Memory" value={bytes(now.memoryBytes)} points={figures.map((f) => f.memoryBytes)}>
+          resident
+        </Tile>
+        <Tile title="CPU" value={`${(cpu.at(-1) ?? 0).toFixed(1)} %`} points={cpu}>
+          of one core
+        </Tile>
+        <Tile title="Event loop lag" value={`${(lag.at(-1) ?? 0).toFixed(1)} ms`} points={lag}>
+          how late it ran
         </Tile>
       </div>
-      <div class="two">
-        <section class="card">
-          <h2>Protocols</h2>
-          <div class="scroll">
-            <table>
-              <thead>
-                <tr>
-                  <th>Protocol</th>
-                  <th>Clients</th>
-                  <th>Received</th>
-                  <th>Delivered</th>
-                  <th>In</th>
-                  <th>Out</th>
-                  <th>Refused</th>
-                </tr>
-              </thead>
-              <tbody>
-                {Object.entries(now.protocols).map(([name, p]) => (
-                  <tr key={name}>
-                    <td>{name}</td>
-                    <td>{count(p.clients)}</td>
-                    <td>{count(sum(p.received))}</td>
-                    <td>{count(sum(p.delivered))}</td>
-                    <td>{bytes(p.bytesIn)}</td>
-                    <td>{bytes(p.bytesOut)}</td>
-                    <td>{count(p.refused + p.broken)}</td>
+      <div class="main-and-side">
+        <div class="stack">
+          <section class="card scroll">
+            <h2>Protocols</h2>
+            {protocols.length === 0 ? (
+              <p class="quiet">Nobody has connected yet.</p>
+            ) : (
+              <table>
+                <thead>
+                  <tr>
+                    <th>Protocol</th>
+                    <th class="number">Clients</th>
+                    <th class="number">Received</th>
+                    <th class="number">Delivered</th>
+                    <th class="number wide-only">In</th>
+                    <th class="number wide-only">Out</th>
+                    <th class="number wide-only">Refused</th>
                   </tr>
-                ))}
-              </tbody>
-            </table>
-          </div>
-          <h2>Dropped messages</h2>
-          {Object.keys(now.dropped).length === 0 ? (
-            <p class="quiet">None.</p>
-          ) : (
-            <ul>
-              {Object.entries(now.dropped).map(([reason, n]) => (
-                <li key={reason}>
-                  {count(n)}: {reason}
+                </thead>
+                <tbody>
+                  {protocols.map(([name, p]) => (
+                    <tr key={name}>
+                      <td>{name}</td>
+                      <td class="number">{count(p.clients)}</td>
+                      <td class="number">{count(sum(p.received))}</td>
+                      <td class="number">{count(sum(p.delivered))}</td>
+                      <td class="number wide-only">{bytes(p.bytesIn)}</td>
+                      <td class="number wide-only">{bytes(p.bytesOut)}</td>
+                      <td class="number wide-only">{count(p.refused + p.broken)}</td>
+                    </tr>
+                  ))}
+                </tbody>
+              </table>
+            )}
+          </section>
+          <section class="card">
+            <h2>Dropped messages</h2>
+            <Dropped dropped={now.dropped} />
+          </section>
+          <section class="card">
+            <h2>Listeners</h2>
+            <ul class="listeners">
+              {hub.value?.listeners.map((l) => (
+                <li key={l.name + l.address} class="row wrap">
+                  <code class="spread">{l.address}</code>
+                  <span class="quiet small">{l.protocols.join(', ')}</span>
                 </li>
               ))}
             </ul>
-          )}
-          <h2>Listeners</h2>
-          <ul>
-            {hub.value?.listeners.map((l) => (
-              <li key={l.address}>
-                <code>{l.address}</code> <span class="quiet">{l.protocols.join(', ')}</span>
-              </li>
-            ))}
-          </ul>
-        </section>
+          </section>
+        </div>
         <section class="card">
           <h2>What happens</h2>
-          {happened.value.length === 0 && <p class="quiet">Nothing yet.</p>}
-          <ol class="happened">
-            {happened.value.slice(0, 60).map((e, i) => (
-              <li key={happened.value.length - i}>
-                <time>{clock(e.at)}</time> {sentenceOf(e)}
-              </li>
-            ))}
-          </ol>
+          <Happened most={60} />
         </section>
       </div>
     </div>
   );
 }
 
-function sentenceOf(e: (typeof happened.value)[number]): ComponentChildren {
-  if (e.client !== undefined)
-    return (
-      <>
-        <b>{e.client.client}</b> {e.kind === 'connected' ? 'connected' : e.graceful ? 'left' : 'was lost'}{' '}
-        <span class="quiet">
-          {e.client.protocol}, {e.client.remote}
-        </span>
-      </>
-    );
+function Dropped({ dropped }: { readonly dropped: Figures['dropped'] }) {
+  const reasons = Object.entries(dropped).filter(([, n]) => n > 0);
+  if (reasons.length === 0)
+    return <p class="quiet">None: every message reached who it was for, or still waits.</p>;
+  const most = Math.max(...reasons.map(([, n]) => n));
   return (
-    <>
-      <b>{e.session}</b> {e.kind} <code>{e.filter}</code>
-    </>
+    <ul class="bars">
+      {reasons.map(([reason, n]) => (
+        <li key={reason}>
+          <span>{reason.replaceAll('-', ' ')}</span>
+          <span class="tabular">{count(n)}</span>
+          <i style={{ width: `${(n / most) * 100}%` }} />
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+function Big({
+  title,
+  value,
+  colour,
+}: {
+  readonly title: string;
+  readonly value: string;
+  readonly colour: number;
+}) {
+  return (
+    <div class={`big-figure colour${colour}`}>
+      <i class="dot" />
+      <strong class="tabular">{value}</strong>
+      <span class="quiet small">{title}</span>
+    </div>
   );
 }
 
@@ -118,66 +164,16 @@ interface TileProps {
   readonly title: string;
   readonly value: string;
   readonly points: readonly number[];
-  readonly children?: ComponentChildren;
+  readonly children: ComponentChildren;
 }
 
 function Tile({ title, value, points, children }: TileProps) {
   return (
-    <section class="tile">
+    <section class="card tile">
       <h2>{title}</h2>
-      <p class="figure">{value}</p>
-      <p class="quiet">{children}</p>
+      <p class="figure tabular">{value}</p>
+      <p class="quiet small clip">{children}</p>
       <Spark points={points} />
     </section>
   );
-}
-
-const SPARK_WIDTH = 180;
-const SPARK_HEIGHT = 36;
-
-export function Spark({ points }: { readonly points: readonly number[] }) {
-  if (points.length < 2)
-    return <svg class="spark" viewBox={`0 0 ${SPARK_WIDTH} ${SPARK_HEIGHT}`} aria-hidden="true" />;
-  const most = Math.max(...points, 1e-9);
-  const least = Math.min(...points, 0);
-  const x = (i: number) => (i / (points.length - 1)) * SPARK_WIDTH;
-  const y = (v: number) => SPARK_HEIGHT - 2 - ((v - least) / (most - least)) * (SPARK_HEIGHT - 4);
-  const line = points.map((v, i) => `${i === 0 ? 'M' : 'L'}${x(i).toFixed(1)} ${y(v).toFixed(1)}`).join('');
-  return (
-    <svg
-      class="spark"
-      viewBox={`0 0 ${SPARK_WIDTH} ${SPARK_HEIGHT}`}
-      preserveAspectRatio="none"
-      aria-hidden="true"
-    >
-      <path class="area" d={`${line}L${SPARK_WIDTH} ${SPARK_HEIGHT}L0 ${SPARK_HEIGHT}Z`} />
-      <path class="line" d={line} />
-    </svg>
-  );
-}
-
-type Protocol = Figures['protocols'][string];
-
-function total(f: Figures, of: (p: Protocol) => number): number {
-  return Object.values(f.protocols).reduce((all, p) => all + of(p), 0);
-}
-
-function sum(byQos: readonly number[]): number {
-  return byQos.reduce((all, n) => all + n, 0);
-}
-
-/** What a counter grew by a second, between one figure and the next. */
-function rates(figures: readonly Figures[], of: (f: Figures) => number): number[] {
-  return figures.slice(1).map((f, i) => {
-    const before = figures[i]!;
-    const seconds = (f.at - before.at) / 1_000;
-    return seconds > 0 ? Math.max(0, of(f) - of(before)) / seconds : 0; // a hub that was restarted counts from 0
-  });
-}
-
-function ratios(figures: readonly Figures[]): number[] {
-  return figures.slice(1).map((f, i) => {
-    const samples = f.lagSamples - figures[i]!.lagSamples;
-    return samples > 0 ? ((f.lagSeconds - figures[i]!.lagSeconds) / samples) * 1_000 : 0;
-  });
 }

@@ -1,25 +1,33 @@
-// The wildcard tester: which of these filters match which of these topics, and why.
+// The wildcard tester: which filters match which topics, and why.
 
 import { signal } from '@preact/signals';
+import { Icon } from '../parts/icons.tsx';
+import { Head } from '../parts/parts.tsx';
 import { filterFault, matchTopic } from '../wildcard.ts';
 
-const filters = signal('sensors/+/temperature\nsensors/#\n#\n$SYS/#');
-const topics = signal('sensors/kitchen/temperature\nsensors\n$SYS/uptime');
+const filters = signal('house/+/temperature\nhouse/#\n+/kitchen/#');
+const topics = signal('house/kitchen/temperature\nhouse\nhouse/kitchen/door/state\n$SYS/broker/uptime');
 
 export function WildcardsPage() {
-  const rows = linesOf(filters.value);
   const columns = linesOf(topics.value);
   return (
     <div class="page">
-      <h1>Wildcards</h1>
-      <p class="quiet">
-        <code>+</code> is one whole level, <code>#</code> is all that follows, and must be last.
-      </p>
-      <div class="two">
+      <Head
+        title="Wildcards"
+        about={
+          <>
+            <code>+</code> stands for one level, <code>#</code> for all that follow. One filter and one topic
+            a line.
+          </>
+        }
+      />
+      <div class="halves">
         <label>
-          Filters, one a line
+          Filters
           <textarea
+            class="mono"
             rows={6}
+            spellcheck={false}
             value={filters.value}
             onInput={(e) => {
               filters.value = e.currentTarget.value;
@@ -27,9 +35,11 @@ export function WildcardsPage() {
           />
         </label>
         <label>
-          Topics, one a line
+          Topics
           <textarea
+            class="mono"
             rows={6}
+            spellcheck={false}
             value={topics.value}
             onInput={(e) => {
               topics.value = e.currentTarget.value;
@@ -37,29 +47,33 @@ export function WildcardsPage() {
           />
         </label>
       </div>
-      {rows.map((filter) => (
-        <section key={filter} class="card">
-          <h2>
-            <code>{filter}</code>
-          </h2>
-          {filterFault(filter) !== undefined ? (
-            <p class="fault">{filterFault(filter)}</p>
-          ) : (
-            <ul class="verdicts">
-              {columns.map((topic) => {
-                const { matches, why } = matchTopic(filter, topic);
-                return (
-                  <li key={topic} class={matches ? 'yes' : 'no'}>
-                    <span class="mark">{matches ? '✓' : '✗'}</span>
-                    <code>{topic}</code>
-                    <span class="quiet">{why}</span>
-                  </li>
-                );
-              })}
-            </ul>
-          )}
-        </section>
-      ))}
+      <div class="stack verdict-cards">
+        {linesOf(filters.value).map((filter) => (
+          <section key={filter} class="card">
+            <h2>
+              <code>{filter}</code>
+            </h2>
+            {filterFault(filter) !== undefined ? (
+              <p class="saying bad">{filterFault(filter)}</p>
+            ) : (
+              <ul class="verdicts">
+                {columns.map((topic) => {
+                  const { matches, why } = matchTopic(filter, topic);
+                  return (
+                    <li key={topic} class={matches ? 'yes' : 'no'}>
+                      <Icon name={matches ? 'tick' : 'cross'} />
+                      <code>
+                        <span class="hidden-text">{matches ? 'matches' : 'does not match'}</span> {topic}
+                      </code>
+                      <span class="quiet small">{why}</span>
+                    </li>
+                  );
+                })}
+              </ul>
+            )}
+          </section>
+        ))}
+      </div>
     </div>
   );
 }

@@ -1,5 +1,7 @@
 // CBOR (RFC 8949) and MessagePack to values, for looking at: bounded in depth, never guessing.
 
+import { hexOf } from '../../../src/admin/anatomy/part.ts';
+
 const MAX_DEPTH = 64;
 const text = new TextDecoder('utf-8', { fatal: true });
 
@@ -204,10 +206,4 @@ function half(bits: number): number {
   if (exponent === 0) return sign * fraction * 2 ** -24;
   if (exponent === 31) return fraction === 0 ? sign * Number.POSITIVE_INFINITY : Number.NaN;
   return sign * (1 + fraction / 1_024) * 2 ** (exponent - 15);
-}
-
-export function hexOf(octets: Uint8Array): string {
-  let hex = '';
-  for (const octet of octets) hex += (hex === '' ? '' : ' ') + octet.toString(16).padStart(2, '0');
-  return hex;
 }

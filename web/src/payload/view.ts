@@ -1,16 +1,17 @@
 // How a payload is shown: by its content type, or as the person says; what it is not is said, never guessed around.
 
-import { decodeCbor, decodeMessagePack, hexOf } from './binary.ts';
+import { hexOf } from '../../../src/admin/anatomy/part.ts';
+import { decodeCbor, decodeMessagePack } from './binary.ts';
 
 export type PayloadView = 'auto' | 'text' | 'json' | 'hex' | 'cbor' | 'msgpack';
 
 export const VIEWS: Readonly<Record<PayloadView, string>> = {
-  auto: 'By content type',
+  auto: 'Auto',
   text: 'Text',
   json: 'JSON',
   hex: 'Hex',
   cbor: 'CBOR',
-  msgpack: 'MessagePack',
+  msgpack: 'MsgPack',
 };
 
 export interface Shown {
@@ -33,7 +34,7 @@ export function show(payload: Uint8Array, view: PayloadView, contentType: string
 }
 
 /** Without a content type: text where it is UTF-8, and hex where it is not. */
-function viewOf(payload: Uint8Array, contentType: string | undefined): Shown['as'] {
+export function viewOf(payload: Uint8Array, contentType: string | undefined): Shown['as'] {
   const type = (contentType ?? '').split(';')[0]!.trim().toLowerCase();
   if (/(?:^|[/+])json$/.test(type)) return 'json';
   if (/(?:^|[/+])cbor$/.test(type)) return 'cbor';
@@ -89,4 +90,28 @@ export function dump(octets: Uint8Array): string {
   }
   if (octets.length > MAX_DUMPED) lines.push(`… and ${octets.length - MAX_DUMPED} octets more`);
   return lines.join('\n');
+}
+
+const MAX_SUMMARY = 200;
+const MAX_PARSED = 4_096;
+
+/** One line of it, for a list. */
+export function summary(payload: Uint8Array, contentType: string | undefined): string {
+  if (payload.length === 0) return '(empty)';
+  // A large payload is not looked at whole for two hundred characters of it.
+  const { text, wrong, as } =
+    payload.length > MAX_PARSED
+      ? show(beginning(payload), 'auto', undefined)
+      : show(payload, 'auto', contentType);
+  if (wrong || as === 'hex') return `${payload.length} octets: ${hexOf(payload.subarray(0, 24))}`;
+  // JSON as it came, not drawn out over lines.
+  const line = as === 'json' ? (textOf(payload) ?? text) : text;
+  return line.replace(/\s+/g, ' ').slice(0, MAX_SUMMARY);
+}
+
+/** The beginning, without half a character at its end. */
+function beginning(payload: Uint8Array): Uint8Array {
+  let end = MAX_SUMMARY;
+  while (end > 0 && (payload[end]! & 0xc0) === 0x80) end--;
+  return payload.subarray(0, end);
 }

@@ -1,0 +1,44 @@
+// `connect` in Node: every protocol, over sockets, with an outbox in files.
+
+import { randomBytes } from 'node:crypto';
+import { Client } from './client.ts';
+import { dial, nodeClock } from './dial.ts';
+import { WaymeetError } from './error.ts';
+import { type ConnectOptions, settled, type World } from './options.ts';
+import { portOf, schemeOf } from './scheme.ts';
+
+export const nodeWorld: World = {
+  ...nodeClock,
+  random: (length) => randomBytes(length),
+  speech: async (url) => schemeOf(url).load(),
+  port: (url) => portOf(url, schemeOf(url)),
+  dial,
+  async store(at) {
+    const { openOutboxFile } = await import('./outbox-file.ts');
+    return openOutboxFile(at);
+  },
+  async sasl(mechanism, username, password) {
+    const { SCRAM, ScramClient } = await import('./scram.ts');
+    if (mechanism !== SCRAM)
+      throw new WaymeetError('not-supported', '', `there is no SASL ${mechanism} here`);
+    return new ScramClient(username, password, randomBytes(18));
+  },
+};
+
+/**
+ * A client of the broker at `urls`, several of which are the same broker or stand for it. The scheme picks the protocol. Rejects with
+ * WaymeetError when none lets us in.
+ */
+export async function connect(
+  urls: string | readonly string[],
+  options: ConnectOptions = {},
+  world: World = nodeWorld,
+): Promise<Client> {
+  const list = typeof urls === 'string' ? [urls] : urls;
+  if (list.length === 0) throw new WaymeetError('usage', '', 'there is no URL');
+  const o = settled(options);
+  const store = options.outbox?.at === undefined ? undefined : await world.store(options.outbox.at);
+  const client = new Client(list, o, world, store);
+  await client.start();
+  return client;
+}

@@ -1,0 +1,83 @@
+// What goes wrong, as one kind of error: a code to act on, the protocol, a sentence, and the fix.
+
+import type { Outcome } from '../contract/outcome.ts';
+import type { Refusal } from '../contract/speaker.ts';
+
+/** An Outcome that the other side said, or what only a client meets. */
+export type ErrorCode =
+  | Exclude<Outcome, 'ok' | 'unmatched'>
+  | 'usage' // the call itself makes no sense
+  | 'unreachable' // nobody answers at any of the addresses
+  | 'connection-lost'
+  | 'closed' // the client was closed
+  | 'timed-out'
+  | 'aborted'
+  | 'answered-with-error' // who was asked failed
+  | 'expired' // the message was no longer worth sending
+  | 'outbox-full'
+  | 'storage'; // the outbox cannot be read or written
+
+const FIXES: Partial<Record<ErrorCode, string>> = {
+  'bad-credentials': 'check the user name and the password',
+  'bad-authentication-method': 'leave out the SASL mechanism, or ask the administrator which one is offered',
+  'not-authorized': 'ask the administrator for the permission',
+  'identifier-invalid': 'choose another client id',
+  'topic-invalid': 'a topic to publish to is not empty and has no wildcard',
+  'filter-invalid': 'in a filter + stands for one whole level, and # only for the last ones',
+  'too-large': 'send less at once, or raise the limit of the server',
+  'quota-exceeded': 'wait until others have been taken, or raise the limit of the server',
+  'rate-exceeded': 'send more slowly',
+  'not-supported': 'use a protocol that has it: docs/client.md has the table',
+  'taken-over': 'give each program a client id of its own',
+  'slow-consumer': 'take messages faster, or ask for fewer at a time',
+  idle: 'look whether the network drops packets, or shorten keepAliveMs',
+  unreachable: 'look whether the server runs there, and whether the address is right',
+  'timed-out': 'allow more time, or look whether anybody answers',
+  closed: 'connect again',
+  expired: 'give it a longer life with expiryMs',
+  'outbox-full':
+    'await publish() before the next one, or allow more with outbox.maxMessages and outbox.maxBytes',
+  storage: 'look whether the folder can be written to, and whether another program uses it',
+};
+
+/** Every promise of the client rejects with one. */
+export class WaymeetError extends Error {
+  readonly code: ErrorCode;
+  /** `mqtt`, `coap`, …; empty when no protocol was chosen yet. */
+  readonly protocol: string;
+  /** What happened, without the rest of the sentence. */
+  readonly reason: string;
+  /** What to do about it; empty when there is nothing to say. */
+  readonly fix: string;
+  /** The protocol's own code, 0: none. */
+  readonly status: number;
+
+  constructor(
+    code: ErrorCode,
+    protocol: string,
+    reason: string,
+    more: { readonly fix?: string; readonly status?: number; readonly cause?: unknown } = {},
+  ) {
+    const fix = more.fix ?? FIXES[code] ?? '';
+    super(fix === '' ? reason : `${reason}: ${fix}`, more.cause === undefined ? {} : { cause: more.cause });
+    this.name = 'WaymeetError';
+    this.code = code;
+    this.protocol = protocol;
+    this.reason = reason;
+    this.fix = fix;
+    this.status = more.status ?? 0;
+  }
+}
+
+/** What the other side said, as an error. */
+export function errorOf(why: Refusal, protocol: string): WaymeetError {
+  const code = why.outcome === 'ok' || why.outcome === 'unmatched' ? 'unavailable' : why.outcome;
+  return new WaymeetError(code, protocol, why.reason, { status: why.code });
+}
+
+/** Rejects with it when `signal` aborts. */
+export function aborted(signal: AbortSignal, protocol: string): WaymeetError {
+  const { reason } = signal as { reason: { name?: string } | undefined };
+  if (reason?.name === 'TimeoutError') return new WaymeetError('timed-out', protocol, 'the time is over');
+  return new WaymeetError('aborted', protocol, 'the caller gave up', { fix: '', cause: reason });
+}

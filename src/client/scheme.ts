@@ -1,0 +1,71 @@
+// Which URL schemes there are: the tower that speaks, what carries it, and the usual port.
+
+import type { Speech } from '../contract/speaker.ts';
+import { WaymeetError } from './error.ts';
+
+export type Transport = 'tcp' | 'tls' | 'ws' | 'wss' | 'udp' | 'dtls' | 'unix';
+
+export interface Scheme {
+  readonly transport: Transport;
+  /** 0: none. */
+  readonly port: number;
+  /** WebSocket's path, where the URL has none. */
+  readonly path?: string;
+  /** Loads the tower's client room: only what is used is loaded. */
+  load(): Promise<Speech>;
+}
+
+const mqtt = async () => (await import('../protocol/mqtt/client.ts')).mqtt;
+const mqttsn = async () => (await import('../protocol/mqttsn/client.ts')).mqttsnSpeech();
+const coap = async () => (await import('../protocol/coap/client.ts')).coapSpeech;
+const coapStream = async () => (await import('../protocol/coap/client.ts')).coapStreamSpeech;
+const coapMessages = async () => (await import('../protocol/coap/client.ts')).coapMessageSpeech;
+const http = async () => (await import('./http.ts')).HTTP;
+const json = async () => (await import('../protocol/websocket/client.ts')).WAYMEET_JSON;
+const cbor = async () => (await import('../protocol/websocket/client.ts')).WAYMEET_CBOR;
+
+const COAP_PATH = '/.well-known/coap'; // [RFC8323-4]
+const JSON_PATH = '/waymeet';
+
+export const SCHEMES: Readonly<Record<string, Scheme>> = {
+  'mqtt:': { transport: 'tcp', port: 1883, load: mqtt },
+  'mqtts:': { transport: 'tls', port: 8883, load: mqtt },
+  'ws:': { transport: 'ws', port: 80, path: '/mqtt', load: mqtt },
+  'wss:': { transport: 'wss', port: 443, path: '/mqtt', load: mqtt },
+  'unix:': { transport: 'unix', port: 0, load: mqtt },
+  'mqtt+unix:': { transport: 'unix', port: 0, load: mqtt },
+  'mqttsn:': { transport: 'udp', port: 1884, load: mqttsn },
+  'mqttsns:': { transport: 'dtls', port: 8885, load: mqttsn },
+  'coap:': { transport: 'udp', port: 5683, load: coap },
+  'coaps:': { transport: 'dtls', port: 5684, load: coap },
+  'coap+tcp:': { transport: 'tcp', port: 5683, load: coapStream },
+  'coaps+tcp:': { transport: 'tls', port: 5684, load: coapStream },
+  'coap+ws:': { transport: 'ws', port: 80, path: COAP_PATH, load: coapMessages },
+  'coaps+ws:': { transport: 'wss', port: 443, path: COAP_PATH, load: coapMessages },
+  'http:': { transport: 'tcp', port: 80, load: http },
+  'https:': { transport: 'tls', port: 443, load: http },
+  'json+ws:': { transport: 'ws', port: 80, path: JSON_PATH, load: json },
+  'json+wss:': { transport: 'wss', port: 443, path: JSON_PATH, load: json },
+  'cbor+ws:': { transport: 'ws', port: 80, path: JSON_PATH, load: cbor },
+  'cbor+wss:': { transport: 'wss', port: 443, path: JSON_PATH, load: cbor },
+};
+
+/** Throws WaymeetError 'not-supported' for a scheme that nobody speaks. */
+export function schemeOf(url: URL, known: Readonly<Record<string, Scheme>> = SCHEMES): Scheme {
+  const scheme = known[url.protocol];
+  if (scheme !== undefined) return scheme;
+  const others = Object.keys(known).map((name) => `${name}//`);
+  throw new WaymeetError('not-supported', '', `nobody here speaks ${url.protocol}//`, {
+    fix: `there is ${others.join(' ')}`,
+  });
+}
+
+/** The port that is dialled. */
+export function portOf(url: URL, scheme: Scheme): number {
+  return Number(url.port) || scheme.port;
+}
+
+/** The host that is dialled, an IPv6 address without brackets. */
+export function hostOf(url: URL): string {
+  return url.hostname.replace(/^\[|\]$/g, '') || 'localhost';
+}

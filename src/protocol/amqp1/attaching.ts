@@ -1,0 +1,128 @@
+// How links begin: what their termini mean, what this side makes of it, and the attach that says so. [AMQP1-2.6.3]
+
+import type { WorkQueue } from '../../contract/queue.ts';
+import { isTopicName } from '../../contract/topic.ts';
+import { type Address, parseAddress, QUEUE_SCHEME, topicOf } from './address.ts';
+import { LinkFault } from './fault.ts';
+import { IncomingLink } from './incoming.ts';
+import type { AmqpLink, SessionHost } from './link.ts';
+import { OutgoingLink } from './outgoing.ts';
+import { ATTACH, type Attach, COORDINATOR, RECEIVER, SENDER, type Terminus } from './packet.ts';
+import { fault, filtersOf, openDynamic, openSource } from './source.ts';
+import { keepMsOf, terminusKey } from './termini.ts';
+
+/** A link with its answer. `start` follows the answer. */
+export interface Attached {
+  readonly link: AmqpLink;
+  readonly reply: Attach;
+  start(): void;
+}
+
+/** A link that sends to the client. Throws LinkFault. */
+export function attachOutgoing(session: SessionHost, p: Attach): Attached {
+  const { host } = session;
+  const key = terminusKey('out', host.origin.principal, host.container, p.name);
+  // Without a source, the client asks for what it had under this name. [AMQP1-2.6.3]
+  const wanted = p.source ?? host.termini.source(key);
+  if (wanted === undefined)
+    throw new LinkFault('amqp:not-found', `there is no terminus of link ${p.name.slice(0, 200)}`);
+  const kept = keepMsOf(wanted, host.hub) > 0;
+  const link: { made?: OutgoingLink } = {};
+  if (kept) host.termini.hold(key, { steal: () => link.made?.steal() });
+  const source = openSource(host, wanted, {
+    sndSettleMode: p.sndSettleMode ?? 2,
+    rcvSettleMode: p.rcvSettleMode ?? 0,
+    key,
+    name: `${session.channel}/${p.handle}/${p.name}`,
+  });
+  const { accepts } = filtersOf(wanted.filter);
+  const made = new OutgoingLink(session, p, source, accepts, kept ? key : undefined);
+  link.made = made;
+  if (kept) host.termini.hold(key, made);
+  return {
+    link: made,
+    reply: {
+      kind: ATTACH,
+      name: p.name,
+      handle: p.handle,
+      role: SENDER,
+      sndSettleMode: p.sndSettleMode,
+      rcvSettleMode: p.rcvSettleMode,
+      source: {
+        ...source.terminus,
+        defaultOutcome: wanted.defaultOutcome ?? { kind: 0x26 },
+        outcomes: OUTCOMES,
+      },
+      target: p.target,
+      unsettled: made.unsettledMap,
+      initialDeliveryCount: 0,
+      maxMessageSize: BigInt(host.maxMessageBytes),
+    },
+    start: () => made.start(),
+  };
+}
+
+const OUTCOMES = ['amqp:accepted:list', 'amqp:rejected:list', 'amqp:released:list', 'amqp:modified:list'];
+
+/** A link that takes from the client. Throws LinkFault. */
+export function attachIncoming(session: SessionHost, p: Attach): Attached {
+  const { host } = session;
+  const wanted = p.target;
+  if (wanted?.kind === COORDINATOR)
+    throw new LinkFault('amqp:not-implemented', 'there are no transactions here');
+  const key = terminusKey('in', host.origin.principal, host.container, p.name);
+  const node = nodeOf(session, wanted);
+  const keepMs = keepMsOf(wanted, host.hub);
+  const kept = keepMs > 0 ? host.termini.keepTarget(key, keepMs, host.access) : undefined;
+  if (keepMs > 0 && kept === undefined) throw fault('quota-exceeded', 'durable termini');
+  const link = new IncomingLink(
+    session,
+    p,
+    node.address,
+    node.queue,
+    kept,
+    kept === undefined ? undefined : key,
+  );
+  if (kept !== undefined) host.termini.hold(key, link);
+  const dynamic = node.queue === undefined ? {} : { address: QUEUE_SCHEME + node.queue.name };
+  return {
+    link,
+    reply: {
+      kind: ATTACH,
+      name: p.name,
+      handle: p.handle,
+      role: RECEIVER,
+      sndSettleMode: p.sndSettleMode,
+      rcvSettleMode: p.rcvSettleMode,
+      source: p.source,
+      target: { kind: 0x29, ...wanted, ...dynamic },
+      unsettled: link.unsettledMap,
+      maxMessageSize: BigInt(host.maxMessageBytes),
+    },
+    start: () => link.start(),
+  };
+}
+
+interface Node {
+  /** Undefined: the anonymous terminus. */
+  readonly address: Address | undefined;
+  readonly queue: WorkQueue | undefined;
+}
+
+function nodeOf({ host }: SessionHost, wanted: Terminus | undefined): Node {
+  if (wanted?.dynamic === true) {
+    const queue = openDynamic(host);
+    return { address: { kind: 'queue', name: queue.name }, queue };
+  }
+  const text = wanted?.address;
+  if (text === undefined || text === '') return { address: undefined, queue: undefined };
+  const queues =
+    wanted?.capabilities?.some((word) => word === 'queue' || word === 'temporary-queue') === true;
+  const address = parseAddress(text, queues);
+  if (address === undefined) throw new LinkFault('amqp:invalid-field', `no address: ${text.slice(0, 200)}`);
+  if (address.kind === 'exchange' && address.key === undefined) return { address, queue: undefined };
+  const topic = topicOf(address, undefined);
+  if (!isTopicName(topic, host.hub.limits)) throw fault('topic-invalid', text);
+  if (!host.access.may('publish', topic)) throw fault('not-authorized', text);
+  return { address, queue: undefined };
+}
