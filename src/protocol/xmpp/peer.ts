@@ -349,13 +349,13 @@ export class XmppPeer implements Peer, Link {
       session !== undefined &&
       !anonymous &&
       session.access.identity.principal === identity.principal &&
-      session.jid.local === localOf(user);
-    if (!own) {
+      session.jid.local === localOf(user) &&
+      session.place.ns === this.place.ns; // what waits there is written as its kind of connection has it
+    if (!own || session.access.renewed(identity) !== 'ok') {
       const children = [element('item-not-found', NS.stanzaErrors)];
       this.write(this.render(element('failed', NS.sm, {}, children)));
       return;
     }
-    session.access.renewed(identity);
     this.framing.limits = this.limits;
     this.state = 'bound';
     this.session = session;

@@ -6,11 +6,11 @@ import type { Outcome } from '../../contract/outcome.ts';
 import { fromBase64, toBase64 } from './base64.ts';
 import { element, NS, type XmlElement } from './packet.ts';
 
-/** Strongest first. */
-const SCRAM = ['SCRAM-SHA-256', 'SCRAM-SHA-1'];
+/** What the engine may offer, best first. */
+const EXCHANGES = ['SCRAM-SHA-256', 'SCRAM-SHA-1', 'OAUTHBEARER'];
 const MAX_STEPS = 8;
 
-/** Who says no name, for `hub.identify`. */
+/** Who says no name, for `hub.prove`. */
 export type Knock = Omit<Login, 'username' | 'password'>;
 
 export interface Proof {
@@ -28,11 +28,16 @@ export type SaslAnswer =
 /** What is offered to this client. A client without a name: anonymous, or known by what TLS proved. */
 export async function mechanismsFor(hub: Hub, knock: Knock): Promise<string[]> {
   const login = { ...knock, username: undefined, password: undefined };
-  const found = SCRAM.filter((mechanism) => hub.exchange(mechanism, login) !== undefined);
+  const found = EXCHANGES.filter((mechanism) => hub.exchange(mechanism, login) !== undefined);
   found.push('PLAIN');
-  const nameless = await hub.prove(login);
+  const nameless = await proofOf(hub, login);
   if (typeof nameless !== 'string') found.push(isNobody(nameless) ? 'ANONYMOUS' : 'EXTERNAL');
   return found;
+}
+
+/** As the engine says; one that fails has said so itself. */
+function proofOf(hub: Hub, login: Login): Promise<Identity | Outcome> {
+  return hub.prove(login).catch((): Outcome => 'unavailable');
 }
 
 function isNobody(identity: Identity): boolean {
@@ -77,7 +82,7 @@ export class Sasl {
 
   private startExchange(): boolean {
     const login = { ...this.knock, username: undefined, password: undefined };
-    this.exchange = SCRAM.includes(this.mechanism) ? this.hub.exchange(this.mechanism, login) : undefined;
+    this.exchange = EXCHANGES.includes(this.mechanism) ? this.hub.exchange(this.mechanism, login) : undefined;
     return this.exchange !== undefined;
   }
 
@@ -114,11 +119,11 @@ export class Sasl {
     if (acting !== '' && acting !== username && acting.slice(0, acting.lastIndexOf('@')) !== username)
       return this.failure('invalid-authzid');
     const password = response.slice(second + 1);
-    return this.proved(await this.hub.prove({ ...this.knock, username, password }), username);
+    return this.proved(await proofOf(this.hub, { ...this.knock, username, password }), username);
   }
 
   private async nameless(): Promise<SaslAnswer> {
-    const result = await this.hub.prove({ ...this.knock, username: undefined, password: undefined });
+    const result = await proofOf(this.hub, { ...this.knock, username: undefined, password: undefined });
     const named = typeof result !== 'string' && !isNobody(result);
     if (named !== (this.mechanism === 'EXTERNAL')) return this.failure('not-authorized');
     return this.proved(result, '');

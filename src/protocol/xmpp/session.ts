@@ -295,8 +295,6 @@ export class Session implements Guest {
     this.cancelEnd = undefined;
     this.acknowledged(acks, h);
     this.link = link;
-    if (link.place.ns !== this.place.ns)
-      throw new StreamFault('undefined-condition', 'XEP-0198-5', 'resume over the same kind of connection');
     acks.asked = false;
     const attributes = { h: String(acks.handled), previd: this.resumeId };
     link.write(this.encode(element('resumed', NS.sm, attributes)));
