@@ -16,12 +16,12 @@ export interface LoginHost {
 const BIND_ID = 'bind';
 
 /** What failures mean besides wrong credentials. [RFC6120-6.5] */
-const FAILURES: Readonly<Record<string, Refusal['outcome'] | undefined>> = {
-  'invalid-mechanism': 'bad-authentication-method',
-  'encryption-required': 'bad-authentication-method',
-  'temporary-auth-failure': 'unavailable',
-  'not-authorized': 'bad-credentials',
-};
+const FAILURES: ReadonlyMap<string, Refusal['outcome']> = new Map([
+  ['invalid-mechanism', 'bad-authentication-method'],
+  ['encryption-required', 'bad-authentication-method'],
+  ['temporary-auth-failure', 'unavailable'],
+  ['not-authorized', 'bad-credentials'],
+]);
 
 /** features → auth ⇄ challenge → success → features → bind → entered. */
 export class ClientLogin {
@@ -89,7 +89,7 @@ export class ClientLogin {
       else this.next(challenge, () => this.succeeded()); // the server proves itself too
     } else {
       const condition = e.elements().find((inside) => inside.name !== 'text')?.name ?? e.name;
-      this.refuse(FAILURES[condition] ?? 'bad-credentials', condition);
+      this.refuse(FAILURES.get(condition) ?? 'bad-credentials', condition);
     }
   }
 
