@@ -24,9 +24,12 @@ const amqp1 = async () => (await import('../protocol/amqp1/client.ts')).amqp1Spe
 const http = async () => (await import('./http.ts')).HTTP;
 const json = async () => (await import('../protocol/websocket/client.ts')).WAYMEET_JSON;
 const cbor = async () => (await import('../protocol/websocket/client.ts')).WAYMEET_CBOR;
+const xmpp = async () => (await import('../protocol/xmpp/client.ts')).xmppSpeech;
+const xmppMessages = async () => (await import('../protocol/xmpp/client.ts')).xmppMessageSpeech;
 
 const COAP_PATH = '/.well-known/coap'; // [RFC8323-4]
 const JSON_PATH = '/waymeet';
+const XMPP_PATH = '/xmpp';
 
 export const SCHEMES: Readonly<Record<string, Scheme>> = {
   'mqtt:': { transport: 'tcp', port: 1883, load: mqtt },
@@ -53,6 +56,10 @@ export const SCHEMES: Readonly<Record<string, Scheme>> = {
   'json+wss:': { transport: 'wss', port: 443, path: JSON_PATH, load: json },
   'cbor+ws:': { transport: 'ws', port: 80, path: JSON_PATH, load: cbor },
   'cbor+wss:': { transport: 'wss', port: 443, path: JSON_PATH, load: cbor },
+  'xmpp:': { transport: 'tcp', port: 5222, load: xmpp },
+  'xmpps:': { transport: 'tls', port: 5223, load: xmpp },
+  'xmpp+ws:': { transport: 'ws', port: 80, path: XMPP_PATH, load: xmppMessages },
+  'xmpp+wss:': { transport: 'wss', port: 443, path: XMPP_PATH, load: xmppMessages },
 };
 
 /** Throws WaymeetError 'not-supported' for a scheme that nobody speaks. */
