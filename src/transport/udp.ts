@@ -14,7 +14,7 @@ import {
   remoteName,
 } from './listener.ts';
 import { PacketWire } from './packets.ts';
-import { type DatagramPort, openPort } from './rawudp.ts';
+import { type DatagramPort, openPort, type Sender } from './rawudp.ts';
 import { Remotes } from './remotes.ts';
 import { DEFAULT_IDLE_MS, displaceSilent, forgetSilent } from './silence.ts';
 import { Timer, type TimerOwner } from './timers.ts';
@@ -210,7 +210,7 @@ class UdpListener implements Listener, TimerOwner {
   }
 }
 
-class DatagramWire extends PacketWire {
+class DatagramWire extends PacketWire implements Sender {
   heardAt = now();
   readonly at: { readonly address: string; readonly port: number };
   readonly multicast: boolean;
@@ -258,10 +258,13 @@ class DatagramWire extends PacketWire {
   }
 
   protected sendPacket(bytes: Uint8Array, slab: Slab | undefined): boolean {
-    return this.port.send(bytes, slab, this.at.address, this.at.port, this.sent);
+    return this.port.send(bytes, slab, this.at.address, this.at.port, this);
   }
 
-  private readonly sent = (length: number): void => this.packetSent(length);
+  /** @internal */
+  sent(length: number): void {
+    this.packetSent(length);
+  }
 
   protected farewell(): void {
     this.destroy();

@@ -2,11 +2,10 @@
 
 import type { Hub } from '../../contract/hub.ts';
 import { NEVER } from '../../contract/message.ts';
-import type { Outcome } from '../../contract/outcome.ts';
 import type { Peer, Wire } from '../../contract/wire.ts';
 import { decodeCoap } from './decode.ts';
-import { Endpoint, type EndpointOptions } from './endpoint.ts';
-import { MessageLayer } from './exchange.ts';
+import { Endpoint, type EndpointHost, type EndpointOptions } from './endpoint.ts';
+import { type LayerEffects, MessageLayer } from './exchange.ts';
 import type { ExpressLane } from './express.ts';
 import { decodeText } from './options.ts';
 import {
@@ -32,7 +31,7 @@ export interface CoapOptions extends EndpointOptions {
 }
 
 /** A malformed message changes nothing: anybody can forge a datagram. What an endpoint is to the hub, endpoint.ts knows. */
-export class CoapPeer implements Peer {
+export class CoapPeer implements Peer, LayerEffects, EndpointHost {
   private readonly wire: Wire;
   private readonly layer: MessageLayer;
   private readonly hub: Hub;
@@ -53,20 +52,8 @@ export class CoapPeer implements Peer {
     this.express = wire.multicast === true ? undefined : options.express;
     this.heardAt = now;
     const verified = !options.verifyAddresses || wire.secure || isLoopback(wire.remote);
-    const effects = {
-      random: (length: number) => hub.random(length),
-      now: () => hub.now(),
-      arm: (at: number) => this.arm(at),
-    };
-    this.layer = new MessageLayer(wire, effects, verified);
-    this.endpoint = new Endpoint(
-      wire,
-      this.layer,
-      hub,
-      options,
-      () => this.schedule(),
-      (_why: Outcome) => wire.end(),
-    );
+    this.layer = new MessageLayer(wire, this, verified);
+    this.endpoint = new Endpoint(wire, this.layer, hub, options, this);
     this.schedule();
   }
 
@@ -139,7 +126,19 @@ export class CoapPeer implements Peer {
     this.schedule();
   }
 
-  private schedule(): void {
+  random(length: number): Uint8Array {
+    return this.hub.random(length);
+  }
+
+  now(): number {
+    return this.hub.now();
+  }
+
+  leave(): void {
+    this.wire.end();
+  }
+
+  schedule(): void {
     if (this.endpoint.lost) return;
     const now = this.hub.now();
     const idleAt = this.endpoint.observers.size === 0 ? this.heardAt + this.idleMs : NEVER;
@@ -147,7 +146,7 @@ export class CoapPeer implements Peer {
     this.arm(Math.min(due, Math.max(idleAt, now + 1)));
   }
 
-  private arm(at: number): void {
+  arm(at: number): void {
     if (at >= this.armedAt) return;
     this.armedAt = at;
     this.wire.wake(at);
