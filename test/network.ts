@@ -69,7 +69,7 @@ export interface ConnectOptions {
   readonly protocol?: string;
   readonly remote?: string;
   readonly secure?: boolean;
-  readonly multicast?: boolean;
+  readonly sentTo?: 'us' | 'group' | 'either';
   readonly identity?: WireIdentity;
   readonly limits?: Partial<WireLimits>;
   readonly link?: Partial<LinkOptions>;
@@ -185,7 +185,7 @@ export class Broker {
       remote: options.remote ?? `192.0.2.1:${this.port++}`,
       listener: name,
       secure: options.secure ?? false,
-      multicast: options.multicast ?? false,
+      sentTo: options.sentTo ?? 'us',
       identity: options.identity ?? {},
       limits: options.limits ?? {},
     };

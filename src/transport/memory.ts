@@ -41,7 +41,7 @@ export interface EndOptions {
   readonly remote: string;
   readonly listener: string;
   readonly secure?: boolean;
-  readonly multicast?: boolean;
+  readonly sentTo?: Wire['sentTo'];
   readonly identity?: WireIdentity;
   readonly limits?: Partial<WireLimits>;
 }
@@ -103,7 +103,7 @@ export class MemoryWire implements Wire {
   readonly remote: string;
   readonly listener: string;
   readonly secure: boolean;
-  readonly multicast: boolean;
+  readonly sentTo: 'us' | 'group' | 'either';
   readonly identity: WireIdentity;
   readonly limits: WireLimits;
   readonly slabs: Slabs;
@@ -150,7 +150,7 @@ export class MemoryWire implements Wire {
     this.remote = options.remote;
     this.listener = options.listener;
     this.secure = options.secure ?? false;
-    this.multicast = options.multicast ?? false;
+    this.sentTo = options.sentTo ?? 'us';
     this.identity = options.identity ?? {};
     this.limits = { ...DEFAULT_WIRE_LIMITS, ...options.limits };
     this.slabs = network.pool;

@@ -132,7 +132,7 @@ export class MessageLayer implements Layer {
   }
 
   /** A new exchange, or undefined when the request is a duplicate, which is dealt with here. [RFC7252-4.5] */
-  begin(m: CoapMessage, now: number): Exchange | undefined {
+  begin(m: CoapMessage, now: number, multicast = false): Exchange | undefined {
     const { id, type, token } = m;
     const waiting = this.pending.get(id);
     if (waiting !== undefined) {
@@ -145,7 +145,7 @@ export class MessageLayer implements Layer {
       id,
       token,
       at: now,
-      multicast: this.wire.multicast === true,
+      multicast,
       repeatable: m.code === CODE.get && !m.options.some((o) => o.number === OPTION.observe),
       silent: 0,
       promised: false,
@@ -257,7 +257,8 @@ export class MessageLayer implements Layer {
     const id = this.newId();
     const type = ended === undefined ? NON_CONFIRMABLE : CONFIRMABLE;
     const notified = { token, sequence, eTag, tail };
-    this.write(type, id, notified);
+    // To an address that may be forged little is sent; what is confirmable tries again, and gives up.
+    if (this.affords(notifiedBytes(token, sequence, eTag, tail))) this.write(type, id, notified);
     if (ended !== undefined) this.expectAnswer(id, notified, false, ended);
     return id;
   }
@@ -279,7 +280,7 @@ export class MessageLayer implements Layer {
     const id = this.newId();
     const type = ended === undefined ? NON_CONFIRMABLE : CONFIRMABLE;
     const datagram = encodeCoap({ type, code, id, token, options, payload });
-    this.send(datagram);
+    if (this.affords(datagram.length)) this.send(datagram);
     if (ended !== undefined) this.expectAnswer(id, datagram, code === CODE.empty, ended);
     return id;
   }
@@ -302,7 +303,8 @@ export class MessageLayer implements Layer {
 
   farewell(token: Uint8Array, code: number): void {
     const id = this.newId();
-    this.send(encodeCoap({ type: NON_CONFIRMABLE, code, id, token, options: [], payload: NOTHING }));
+    const goodbye = encodeCoap({ type: NON_CONFIRMABLE, code, id, token, options: [], payload: NOTHING });
+    if (this.affords(goodbye.length)) this.send(goodbye);
   }
 
   acknowledged(id: number): void {

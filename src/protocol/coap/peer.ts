@@ -49,7 +49,7 @@ export class CoapPeer implements Peer, LayerEffects, EndpointHost {
     this.hub = hub;
     // A device keeps its DTLS association while it sleeps; how long, the transport knows.
     this.idleMs = wire.secure ? NEVER : options.idleMs;
-    this.express = wire.multicast === true ? undefined : options.express;
+    this.express = wire.sentTo === 'group' ? undefined : options.express;
     this.heardAt = now;
     const verified = !options.verifyAddresses || wire.secure || isLoopback(wire.remote);
     this.layer = new MessageLayer(wire, this, verified);
@@ -78,7 +78,7 @@ export class CoapPeer implements Peer, LayerEffects, EndpointHost {
       return end;
     }
     this.heardAt = now;
-    if (this.wire.multicast === true) this.takeMulticast(m, now);
+    if (this.fromGroup(m)) this.takeMulticast(m, now);
     else if (m.type === ACKNOWLEDGEMENT) this.layer.acknowledged(m.id);
     else if (m.type === RESET) {
       this.layer.wasReset(m.id);
@@ -94,16 +94,19 @@ export class CoapPeer implements Peer, LayerEffects, EndpointHost {
     return end;
   }
 
+  /** Whether it was sent to a group; where nobody can tell, what a group would be asked is taken for that. */
+  private fromGroup(m: CoapMessage): boolean {
+    const { sentTo } = this.wire;
+    return sentTo === 'group' || (sentTo === 'either' && m.type === NON_CONFIRMABLE && discovers(m));
+  }
+
   /**
    * Only discovery is asked of a group here, and only non-confirmably [RFC7252-8.1]. It is answered within the leisure, so that not all members of
    * the group answer at once [RFC7252-8.2].
    */
   private takeMulticast(m: CoapMessage, now: number): void {
-    const first = m.options.find((o) => o.number === OPTION.uriPath);
-    const discovers = first !== undefined && decodeText(first.value) === '.well-known';
-    if (m.type !== NON_CONFIRMABLE || m.code !== CODE.get || !discovers) return;
-    if (this.leisurely >= MAX_LEISURELY) return;
-    const exchange = this.layer.begin(m, now);
+    if (m.type !== NON_CONFIRMABLE || !discovers(m) || this.leisurely >= MAX_LEISURELY) return;
+    const exchange = this.layer.begin(m, now, true);
     if (exchange === undefined) return;
     this.leisurely++;
     this.endpoint.later(now + (LEISURE_MS * this.hub.random(1)[0]!) / 256, () => {
@@ -160,6 +163,11 @@ export class CoapPeer implements Peer, LayerEffects, EndpointHost {
   lost(now: number): void {
     this.endpoint.forget(now);
   }
+}
+
+function discovers(m: CoapMessage): boolean {
+  const first = m.options.find((o) => o.number === OPTION.uriPath);
+  return m.code === CODE.get && first !== undefined && decodeText(first.value) === '.well-known';
 }
 
 /** Datagrams from this machine to itself: no network can forge their sender. */
