@@ -49,7 +49,7 @@ export async function remove(io: Io, name: string, flags: UserFlags): Promise<nu
 
 export async function list(io: Io, flags: UserFlags): Promise<number> {
   for (const user of await listUsers(usersFile(io, flags).file)) {
-    io.output.write(`${user.name}${user.scram === undefined ? '' : '  (SCRAM-SHA-256)'}\n`);
+    io.output.write(`${user.name}${user.scram === undefined ? '' : '  (SCRAM)'}\n`);
   }
   return EXIT.fine;
 }

@@ -4,6 +4,7 @@ import type { Phase } from '../admin/health.ts';
 import { renderMetrics } from '../admin/metrics.ts';
 import { ProcessWatch } from '../admin/process.ts';
 import { SysTree } from '../admin/sys.ts';
+import { Tracer } from '../admin/trace.ts';
 import type { OwnedHub } from '../contract/hub.ts';
 import { type Message, NEVER } from '../contract/message.ts';
 import type { Outcome } from '../contract/outcome.ts';
@@ -87,6 +88,9 @@ export async function startServer(config: Config, options: ServerOptions): Promi
     watch,
     passwords,
     publish: async (m: Message): Promise<Outcome> => own?.publish(m) ?? 'unavailable',
+    tracer: new Tracer(hub, (tap) => {
+      loop.tap = tap;
+    }),
   };
   const web = {
     config: config.web,

@@ -2,7 +2,7 @@
 
 import type { Identity, Login } from '../../contract/auth.ts';
 import type { Access, Guest, Hub } from '../../contract/hub.ts';
-import { type Message, NEVER, type Qos } from '../../contract/message.ts';
+import { type Message, NEVER, type Origin, type Qos } from '../../contract/message.ts';
 import type { Outcome } from '../../contract/outcome.ts';
 import type { Wire } from '../../contract/wire.ts';
 import { blockBytes, blockOption, cut, Downloads, eTagOf, type UploadBudget, Uploads } from './block.ts';
@@ -87,6 +87,7 @@ export class Endpoint implements Guest {
   private readonly uploads: Uploads;
   private state: 'stranger' | 'knocking' | 'known' | 'lost' = 'stranger';
   private identified: Access | undefined;
+  private from: Origin | undefined;
   /** The credentials of the login: one endpoint is one client. */
   private login: Credentials | undefined;
   private waiting: Request[] = [];
@@ -126,6 +127,26 @@ export class Endpoint implements Guest {
   get access(): Access {
     if (this.identified === undefined) throw new Error('nobody is logged in');
     return this.identified;
+  }
+
+  /** It is logged in, so that its requests are answered at once, and does not seal them. */
+  get expects(): boolean {
+    return this.state === 'known' && this.login?.proven === undefined;
+  }
+
+  /** Commits up to this ticket are through. */
+  get keptUpTo(): number {
+    return this.keptTicket;
+  }
+
+  /** Who publishes here. */
+  get origin(): Origin {
+    this.from ??= {
+      protocol: 'coap',
+      client: this.access.client,
+      principal: this.access.identity.principal,
+    };
+    return this.from;
   }
 
   get lost(): boolean {
@@ -184,8 +205,8 @@ export class Endpoint implements Guest {
     else this.knock(request);
   }
 
-  /** A token bucket that holds one second's worth. */
-  private spend(): boolean {
+  /** Takes one request from a token bucket that holds one second's worth. */
+  spend(): boolean {
     const { requestsPerSecond } = this.options;
     if (!Number.isFinite(requestsPerSecond)) return true;
     const { now } = this;
@@ -293,6 +314,7 @@ export class Endpoint implements Guest {
     }
     this.state = 'known';
     this.identified = access;
+    this.from = undefined;
     this.serveWaiting((request) => this.serve(request));
   }
 
@@ -525,7 +547,7 @@ function inOrder(options: CoapOption[]): CoapOption[] {
 }
 
 /** Reliable as the request was: confirmable is at least once. */
-export function qosOf(exchange: Exchange): Qos {
+export function qosOf(exchange: Pick<Exchange, 'type'>): Qos {
   return exchange.type === CONFIRMABLE ? 1 : 0;
 }
 

@@ -227,7 +227,7 @@ function ofRevocation(listeners: readonly PlannedListener[]): Found[] {
 
 function ofWeb(config: Config): Found[] {
   const found: Found[] = [];
-  for (const key of ['mqtt', 'json', 'coap'] as const) {
+  for (const key of ['mqtt', 'json', 'coap', 'stomp', 'xmpp'] as const) {
     if (!config.web[key].startsWith('/'))
       found.push({ at: ['web', key], text: `must start with '/': write /${config.web[key]}` });
   }
