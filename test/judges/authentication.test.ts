@@ -6,9 +6,11 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
+import { Client as StompJs } from '@stomp/stompjs';
 import { connect as amqpConnect } from 'amqplib';
 import { type JWTPayload, SignJWT } from 'jose';
 import { connectAsync, type IClientOptions, type MqttClient } from 'mqtt';
+import { create_container } from 'rhea';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import WebSocket from 'ws';
 import { addUser } from '../../src/auth/users.ts';
@@ -87,12 +89,25 @@ beforeAll(async () => {
       done();
     },
   });
-  const types = { mqtt: 'tcp', mqtts: 'tls', web: 'ws', coap: 'udp', coaps: 'dtls', amqp: 'tcp' };
-  const protocols: Record<string, string> = { mqtt: 'mqtt', mqtts: 'mqtt', amqp: 'amqp091' };
+  const types = {
+    mqtt: 'tcp',
+    mqtts: 'tls',
+    web: 'ws',
+    coap: 'udp',
+    coaps: 'dtls',
+    amqp: 'tcp',
+    stomp: 'tcp',
+  };
+  const protocols: Record<string, string[]> = {
+    mqtt: ['mqtt'],
+    mqtts: ['mqtt'],
+    amqp: ['amqp091', 'amqp1'],
+    stomp: ['stomp'],
+  };
   const config = configOf({
     listeners: Object.entries(types).map(([name, type]) => ({
       ...{ name, type, port: 0 },
-      ...(protocols[name] === undefined ? {} : { protocols: [protocols[name]] }),
+      ...(protocols[name] === undefined ? {} : { protocols: protocols[name] }),
     })),
     tls,
     auth: {
@@ -329,6 +344,29 @@ test('amqplib shows a token, and renews it', async () => {
   await expect(amqpConnect(`amqp://alice:wrong@127.0.0.1:${port('amqp')}`)).rejects.toThrow(
     /ACCESS_REFUSED|403/,
   );
+});
+
+test('rhea (AMQP 1.0) and stompjs show a token as the password', async () => {
+  const connection = create_container().connect({
+    ...{ host: '127.0.0.1', port: Number(port('amqp')), reconnect: false },
+    ...{ username: 'x', password: await token() },
+  });
+  await new Promise((resolve) => connection.once('connection_open', resolve));
+  connection.close();
+  await new Promise((resolve) => connection.once('connection_close', resolve));
+
+  const stomp = new StompJs({
+    webSocketFactory: () =>
+      new WebSocket(`${server.address('web').replace('http', 'ws')}/stomp`, 'v12.stomp'),
+    connectHeaders: { login: 'x', passcode: await token() },
+    reconnectDelay: 0,
+  });
+  await new Promise((resolve, reject) => {
+    stomp.onConnect = resolve;
+    stomp.onStompError = reject;
+    stomp.activate();
+  });
+  await stomp.deactivate();
 });
 
 test('nothing secret is in the log, nor shown by the API', async () => {
