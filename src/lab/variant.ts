@@ -204,11 +204,41 @@ function webSocketVariants(): Variant[] {
   return variants;
 }
 
+function httpVariants(): Variant[] {
+  const variants: Variant[] = [];
+  for (const [id, title, connection] of [
+    ['http', 'HTTP/1.1, kept alive', 'keep-alive'],
+    ['http-close', 'HTTP/1.1, a connection each', 'close'],
+  ] as const) {
+    const base = {
+      family: 'http' as const,
+      qos: 1 as const,
+      transport: 'tcp' as const,
+      settings: { connection },
+      guarantee: 'answered; down: server-sent events',
+      load: async () => {
+        const [{ HTTP }, { httpStream }, { jsonWords }] = await Promise.all([
+          import('../client/http.ts'),
+          import('../protocol/http/stream-peer.ts'),
+          import('../admin/json.ts'),
+        ]);
+        return { speech: HTTP, protocol: httpStream(jsonWords) };
+      },
+    };
+    variants.push(
+      { ...base, id, title, security: 'none' },
+      { ...base, id: `${id}-tls`, title: `${title}, TLS`, security: 'tls' },
+    );
+  }
+  return variants;
+}
+
 export const VARIANTS: readonly Variant[] = [
   ...mqttVariants(),
   ...mqttsnVariants(),
   ...coapVariants(),
   ...webSocketVariants(),
+  ...httpVariants(),
 ];
 
 /** What a run takes when nobody says. */
@@ -224,7 +254,7 @@ export const DEFAULT_VARIANTS = [
   'coap-con',
   'coap-con-dtls',
   'ws-json-qos0',
-  'ws-cbor-qos0',
+  'http',
 ] as const;
 
 export function variantOf(id: string): Variant | undefined {

@@ -81,6 +81,11 @@ export abstract class PeeredWire implements Wire, Flushable, TimerOwner, Guarded
     return this.gate.secure;
   }
 
+  /** This side, or both, have ended it. */
+  protected get ended(): boolean {
+    return this.state !== OPEN;
+  }
+
   get limits(): WireLimits {
     return this.gate.limits;
   }

@@ -8,7 +8,7 @@ import { TLSSocket } from 'node:tls';
 import { type WebSocket, WebSocketServer } from 'ws';
 import type { Hub } from '../contract/hub.ts';
 import { ProtocolError } from '../contract/outcome.ts';
-import type { Protocol, WireIdentity } from '../contract/wire.ts';
+import type { Protocol, Slab, WireIdentity } from '../contract/wire.ts';
 import { now } from './clock.ts';
 import { identityOf } from './identity.ts';
 import {
@@ -372,9 +372,12 @@ class WebSocketMessages extends PacketWire {
     this.web.resume();
   }
 
-  protected sendPacket(bytes: Uint8Array): void {
-    const length = bytes.length;
-    this.web.send(bytes, this.text ? TEXT : BINARY, () => this.packetSent(length));
+  protected sendPacket(bytes: Uint8Array, slab: Slab | undefined): boolean {
+    const { length } = bytes;
+    // The socket keeps it beyond this turn, the slab does not.
+    const kept = slab === undefined ? bytes : Buffer.from(bytes);
+    this.web.send(kept, this.text ? TEXT : BINARY, () => this.packetSent(length));
+    return false;
   }
 
   protected farewell(): void {
