@@ -75,6 +75,13 @@ function mqttVariants(): Variant[] {
           security: 'none',
           webSocketPath: '/mqtt',
         },
+        {
+          ...base,
+          id: `${short}-qos${qos}-wss`,
+          title: `${title} QoS ${qos}, WebSocket and TLS`,
+          security: 'tls',
+          webSocketPath: '/mqtt',
+        },
       );
     }
   }
@@ -123,6 +130,15 @@ function coapVariants(): Variant[] {
       id: 'coap-ws',
       title: 'CoAP over WebSocket',
       security: 'none',
+      guarantee: 'answered',
+      webSocketPath: '/.well-known/coap',
+      load: coapSides('coap+ws'),
+    },
+    {
+      ...stream,
+      id: 'coap-wss',
+      title: 'CoAP over WebSocket and TLS',
+      security: 'tls',
       guarantee: 'answered',
       webSocketPath: '/.well-known/coap',
       load: coapSides('coap+ws'),
@@ -182,7 +198,7 @@ function webSocketVariants(): Variant[] {
         family: 'websocket' as const,
         qos,
         transport: 'tcp' as const,
-        webSocketPath: '/ws',
+        webSocketPath: '/waymeet',
         settings: {},
         guarantee: `QoS ${qos}`,
         load: async () => {
