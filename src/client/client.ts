@@ -13,7 +13,7 @@ import { checkMessage, type MessageOptions, makeMessage, type Payload } from './
 import type { Settled, World } from './options.ts';
 import { type Entry, Outbox, type OutboxStore } from './outbox.ts';
 import { type RequestOptions, type Requests, requestsOf } from './patterns/request.ts';
-import { type Responder, respond } from './patterns/respond.ts';
+import { type Responder, type Responding, type RespondOptions, respond } from './patterns/respond.ts';
 import { type SubscribeOptions, Subscription, type SubscriptionHost } from './subscription.ts';
 
 export interface PublishOptions extends MessageOptions {
@@ -367,8 +367,8 @@ export class Client implements SubscriptionHost {
     return this.asking.many(topic, payload, options);
   }
 
-  /** Answers what is asked at the topics of `filter` until `signal` aborts or the client closes. Resolves when it listens. */
-  respond(filter: string, answer: Responder, options?: SubscribeOptions): Promise<Subscription> {
+  /** Answers what is asked at the topics of `filter` until it is stopped. Resolves when it listens. */
+  respond(filter: string, answer: Responder, options?: RespondOptions): Promise<Responding> {
     return respond(this, filter, answer, options);
   }
 
@@ -499,6 +499,13 @@ export class Client implements SubscriptionHost {
       this.tell({ kind: 'closed', error: graceful ? undefined : why });
       this.finish();
     });
+  }
+
+  /** Ends without a goodbye, as a crash would: the server publishes the will. */
+  drop(): void {
+    this.link?.destroy();
+    this.link = undefined;
+    this.fail(new WaymeetError('closed', this.protocol, 'the connection was dropped'));
   }
 
   /** Waits until what was published is acknowledged, says goodbye, and ends. Loops over subscriptions end. */

@@ -10,7 +10,7 @@ export { type Bus, type BusMessage, joinBus } from './patterns/bus.ts';
 export { inbox, senderOf, sendTo } from './patterns/direct.ts';
 export { push, type Worker, type Working, type WorkOptions, work } from './patterns/pipeline.ts';
 export type { RequestOptions } from './patterns/request.ts';
-export type { Responder } from './patterns/respond.ts';
+export type { Responder, Responding, RespondOptions } from './patterns/respond.ts';
 export { announce, clear, get, Presence, presence, presenceWill, put } from './patterns/state.ts';
 export { type SurveyAnswer, type SurveyOptions, type SurveyResult, survey } from './patterns/survey.ts';
 export { type SubscribeOptions, Subscription } from './subscription.ts';

@@ -24,13 +24,13 @@ import { Group } from './group.ts';
 import { HubInspection } from './inspection.ts';
 import { Journal, key } from './journal.ts';
 import { Logins } from './logins.ts';
-import { type Held, type MailboxHost, OwnBox } from './mailbox.ts';
+import { type Held, isOwn, type MailboxHost, OwnBox } from './mailbox.ts';
 import { Notes } from './notes.ts';
 import { Queues, queueNameOf } from './queues.ts';
 import { restore } from './restore.ts';
 import { Retained } from './retained.ts';
 import { mergedGrant, RouteTable, type Target, type TopicRoute } from './routes.ts';
-import { parseShare, type Share } from './share.ts';
+import { literal, parseShare, type Share } from './share.ts';
 import { Wills } from './wills.ts';
 import { QueueBox, type QueueHost } from './work-queue.ts';
 
@@ -514,6 +514,13 @@ export class HubCore implements OwnedHub, MailboxHost, QueueHost {
     return this.routes.filters.has(levels);
   }
 
+  later(at: number, run: (now: number) => void): () => void {
+    const deadline = this.deadlines.add(at, run);
+    return () => {
+      deadline.cancelled = true;
+    };
+  }
+
   random(length: number): Uint8Array {
     return this.world.random(length);
   }
@@ -529,17 +536,4 @@ export class HubCore implements OwnedHub, MailboxHost, QueueHost {
   get pressed(): boolean {
     return this.queuedBytes > this.limits.memoryBytes;
   }
-}
-
-function isOwn(m: Message, box: Box): boolean {
-  return (
-    box instanceof OwnBox &&
-    m.origin.protocol === box.access?.protocol &&
-    m.origin.client === box.access.client
-  );
-}
-
-/** Whether a filter is a plain name. */
-function literal(filter: string): boolean {
-  return filter !== '' && !filter.includes('+') && !filter.includes('#');
 }

@@ -35,23 +35,26 @@ export class Logins implements Bans {
       guest.refuse(refusal);
       return;
     }
-    const failed = (what: string) => (why: Error) => {
-      this.hub.world.log('error', `${what} ${login.remote}: ${why.message}`, { err: why });
-      guest.refuse('unavailable');
-    };
     this.prove(login)
-      .then((result) => {
-        if (typeof result === 'string') guest.refuse(result);
-        else this.admit(login, result, guest);
-      }, failed('cannot tell who is at'))
-      .catch(failed('a defect ended the login of'));
+      .then((result) =>
+        typeof result === 'string' ? guest.refuse(result) : this.admit(login, result, guest),
+      )
+      .catch((why: Error) => {
+        this.hub.world.log('error', `a defect ended the login of ${login.remote}: ${why}`, { err: why });
+        guest.refuse('unavailable');
+      });
   }
 
   /** Who it is, as the engine says; what fails is counted. */
   async prove(login: Login): Promise<Identity | Outcome> {
-    const result = await this.hub.world.auth.identify(login);
-    this.note(login, result);
-    return result;
+    try {
+      const result = await this.hub.world.auth.identify(login);
+      this.note(login, result);
+      return result;
+    } catch (why) {
+      this.hub.world.log('error', `cannot tell who is at ${login.remote}: ${why}`, { err: why });
+      return 'unavailable';
+    }
   }
 
   exchange(mechanism: string, login: Login): Exchange | undefined {

@@ -281,3 +281,12 @@ export class StoredIds implements InboundIds, Deferred {
     });
   }
 }
+
+/** Whether the client of `box` itself published `m`. */
+export function isOwn(m: Message, box: Box): boolean {
+  return (
+    box instanceof OwnBox &&
+    m.origin.protocol === box.access?.protocol &&
+    m.origin.client === box.access.client
+  );
+}

@@ -44,8 +44,13 @@ async function setUp(more: Partial<UdpOptions> = {}) {
   return { hub, protocol, listener, counters: hub.counters.of('line'), client };
 }
 
-test.each(['127.0.0.1', '::1'])('%s: a peer for each remote; datagrams stay apart', async (host) => {
-  const { client, protocol, counters } = await setUp({ host });
+test.each([
+  ['127.0.0.1', true],
+  ['127.0.0.1', false],
+  ['::1', true],
+  ['::1', false],
+])('%s, bare handle %s: a peer for each remote; datagrams stay apart', async (host, raw) => {
+  const { client, protocol, counters } = await setUp({ host, raw });
   const [a, b] = [await client(), await client()];
   a.send('echo one\necho two\n');
   expect([await a.next(), await a.next()]).toEqual(['one\n', 'two\n']);
@@ -59,8 +64,8 @@ test.each(['127.0.0.1', '::1'])('%s: a peer for each remote; datagrams stay apar
   await until(() => protocol.peers[0]!.wire.unsent === 0, 'everything sent');
 });
 
-test('large and small packets keep their order', async () => {
-  const { client } = await setUp();
+test.each([true, false])('bare handle %s: large and small packets keep their order', async (raw) => {
+  const { client } = await setUp({ raw });
   const a = await client();
   a.send('mixed 2\n');
   let value = 0;

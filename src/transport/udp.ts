@@ -3,7 +3,7 @@
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
 import { isIPv4, isIPv6 } from 'node:net';
 import type { Hub } from '../contract/hub.ts';
-import type { Protocol } from '../contract/wire.ts';
+import type { Protocol, Slab } from '../contract/wire.ts';
 import { now } from './clock.ts';
 import {
   Gate,
@@ -14,6 +14,8 @@ import {
   remoteName,
 } from './listener.ts';
 import { PacketWire } from './packets.ts';
+import { type DatagramPort, openPort } from './rawudp.ts';
+import { Remotes } from './remotes.ts';
 import { DEFAULT_IDLE_MS, displaceSilent, forgetSilent } from './silence.ts';
 import { Timer, type TimerOwner } from './timers.ts';
 
@@ -29,6 +31,8 @@ export interface UdpOptions extends Omit<ListenerOptions, 'proxy' | 'proxyTrusts
    */
   readonly groups?: readonly string[];
   readonly beacon?: Beacon;
+  /** Use the bare handle where this Node has it. Default: true. */
+  readonly raw?: boolean;
 }
 
 /** Being found: the listener joins a multicast group, and tells it something again and again. */
@@ -66,7 +70,7 @@ export async function listenUdp(protocol: Protocol, hub: Hub, o: UdpOptions): Pr
       throw error;
     }
   }
-  const listener = new UdpListener(gate, socket, protocol, o.idleMs ?? DEFAULT_IDLE_MS, o.beacon);
+  const listener = new UdpListener(gate, socket, protocol, o);
   if (isIPv4(host) && host !== '0.0.0.0')
     for (const group of o.groups ?? []) await listener.join(group, host);
   return listener;
@@ -79,22 +83,31 @@ class UdpListener implements Listener, TimerOwner {
   private readonly protocol: Protocol;
   private readonly idleMs: number;
   private readonly timer = new Timer(this);
-  /** Least recently heard first. */
-  private readonly wires = new Map<string, DatagramWire>();
+  private readonly port: DatagramPort;
+  private readonly wires = new Remotes<DatagramWire>();
+  /** Who speaks to a group is another endpoint than the same address that speaks to us alone. */
+  private readonly askers = new Remotes<DatagramWire>();
   private readonly groups: Socket[] = [];
   private closing = false;
   private stopBeacon = (): void => {};
 
-  constructor(gate: Gate, socket: Socket, protocol: Protocol, idleMs: number, beacon: Beacon | undefined) {
+  constructor(gate: Gate, socket: Socket, protocol: Protocol, o: UdpOptions) {
+    const { idleMs = DEFAULT_IDLE_MS, beacon } = o;
     this.gate = gate;
     this.socket = socket;
     this.protocol = protocol;
     this.idleMs = idleMs;
     const at = socket.address();
     this.address = `${protocol.name}://${remoteName(at.address, at.port)}`;
-    socket.on('message', (bytes, from) => this.arrived(bytes, from, false));
-    // ICMP's complaints about datagrams of ours; each send tells its own wire.
-    socket.on('error', (error) => gate.loop.log('debug', `udp: ${error.message}`, { listener: gate.name }));
+    this.port = openPort(
+      socket,
+      gate.loop.slabs,
+      {
+        arrived: (bytes, from) => this.arrived(bytes, from, this.wires),
+        failed: (why) => gate.loop.log('debug', `udp: ${why}`, { listener: gate.name }),
+      },
+      o.raw,
+    );
     gate.loop.timers.schedule(this.timer, now() + idleMs);
     if (beacon !== undefined) this.shine(beacon, at.port);
   }
@@ -139,41 +152,43 @@ class UdpListener implements Listener, TimerOwner {
       return;
     }
     socket.on('error', (error) => gate.loop.log('debug', `udp: ${error.message}`, { listener: gate.name }));
-    socket.on('message', (bytes, from) => this.arrived(bytes, from, true));
+    socket.on('message', (bytes, from) => this.arrived(bytes, from, this.askers));
     this.groups.push(socket);
   }
 
-  private arrived(bytes: Uint8Array, from: RemoteInfo, multicast: boolean): void {
-    const key = `${multicast ? 'group ' : ''}${from.address} ${from.port}`;
-    let wire = this.wires.get(key);
+  private arrived(bytes: Uint8Array, from: RemoteInfo, remotes: Remotes<DatagramWire>): void {
+    let wire = remotes.find(from.address, from.port);
     if (wire === undefined) {
       if (this.closing) return;
-      const address = plainAddress(from.address);
       this.makeRoom();
-      if (!this.gate.admits(address)) return;
-      wire = new DatagramWire(this.gate, this.socket, from, multicast, () => this.gone(key));
-      this.wires.set(key, wire);
+      if (!this.gate.admits(plainAddress(from.address))) return;
+      wire = new DatagramWire(this.gate, this.port, from, remotes === this.askers, (gone) => {
+        remotes.remove(gone);
+        if (this.closing && this.empty) this.socket.close();
+      });
+      remotes.add(wire);
       wire.begin(this.protocol);
-    } else {
-      this.wires.delete(key);
-      this.wires.set(key, wire);
     }
     wire.heard(bytes);
+    remotes.touch(wire);
   }
 
   private makeRoom(): void {
     if (!this.gate.crowded) return;
     displaceSilent(this.wires.values());
+    displaceSilent(this.askers.values());
   }
 
-  private gone(key: string): void {
-    this.wires.delete(key);
-    if (this.closing && this.wires.size === 0) this.socket.close();
+  private get empty(): boolean {
+    return this.wires.size === 0 && this.askers.size === 0;
   }
 
   /** Forgets who was silent for too long. */
   due(at: number): void {
-    const next = forgetSilent(this.wires.values(), at, this.idleMs);
+    const next = Math.min(
+      forgetSilent(this.wires.values(), at, this.idleMs),
+      forgetSilent(this.askers.values(), at, this.idleMs),
+    );
     if (!this.closing) this.gate.loop.timers.schedule(this.timer, next);
   }
 
@@ -184,30 +199,37 @@ class UdpListener implements Listener, TimerOwner {
     for (const socket of this.groups) socket.close();
     this.stopBeacon();
     this.gate.loop.timers.cancel(this.timer);
-    if (this.wires.size === 0) this.socket.close();
+    if (this.empty) this.socket.close();
   }
 
   /** Nobody at the other end closes anything: who has not ended by now has no reason to. */
   ended(withinMs: number): Promise<void> {
     for (const wire of this.wires.values()) wire.end();
+    for (const wire of this.askers.values()) wire.end();
     return this.gate.ended(withinMs);
   }
 }
 
 class DatagramWire extends PacketWire {
   heardAt = now();
+  readonly at: { readonly address: string; readonly port: number };
   readonly multicast: boolean;
-  private readonly socket: Socket;
-  private readonly to: RemoteInfo;
-  private readonly gone: () => void;
+  private readonly port: DatagramPort;
+  private readonly gone: (wire: DatagramWire) => void;
   private deaf = false;
 
-  constructor(gate: Gate, socket: Socket, to: RemoteInfo, multicast: boolean, gone: () => void) {
-    const address = plainAddress(to.address);
-    super(gate, address, remoteName(address, to.port), {});
+  constructor(
+    gate: Gate,
+    port: DatagramPort,
+    from: RemoteInfo,
+    multicast: boolean,
+    gone: (wire: DatagramWire) => void,
+  ) {
+    const address = plainAddress(from.address);
+    super(gate, address, remoteName(address, from.port), {});
+    this.at = { address: from.address, port: from.port };
     this.multicast = multicast;
-    this.socket = socket;
-    this.to = to;
+    this.port = port;
     this.gone = gone;
   }
 
@@ -235,10 +257,11 @@ class DatagramWire extends PacketWire {
     this.deaf = false;
   }
 
-  protected sendPacket(bytes: Uint8Array): void {
-    // An error (too large for one datagram, no route) is a lost datagram: the protocol above repeats, or gives up.
-    this.socket.send(bytes, this.to.port, this.to.address, () => this.packetSent(bytes.length));
+  protected sendPacket(bytes: Uint8Array, slab: Slab | undefined): boolean {
+    return this.port.send(bytes, slab, this.at.address, this.at.port, this.sent);
   }
+
+  private readonly sent = (length: number): void => this.packetSent(length);
 
   protected farewell(): void {
     this.destroy();
@@ -246,6 +269,6 @@ class DatagramWire extends PacketWire {
 
   protected close(): void {
     // Later, because the last to go closes the socket, and the wire may be in the middle of sending.
-    setImmediate(this.gone);
+    setImmediate(this.gone, this);
   }
 }

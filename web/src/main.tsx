@@ -12,6 +12,7 @@ import { OverviewPage } from './pages/overview.tsx';
 import { RetainedPage } from './pages/retained.tsx';
 import { TestClientPage } from './pages/test-client/page.tsx';
 import { TopicsPage } from './pages/topics/page.tsx';
+import { TracePage } from './pages/trace.tsx';
 import { WildcardsPage } from './pages/wildcards.tsx';
 import './styles/tokens.css';
 import './styles/base.css';
@@ -55,6 +56,7 @@ const PAGES: readonly PageEntry[] = [
   { name: 'retained', title: 'Retained', icon: 'pin', key: 'r', group: MESSAGES, page: RetainedPage },
   { name: 'overview', title: 'Overview', icon: 'pulse', key: 'v', group: HUB, page: OverviewPage },
   { name: 'clients', title: 'Clients', icon: 'people', key: 'c', group: HUB, page: ClientsPage },
+  { name: 'trace', title: 'Trace', icon: 'scan', key: 'x', group: HUB, page: TracePage },
   { name: 'config', title: 'Configuration', icon: 'sliders', key: 's', group: HUB, page: ConfigPage },
 ];
 

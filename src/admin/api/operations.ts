@@ -9,6 +9,7 @@ import { isTopicFilter } from '../../contract/topic.ts';
 import { refusalOf } from '../../protocol/http/map.ts';
 import { Refusal } from '../../protocol/http/packet.ts';
 import { jsonWords } from '../json.ts';
+import type { Tracer } from '../trace.ts';
 import { type Operation, operation } from './operation.ts';
 import * as views from './views.ts';
 
@@ -23,6 +24,7 @@ export interface ApiHost {
   settings(): z.input<typeof views.setting>[];
   figures(): z.input<typeof views.figures>;
   publish(m: Message): Promise<Outcome>;
+  readonly tracer: Tracer;
 }
 
 const done = z.object({ done: z.literal(true) });

@@ -1,9 +1,11 @@
 // A pipeline: jobs put into a queue, each taken by one of the workers, tried again when it fails, and set aside after so many tries.
-//
-//     push ──▶ [ queue ] ──┬──▶ worker 1 ──▶ done
-//                 ▲        └──▶ worker 2 ──▶ fails ──┐
-//                 └───────── another try ◀───────────┤
-//                            dead letters ◀──────────┘ after the last one
+
+/*
+ *   push ──▶ [ queue ] ──┬──▶ worker 1 ──▶ done
+ *               ▲        └──▶ worker 2 ──▶ fails ──┐
+ *               └───────── another try ◀───────────┤
+ *                          dead letters ◀──────────┘ after the last one
+ */
 
 import type { Qos, UserProperty } from '../../contract/message.ts';
 import type { Client, PublishOptions } from '../client.ts';

@@ -1,8 +1,10 @@
 // A survey: a question to all who listen, their answers until a deadline, and who of those expected did not answer.
-//
-//                    ┌──▶ b ──┐
-//     survey(a, t) ──┼──▶ c ──┼──▶ answers of b and c; missing: d
-//                    └──▶ d   ┘
+
+/*
+ *                  ┌──▶ b ──┐
+ *   survey(a, t) ──┼──▶ c ──┼──▶ answers of b and c; missing: d
+ *                  └──▶ d   ┘
+ */
 
 import type { Client } from '../client.ts';
 import type { IncomingMessage, Payload } from '../message.ts';

@@ -93,7 +93,8 @@ export function attachIncoming(session: SessionHost, p: Attach): Attached {
       handle: p.handle,
       role: RECEIVER,
       sndSettleMode: p.sndSettleMode,
-      rcvSettleMode: p.rcvSettleMode,
+      // What is in use: where nothing of the link is kept, waiting for the client to settle would gain nothing. [AMQP1-2.7.3]
+      rcvSettleMode: link.rcvSettleMode,
       source: p.source,
       target: { kind: 0x29, ...wanted, ...dynamic },
       unsettled: link.unsettledMap,

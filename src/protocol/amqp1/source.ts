@@ -121,7 +121,7 @@ export function openSource(host: ConnectionHost, wanted: Terminus, terms: Source
   if (address === undefined)
     throw new LinkFault('amqp:invalid-field', `no address: ${wanted.address.slice(0, 200)}`);
   const filters = filtersOf(wanted.filter);
-  const terminus = { ...wanted, filter: filters.map };
+  const terminus = { ...wanted, filter: filters.map.length === 0 ? undefined : filters.map };
   const kept = keepMsOf(wanted, host.hub) > 0;
   // A queue forgets who had what in hand; a mailbox that takes from it does not.
   const exactly = kept && terms.rcvSettleMode === RCV_SECOND && filters.accepts === undefined;

@@ -2,7 +2,7 @@
 
 import type { Wire } from '../../contract/wire.ts';
 import { type Answered, AnsweredRequests } from './answered.ts';
-import { encodeCoap, encodeUint, headBytes, writeHead } from './encode.ts';
+import { encodeCoap, headBytes, writeHead } from './encode.ts';
 import { type Exchange, type Layer, observeBytes, unwanted, writeObserve } from './layer.ts';
 import {
   ACKNOWLEDGEMENT,
@@ -32,7 +32,7 @@ const ECHO_BYTES = 8;
 
 interface Outstanding {
   readonly id: number;
-  readonly datagram: Uint8Array;
+  readonly message: Uint8Array | Notified;
   readonly ended: (acknowledged: boolean) => void;
   /** A ping: a reset is its answer [RFC7252-4.3]. */
   readonly ping: boolean;
@@ -40,6 +40,14 @@ interface Outstanding {
   timeoutMs: number;
   /** When to send it again. */
   due: number;
+}
+
+/** A notification in its parts, most of which are shared: it is written out each time that it is sent. */
+interface Notified {
+  readonly token: Uint8Array;
+  readonly sequence: number;
+  readonly eTag: Uint8Array | undefined;
+  readonly tail: Uint8Array;
 }
 
 /** What the layer asks for. */
@@ -65,6 +73,7 @@ export class MessageLayer implements Layer {
   private echo: Uint8Array | undefined;
   /** Octets that may still be sent to an address that is not verified. */
   private credit = 0;
+  private readonly laid: { at: number; out: Uint8Array } = { at: 0, out: NOTHING };
 
   /** `verified`: nobody can forge this address. */
   constructor(wire: Wire, effects: LayerEffects, verified: boolean) {
@@ -84,7 +93,8 @@ export class MessageLayer implements Layer {
     if (!this.verified) this.credit += AMPLIFICATION * (length + PACKET_OVERHEAD_BYTES);
   }
 
-  private affords(length: number): boolean {
+  /** Whether so many octets may be sent: an address that may be forged gets little. */
+  affords(length: number): boolean {
     return this.verified || length + PACKET_OVERHEAD_BYTES <= this.credit;
   }
 
@@ -95,6 +105,20 @@ export class MessageLayer implements Layer {
 
   echoed(value: Uint8Array): void {
     if (this.echo !== undefined && sameOctets(value, this.echo)) this.verified = true;
+  }
+
+  /** Room for a datagram that it affords, to be filled at once. */
+  lay(length: number): { readonly at: number; readonly out: Uint8Array } {
+    if (!this.verified) this.credit -= length + PACKET_OVERHEAD_BYTES;
+    const { laid, wire } = this;
+    laid.at = wire.reserve(length);
+    laid.out = wire.bytes;
+    return laid;
+  }
+
+  /** Whether a request of this id waits, or was answered. */
+  knows(id: number, now: number): boolean {
+    return (this.pending.size > 0 && this.pending.has(id)) || this.answered.find(id, now) !== undefined;
   }
 
   /** Something of `tick`'s is due at some time. */
@@ -175,7 +199,7 @@ export class MessageLayer implements Layer {
       this.remember(exchange, datagram.length === headBytes(token) ? datagram[1]! : datagram);
     } else if (type === CONFIRMABLE) {
       this.remember(exchange, 'nothing');
-      this.expectAnswer(id, datagram, () => {});
+      this.expectAnswer(id, datagram, false, () => {});
     }
   }
 
@@ -219,18 +243,17 @@ export class MessageLayer implements Layer {
     ended: ((acknowledged: boolean) => void) | undefined,
   ): number {
     const id = this.newId();
-    const value = encodeUint(sequence);
-    const length = headBytes(token) + observeBytes(eTag, value) + tail.length;
-    if (ended === undefined) {
-      const at = this.wire.reserve(length);
-      writeNotification(this.wire.bytes, at, NON_CONFIRMABLE, id, token, eTag, value, tail);
-      return id;
-    }
-    const datagram = new Uint8Array(length);
-    writeNotification(datagram, 0, CONFIRMABLE, id, token, eTag, value, tail);
-    this.send(datagram);
-    this.expectAnswer(id, datagram, ended);
+    const type = ended === undefined ? NON_CONFIRMABLE : CONFIRMABLE;
+    const notified = { token, sequence, eTag, tail };
+    this.write(type, id, notified);
+    if (ended !== undefined) this.expectAnswer(id, notified, false, ended);
     return id;
+  }
+
+  private write(type: CoapType, id: number, { token, sequence, eTag, tail }: Notified): void {
+    const { at, out } = this.lay(notifiedBytes(token, sequence, eTag, tail));
+    const end = writeHead(out, at, type, CODE.content, id, token);
+    out.set(tail, writeObserve(out, end, eTag, sequence));
   }
 
   /** Also a request of the client's side; with `ended` it is confirmable. Returns its id. */
@@ -245,16 +268,22 @@ export class MessageLayer implements Layer {
     const type = ended === undefined ? NON_CONFIRMABLE : CONFIRMABLE;
     const datagram = encodeCoap({ type, code, id, token, options, payload });
     this.send(datagram);
-    if (ended !== undefined) this.expectAnswer(id, datagram, ended);
+    if (ended !== undefined) this.expectAnswer(id, datagram, code === CODE.empty, ended);
     return id;
   }
 
-  private expectAnswer(id: number, datagram: Uint8Array, ended: Outstanding['ended']): void {
-    // Between ACK_TIMEOUT and ACK_TIMEOUT × ACK_RANDOM_FACTOR, so that many who lose at once do not repeat at once. [RFC7252-4.2]
-    const timeoutMs = ACK_TIMEOUT_MS * (1 + ((ACK_RANDOM_FACTOR - 1) * this.effects.random(1)[0]!) / 256);
-    const ping = datagram[1] === CODE.empty;
+  private expectAnswer(
+    id: number,
+    message: Uint8Array | Notified,
+    ping: boolean,
+    ended: Outstanding['ended'],
+  ): void {
+    // Between ACK_TIMEOUT and ACK_TIMEOUT × ACK_RANDOM_FACTOR, so that many who lose at once do not repeat at once [RFC7252-4.2]. Ids
+    // begin at random, so that what is mixed from them is spread; nobody gains by guessing it.
+    const spread = (Math.imul(id, 0x9e37_79b1) >>> 0) / 0x1_0000_0000;
+    const timeoutMs = ACK_TIMEOUT_MS * (1 + (ACK_RANDOM_FACTOR - 1) * spread);
     const due = this.effects.now() + timeoutMs;
-    this.outstanding.set(id, { id, datagram, ended, ping, tries: 0, timeoutMs, due });
+    this.outstanding.set(id, { id, message, ended, ping, tries: 0, timeoutMs, due });
     this.effects.arm(due);
   }
 
@@ -320,11 +349,20 @@ export class MessageLayer implements Layer {
         sent.tries++;
         sent.timeoutMs *= 2;
         sent.due = now + sent.timeoutMs;
-        if (this.affords(sent.datagram.length)) this.send(sent.datagram);
+        this.repeat(sent);
       }
       next = Math.min(next, sent.due);
     }
     return next;
+  }
+
+  private repeat({ id, message }: Outstanding): void {
+    if (message instanceof Uint8Array) {
+      if (this.affords(message.length)) this.send(message);
+      return;
+    }
+    const { token, sequence, eTag, tail } = message;
+    if (this.affords(notifiedBytes(token, sequence, eTag, tail))) this.write(CONFIRMABLE, id, message);
   }
 
   private newId(): number {
@@ -339,18 +377,13 @@ function bare(code: number, id: number, token: Uint8Array): Uint8Array {
   return encodeCoap({ type: ACKNOWLEDGEMENT, code, id, token, options: [], payload: NOTHING });
 }
 
-function writeNotification(
-  bytes: Uint8Array,
-  start: number,
-  type: number,
-  id: number,
+function notifiedBytes(
   token: Uint8Array,
+  sequence: number,
   eTag: Uint8Array | undefined,
-  sequence: Uint8Array,
   tail: Uint8Array,
-): void {
-  const at = writeHead(bytes, start, type, CODE.content, id, token);
-  bytes.set(tail, writeObserve(bytes, at, eTag, sequence));
+): number {
+  return headBytes(token) + observeBytes(eTag, sequence) + tail.length;
 }
 
 export function sameOctets(a: Uint8Array, b: Uint8Array): boolean {

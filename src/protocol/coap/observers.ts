@@ -109,6 +109,12 @@ export class Observers implements ObserverHost {
 
   /** Who got the room last comes last, so that one busy topic does not starve the others. */
   roomMade(): void {
+    if (this.observers.size === 1) this.observers.values().next().value!.pull();
+    else this.pullAll();
+    this.endpoint.schedule();
+  }
+
+  private pullAll(): void {
     for (const observer of [...this.observers.values()]) {
       const { key } = observer.what;
       if (this.observers.get(key) !== observer) continue;
@@ -118,7 +124,6 @@ export class Observers implements ObserverHost {
       this.observers.delete(key);
       this.observers.set(key, observer);
     }
-    this.endpoint.schedule();
   }
 
   /** One observation was taken away: its endpoint goes with it. */

@@ -7,6 +7,7 @@ import type { Peer, Wire } from '../../contract/wire.ts';
 import { decodeCoap } from './decode.ts';
 import { Endpoint, type EndpointOptions } from './endpoint.ts';
 import { MessageLayer } from './exchange.ts';
+import type { ExpressLane } from './express.ts';
 import { decodeText } from './options.ts';
 import {
   ACKNOWLEDGEMENT,
@@ -26,6 +27,8 @@ export interface CoapOptions extends EndpointOptions {
   readonly idleMs: number;
   /** Addresses prove that they are their sender's own before they get large answers. */
   readonly verifyAddresses: boolean;
+  /** The lane for the usual requests; undefined: all go the long way. */
+  readonly express: ExpressLane | undefined;
 }
 
 /** A malformed message changes nothing: anybody can forge a datagram. What an endpoint is to the hub, endpoint.ts knows. */
@@ -35,6 +38,7 @@ export class CoapPeer implements Peer {
   private readonly hub: Hub;
   private readonly idleMs: number;
   private readonly endpoint: Endpoint;
+  private readonly express: ExpressLane | undefined;
   private heardAt: number;
   /** When the wire wakes us, or NEVER. Earlier than needed is harmless, and cheaper than to say each time that it is later. */
   private armedAt = NEVER;
@@ -46,6 +50,7 @@ export class CoapPeer implements Peer {
     this.hub = hub;
     // A device keeps its DTLS association while it sleeps; how long, the transport knows.
     this.idleMs = wire.secure ? NEVER : options.idleMs;
+    this.express = wire.multicast === true ? undefined : options.express;
     this.heardAt = now;
     const verified = !options.verifyAddresses || wire.secure || isLoopback(wire.remote);
     const effects = {
@@ -67,6 +72,17 @@ export class CoapPeer implements Peer {
 
   receive(bytes: Uint8Array, start: number, end: number, now: number): number {
     this.layer.heard(end - start);
+    if (this.express?.take(bytes, start, end, now, this.endpoint, this.layer) === true) {
+      this.heardAt = now;
+      if (this.layer.busy) this.schedule();
+      return end;
+    }
+    // 60 00 | id: an acknowledgement and nothing else
+    if (end - start === 4 && bytes[start] === 0x60 && bytes[start + 1] === CODE.empty) {
+      this.heardAt = now;
+      this.layer.acknowledged((bytes[start + 2]! << 8) | bytes[start + 3]!);
+      return end;
+    }
     const m = decodeCoap(bytes, start, end);
     if (m === undefined) return end;
     if ('malformed' in m) {
