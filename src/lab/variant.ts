@@ -26,6 +26,8 @@ export interface Variant {
   /** Over WebSocket: the path that is asked for. */
   readonly webSocketPath?: string;
   readonly settings: Readonly<Record<string, string>>;
+  /** Publishes as last values, because its subscribers ask for those. */
+  readonly retains?: boolean;
   /** What the protocol calls its guarantee. */
   readonly guarantee: string;
   /** `topics`: what will be published to, for protocols that may know topics beforehand. */
@@ -106,6 +108,24 @@ function coapVariants(): Variant[] {
       { ...base, id: short, title, security: 'none' },
       { ...base, id: `${short}-dtls`, title: `${title}, DTLS`, security: 'dtls' },
     );
+  }
+  for (const everySeconds of [10, 60]) {
+    variants.push({
+      id: `coap-poll${everySeconds}`,
+      title: `CoAP, asked every ${everySeconds} s`,
+      family: 'coap',
+      qos: 1,
+      transport: 'udp',
+      security: 'none',
+      settings: {},
+      retains: true,
+      guarantee: 'the newest value, when asked',
+      load: async () => {
+        const sides = await coapSides('coap')();
+        const { pollingSpeech } = await import('./poll.ts');
+        return { ...sides, listener: pollingSpeech(everySeconds * 1_000) };
+      },
+    });
   }
   const stream = { family: 'coap' as const, qos: 1 as const, transport: 'tcp' as const, settings: {} };
   variants.push(

@@ -73,6 +73,7 @@ export function weightsOf(answers: Answers): Weights {
 }
 
 const MESSAGES = 100;
+const QUIET_SECONDS = 900;
 /** One a minute: what a sensor does. */
 const RATE = 1 / 60;
 
@@ -81,6 +82,10 @@ export function workloadFor(answers: Answers, own: WorkloadInput): WorkloadInput
   return {
     messages: MESSAGES,
     rate: RATE,
+    // A device that only reports need not be reached: it saves its keep-alives.
+    ...(answers['power'] === 'battery' && answers['model'] === 'telemetry'
+      ? { keepAliveSeconds: QUIET_SECONDS }
+      : {}),
     ...own,
     direction: own.direction ?? (answers['model'] === 'commands' ? 'down' : 'up'),
     networks: [answers['network']!],

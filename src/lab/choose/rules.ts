@@ -54,6 +54,14 @@ export const RULES: readonly Rule[] = [
     source: 'the answer to security',
   },
   {
+    id: 'polling',
+    when: {},
+    about: { id: ['coap-poll10', 'coap-poll60'] },
+    effect: 'excludes',
+    because: 'observing tells sooner, and costs less unless values change more often than anybody asks',
+    source: 'RFC 7641, section 1',
+  },
+  {
     id: 'at-least-once',
     when: { delivery: ['at-least-once'] },
     about: { qos: [0] },
