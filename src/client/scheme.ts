@@ -1,19 +1,6 @@
-// Which URL schemes there are: the tower that speaks, what carries it, and the usual port.
+// Which URL schemes there are in Node.
 
-import type { Speech } from '../contract/speaker.ts';
-import { WaymeetError } from './error.ts';
-
-export type Transport = 'tcp' | 'tls' | 'ws' | 'wss' | 'udp' | 'dtls' | 'unix';
-
-export interface Scheme {
-  readonly transport: Transport;
-  /** 0: none. */
-  readonly port: number;
-  /** WebSocket's path, where the URL has none. */
-  readonly path?: string;
-  /** Loads the tower's client room: only what is used is loaded. */
-  load(): Promise<Speech>;
-}
+import type { Scheme } from './scheme-table.ts';
 
 const mqtt = async () => (await import('../protocol/mqtt/client.ts')).mqtt;
 const mqttsn = async () => (await import('../protocol/mqttsn/client.ts')).mqttsnSpeech();
@@ -61,23 +48,3 @@ export const SCHEMES: Readonly<Record<string, Scheme>> = {
   'xmpp+ws:': { transport: 'ws', port: 80, path: XMPP_PATH, load: xmppMessages },
   'xmpp+wss:': { transport: 'wss', port: 443, path: XMPP_PATH, load: xmppMessages },
 };
-
-/** Throws WaymeetError 'not-supported' for a scheme that nobody speaks. */
-export function schemeOf(url: URL, known: Readonly<Record<string, Scheme>> = SCHEMES): Scheme {
-  const scheme = known[url.protocol];
-  if (scheme !== undefined) return scheme;
-  const others = Object.keys(known).map((name) => `${name}//`);
-  throw new WaymeetError('not-supported', '', `nobody here speaks ${url.protocol}//`, {
-    fix: `there is ${others.join(' ')}`,
-  });
-}
-
-/** The port that is dialled. */
-export function portOf(url: URL, scheme: Scheme): number {
-  return Number(url.port) || scheme.port;
-}
-
-/** The host that is dialled, an IPv6 address without brackets. */
-export function hostOf(url: URL): string {
-  return url.hostname.replace(/^\[|\]$/g, '') || 'localhost';
-}
