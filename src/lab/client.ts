@@ -8,6 +8,7 @@ import type { Delivery, Refusal, Speaker, SpeakerOptions, Speech } from '../cont
 import type { Peer, Wire } from '../contract/wire.ts';
 import type { LabClock } from './network/clock.ts';
 import type { Link } from './network/link.ts';
+import type { TcpEnd } from './network/tcp.ts';
 import { DeviceMemory, type Dialled, type Site } from './site.ts';
 
 export interface ClientSettings {
@@ -53,6 +54,7 @@ export class LabClient {
   private readonly settings: ClientSettings;
   private readonly events: ClientEvents;
   private readonly random: () => number;
+  private readonly others: TcpEnd[] = [];
   private readonly memory = new DeviceMemory();
   private readonly messageOf: (index: number) => Message;
   private speaker: Speaker | undefined;
@@ -124,10 +126,13 @@ export class LabClient {
   /** The transport's counters so far. */
   get tcp(): { retransmissions: number; timeouts: number } {
     const { sender } = this.dialled?.tcp ?? {};
-    return {
-      retransmissions: this.tcpRetransmissions + (sender?.retransmissions ?? 0),
-      timeouts: this.tcpTimeouts + (sender?.timeouts ?? 0),
-    };
+    let retransmissions = this.tcpRetransmissions + (sender?.retransmissions ?? 0);
+    let timeouts = this.tcpTimeouts + (sender?.timeouts ?? 0);
+    for (const one of this.others) {
+      retransmissions += one.sender.retransmissions;
+      timeouts += one.sender.timeouts;
+    }
+    return { retransmissions, timeouts };
   }
 
   private open(wire: Wire): Peer {
@@ -166,10 +171,20 @@ export class LabClient {
         inbound: this.inbound,
         kept: (then) => then(),
       },
+      // Who listens needs one connection; who speaks may need one for each thing that it says.
+      ...(this.settings.filters.length > 0 ? {} : { another: this.another }),
       random: (length) => Uint8Array.from({ length }, () => Math.floor(this.random() * 256)),
       now: () => this.clock.now,
     };
   }
+
+  private readonly another: NonNullable<SpeakerOptions['another']> = (open, failed) => {
+    this.connections++;
+    const { name } = this.settings;
+    const gone = (): void => failed({ outcome: 'unavailable', reason: 'no connection', code: 0 });
+    const dialled = this.site.dial(this.link, name, this.memory, open, gone);
+    if (dialled.tcp !== undefined) this.others.push(dialled.tcp);
+  };
 
   private opened(resumed: boolean): void {
     // The speaker may tell from within `open`, before we have it.

@@ -12,10 +12,12 @@ import { mqtt } from '../protocol/mqtt/protocol.ts';
 import { advertisement, mqttsn } from '../protocol/mqttsn/protocol.ts';
 import { stomp } from '../protocol/stomp/protocol.ts';
 import { waymeetJson } from '../protocol/websocket/protocol.ts';
+import { xmpp, xmppMessages } from '../protocol/xmpp/protocol.ts';
 import type { Credentials, TlsCredentials } from '../transport/contexts.ts';
 import { listenDtls } from '../transport/dtls.ts';
 import type { Listener, ListenerLimits, ListenerOptions } from '../transport/listener.ts';
 import type { Loop } from '../transport/loop.ts';
+import { StartTls } from '../transport/starttls.ts';
 import { listenTcp } from '../transport/tcp.ts';
 import { listenTls, type TlsOptions } from '../transport/tls.ts';
 import { listenUdp, type UdpOptions } from '../transport/udp.ts';
@@ -70,8 +72,14 @@ async function openOn(host: string, plan: PlannedListener, parts: ListenerParts)
   const { hub } = parts;
   const options = optionsOf(plan, parts);
   switch (plan.type) {
-    case 'tcp':
-      return { plan, listener: await listenTcp(towers(plan), hub, { ...options, host, port: plan.port }) };
+    case 'tcp': {
+      const securer = startTlsOf(plan);
+      const inside = securer === undefined ? {} : { securer };
+      const where = { ...options, ...inside, host, port: plan.port };
+      const listener = await listenTcp(towers(plan), hub, where);
+      if (securer === undefined) return { plan, listener };
+      return { plan, listener, reload: (next) => securer.load(credentialsOf(next)) };
+    }
     case 'unix':
       return { plan, listener: await listenUnix(towers(plan), hub, { ...options, path: plan.path! }) };
     case 'tls': {
@@ -122,7 +130,27 @@ export function tower(name: ProtocolName, plan: PlannedListener): Protocol {
       return amqp1();
     case 'stomp':
       return stomp();
+    case 'xmpp':
+      return xmppOn(plan);
   }
+}
+
+/** XMPP as the carrier of the listener frames it. */
+function xmppOn({ type, xmpp: said }: PlannedListener): Protocol {
+  const { domain, starttls, resume, stanza, ping } = said;
+  const options = { domain, startTls: starttls, resumeMs: resume, stanzaBytes: stanza, pingMs: ping };
+  return type === 'ws' || type === 'wss' ? xmppMessages(options) : xmpp(options);
+}
+
+/** TLS inside of connections costs the bare handles, so that only who needs it has it. */
+function startTlsOf({ protocols, tls }: PlannedListener): StartTls | undefined {
+  if (protocols.join() !== 'xmpp' || tls.cert === undefined) return undefined;
+  return new StartTls({
+    ...credentialsOf(tls),
+    requestCertificate: tls.ca !== undefined,
+    requireCertificate: tls.requireCert,
+    minVersion: tls.minVersion,
+  });
 }
 
 const contexts = new WeakMap<CoapConfig, OscoreContexts>();
@@ -223,6 +251,7 @@ export function credentialsOf(tls: TlsConfig): TlsCredentials {
     cert: readFileSync(cert),
     key: readFileSync(key),
     ...(tls.ca === undefined ? {} : { ca: readFileSync(tls.ca) }),
+    ...(tls.crl === undefined ? {} : { crl: readFileSync(tls.crl) }),
   });
   return {
     ...(tls.cert === undefined || tls.key === undefined ? {} : { credentials: read(tls.cert, tls.key) }),

@@ -136,6 +136,7 @@ function webSocketRoutes(plan: PlannedListener, config: Config['web']): WebSocke
     const amqp1 = tower('amqp1', plan);
     routes[config.amqp] = { amqp: amqp1, AMQPWSB10: amqp1 };
   }
+  if (plan.protocols.includes('xmpp')) routes[config.xmpp] = { xmpp: tower('xmpp', plan) };
   return routes;
 }
 

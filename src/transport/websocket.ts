@@ -8,7 +8,7 @@ import { TLSSocket } from 'node:tls';
 import { type WebSocket, WebSocketServer } from 'ws';
 import type { Hub } from '../contract/hub.ts';
 import { ProtocolError } from '../contract/outcome.ts';
-import type { Protocol, WireIdentity } from '../contract/wire.ts';
+import type { Protocol, Slab, WireIdentity } from '../contract/wire.ts';
 import { now } from './clock.ts';
 import { identityOf } from './identity.ts';
 import {
@@ -197,7 +197,7 @@ class WebSocketListener implements Listener {
     });
     web.on('close', () => this.lives.delete(life));
     if (protocol.carrier === 'message') {
-      new WebSocketMessages(this.gate, web, protocol, address, remote, identity).begin();
+      new WebSocketMessages(this.gate, web, protocol, address, remote, identity).begin(protocol);
       return;
     }
     const wire = new WebSocketStream(this.gate, web, socket, address, remote, identity, protocol);
@@ -311,7 +311,6 @@ class WebSocketStream extends StreamWire {
 /** Whole messages, text or binary as the protocol says. */
 class WebSocketMessages extends PacketWire {
   private readonly web: WebSocket;
-  private readonly protocol: Protocol;
   text: boolean;
   private paused = false;
   private closeCode = CLOSE_NORMAL;
@@ -326,7 +325,6 @@ class WebSocketMessages extends PacketWire {
   ) {
     super(gate, address, remote, identity);
     this.web = web;
-    this.protocol = protocol;
     this.text = protocol.text ?? false;
     web.on('message', (octets: Buffer) => this.packetArrived(octets));
     web.on('error', (error) => {
@@ -337,12 +335,12 @@ class WebSocketMessages extends PacketWire {
     web.on('close', () => this.destroy());
   }
 
-  begin(): void {
+  begin(protocol: Protocol): void {
     this.gate.enter(this);
     this.limit(this.gate.firstByteMs);
     const at = now();
     try {
-      this.open(this.protocol, at);
+      this.open(protocol, at);
     } catch (error) {
       this.threw(error, at);
     }
@@ -374,9 +372,12 @@ class WebSocketMessages extends PacketWire {
     this.web.resume();
   }
 
-  protected sendPacket(bytes: Uint8Array): void {
-    const length = bytes.length;
-    this.web.send(bytes, this.text ? TEXT : BINARY, () => this.packetSent(length));
+  protected sendPacket(bytes: Uint8Array, slab: Slab | undefined): boolean {
+    const { length } = bytes;
+    // The socket keeps it beyond this turn, the slab does not.
+    const kept = slab === undefined ? bytes : Buffer.from(bytes);
+    this.web.send(kept, this.text ? TEXT : BINARY, () => this.packetSent(length));
+    return false;
   }
 
   protected farewell(): void {

@@ -24,6 +24,7 @@ import { Amqp091Speaker } from './amqp091-speaker.ts';
 import { MqttSnSpeaker } from './mqttsn-speaker.ts';
 import { SpeechSpeaker } from './speech-speaker.ts';
 import { StompSpeaker } from './stomp-speaker.ts';
+import { XmppSpeaker } from './xmpp-speaker.ts';
 
 /** What can be said of a message besides its payload. */
 export interface Said {
@@ -168,6 +169,16 @@ export const PROTOCOLS: Readonly<Record<string, Ability>> = {
     says: ALL.filter((word) => word !== 'text'),
     hears: ALL.filter((word) => word !== 'text'),
     open: (broker) => Amqp091Speaker.open(broker),
+  },
+  xmpp: {
+    maxQos: 1,
+    tellsTopic: true,
+    tellsRetained: true,
+    tellsQos: false,
+    says: ALL,
+    // Text or octets: both come as text where they can.
+    hears: ALL.filter((word) => word !== 'text'),
+    open: (broker, name) => XmppSpeaker.open(broker, name),
   },
   'amqp 1.0': {
     maxQos: 2,
