@@ -273,24 +273,6 @@ describe('what a client sends', () => {
     expect(await one.heardOf(ATTACH)).toMatchObject([{ rcvSettleMode: RCV_FIRST }]);
   });
 
-  test('[AMQP1-4.2] transactions are refused: the link is attached without a target, and detached', async () => {
-    const one = await client();
-    one.say(0, {
-      kind: ATTACH,
-      name: 't',
-      handle: 0,
-      role: SENDER,
-      target: { kind: 0x30 },
-      initialDeliveryCount: 0,
-    });
-    const heard = (await one.hear()).map(({ p }) => p);
-    expect(heard).toMatchObject([
-      { kind: ATTACH, role: RECEIVER },
-      { kind: DETACH, closed: true, error: { condition: 'amqp:not-implemented' } },
-    ]);
-    expect(heard[0]).not.toHaveProperty('target');
-  });
-
   test('what may not be, is rejected with its reason', async () => {
     const restricted = { principal: 'eve', unrestricted: false, validUntil: Number.POSITIVE_INFINITY };
     const allows = (_who: unknown, _client: string, _action: string, topic: string) =>

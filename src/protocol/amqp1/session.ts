@@ -120,15 +120,27 @@ export class AmqpSession implements SessionHost {
   }
 
   private disposition(d: Disposition): void {
-    if (isTransactional(d.state))
-      throw new SessionFault('amqp:not-implemented', 'there are no transactions here');
     const last = d.last ?? d.first;
     const settled = d.settled === true;
-    if (d.role === RECEIVER) {
+    if (isTransactional(d.state)) this.provisional(d, last, settled);
+    else if (d.role === RECEIVER) {
       for (const sent of this.between(this.sent, d.first, last)) sent.link.outcome(sent, d.state, settled);
     } else if (settled) {
       for (const done of this.between(this.awaited, d.first, last)) done();
       this.dropAwaited(d.first, last);
+    }
+  }
+
+  /** What takes effect with its transaction. [AMQP1-4.4.2] */
+  private provisional({ role, first, state }: Disposition, last: number, settled: boolean): void {
+    if (role !== RECEIVER) return;
+    try {
+      const transaction = this.host.transactions.named(state?.txnId);
+      for (const sent of this.between(this.sent, first, last))
+        transaction.answer({ sent, state: state?.outcome, settled });
+    } catch (why) {
+      if (!(why instanceof LinkFault)) throw why;
+      throw new SessionFault(why.condition, why.message);
     }
   }
 
