@@ -8,8 +8,16 @@ export abstract class PacketWire extends PeeredWire {
   private lengths: number[] = [];
   private underWay = 0;
 
-  /** Sends one packet and calls `packetSent` with its length, later. `bytes` stay unchanged. */
+  /**
+   * Sends one packet and calls `packetSent` with its length, later. `bytes` stay unchanged, unless the wire `copies` what it is given at
+   * once: then they may be lent.
+   */
   protected abstract sendPacket(bytes: Uint8Array): void;
+  protected get copies(): boolean {
+    return false;
+  }
+  /** The last packet of this turn was given. */
+  protected sentAll(): void {}
   /** Everything is sent: say goodbye in the carrier's own words. Whoever has none destroys the wire. */
   protected abstract farewell(): void;
 
@@ -37,6 +45,7 @@ export abstract class PacketWire extends PeeredWire {
   private sendAll(lengths: readonly number[]): void {
     const spans = this.outbox.take();
     const { tap } = this.gate.loop;
+    const { copies } = this;
     let i = 0;
     let at = spans[0]!.start;
     for (const length of lengths) {
@@ -49,9 +58,10 @@ export abstract class PacketWire extends PeeredWire {
       this.counters.bytesOut += length;
       if (tap !== undefined) tap.passed(this, 'out', packet, 0, length);
       // The socket keeps the packet beyond this turn, the slab does not.
-      this.sendPacket(span.slab === undefined ? packet : Buffer.from(packet));
+      this.sendPacket(span.slab === undefined || copies ? packet : Buffer.from(packet));
       if (this.state === CLOSED) break;
     }
+    this.sentAll();
     this.outbox.sent(spans);
   }
 

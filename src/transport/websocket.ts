@@ -6,10 +6,12 @@ import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { TLSSocket } from 'node:tls';
 import { type WebSocket, WebSocketServer } from 'ws';
+import { BY_REFERENCE_BYTES } from '../bytes/outbox.ts';
 import type { Hub } from '../contract/hub.ts';
 import { ProtocolError } from '../contract/outcome.ts';
 import type { Protocol, WireIdentity } from '../contract/wire.ts';
 import { now } from './clock.ts';
+import { batch, frameHead } from './frames.ts';
 import { identityOf } from './identity.ts';
 import {
   Gate,
@@ -197,7 +199,7 @@ class WebSocketListener implements Listener {
     });
     web.on('close', () => this.lives.delete(life));
     if (protocol.carrier === 'message') {
-      new WebSocketMessages(this.gate, web, protocol, address, remote, identity).begin(protocol);
+      new WebSocketMessages(this.gate, web, socket, protocol, address, remote, identity).begin(protocol);
       return;
     }
     const wire = new WebSocketStream(this.gate, web, socket, address, remote, identity, protocol);
@@ -311,12 +313,18 @@ class WebSocketStream extends StreamWire {
 /** Whole messages, text or binary as the protocol says. */
 class WebSocketMessages extends PacketWire {
   private readonly web: WebSocket;
+  private readonly socket: Duplex;
   text: boolean;
+  /** Compressed messages are left to ws; else all frames of a turn are laid out here and leave in one write. */
+  private readonly plain: boolean;
   private closeCode = CLOSE_NORMAL;
+  /** Octets of messages in each write that is under way. */
+  private readonly writes: number[] = [];
 
   constructor(
     gate: Gate,
     web: WebSocket,
+    socket: Duplex,
     protocol: Protocol,
     address: string,
     remote: string,
@@ -324,7 +332,9 @@ class WebSocketMessages extends PacketWire {
   ) {
     super(gate, address, remote, identity);
     this.web = web;
+    this.socket = socket;
     this.text = protocol.text ?? false;
+    this.plain = web.extensions === '';
     web.on('message', (octets: Buffer) => this.packetArrived(octets));
     web.on('error', (error) => {
       this.counters.broken++;
@@ -363,10 +373,39 @@ class WebSocketMessages extends PacketWire {
     this.web.resume();
   }
 
-  protected sendPacket(bytes: Uint8Array): void {
-    const length = bytes.length;
-    this.web.send(bytes, this.text ? TEXT : BINARY, () => this.packetSent(length));
+  protected override get copies(): boolean {
+    return this.plain;
   }
+
+  protected sendPacket(bytes: Uint8Array): void {
+    const { length } = bytes;
+    if (!this.plain) this.web.send(bytes, this.text ? TEXT : BINARY, () => this.packetSent(length));
+    else if (!batch.add(bytes, this.text)) {
+      this.sentAll();
+      if (!batch.add(bytes, this.text)) this.sendLarge(bytes);
+    }
+  }
+
+  /** Too long to be laid beside others. */
+  private sendLarge(bytes: Uint8Array): void {
+    this.writes.push(bytes.length);
+    this.socket.cork();
+    this.socket.write(frameHead(bytes.length, this.text));
+    // Large packets are the tower's own and lent by nobody; those between may lie in a slab.
+    this.socket.write(bytes.length < BY_REFERENCE_BYTES ? Buffer.from(bytes) : bytes, this.written);
+    this.socket.uncork();
+  }
+
+  protected override sentAll(): void {
+    if (batch.messageBytes === 0 && batch.length === 0) return;
+    this.writes.push(batch.messageBytes);
+    this.socket.write(batch.take(), this.written);
+  }
+
+  private readonly written = (): void => {
+    // A failed write is followed by 'close'.
+    this.packetSent(this.writes.shift()!);
+  };
 
   protected farewell(): void {
     this.web.close(this.closeCode);
