@@ -60,3 +60,19 @@ class FrameBatch {
 }
 
 export const batch = new FrameBatch();
+
+let lastMessage: Uint8Array | undefined;
+let lastText = false;
+let lastFrame = Buffer.alloc(0);
+
+/** The frame of one message. A fan-out gives the same message to many wires, one after the other: they share it. */
+export function sharedFrame(message: Uint8Array, text: boolean): Buffer {
+  if (message === lastMessage && text === lastText) return lastFrame;
+  const frame = Buffer.allocUnsafe(HEAD_BYTES + message.length);
+  const at = writeHead(frame, 0, message.length, text);
+  frame.set(message, at);
+  lastMessage = message;
+  lastText = text;
+  lastFrame = frame.subarray(0, at + message.length);
+  return lastFrame;
+}

@@ -25,6 +25,12 @@ export abstract class PacketWire extends PeeredWire {
     return this.outbox.length + this.underWay;
   }
 
+  /** Messages whose sending was begun beside the outbox. */
+  protected departs(length: number): void {
+    this.underWay += length;
+    this.counters.bytesOut += length;
+  }
+
   protected wrote(length: number): void {
     this.lengths.push(length);
     this.touch();

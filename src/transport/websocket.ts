@@ -9,9 +9,9 @@ import { type WebSocket, WebSocketServer } from 'ws';
 import { BY_REFERENCE_BYTES } from '../bytes/outbox.ts';
 import type { Hub } from '../contract/hub.ts';
 import { ProtocolError } from '../contract/outcome.ts';
-import type { Protocol, WireIdentity } from '../contract/wire.ts';
+import type { Protocol, Slab, WireIdentity } from '../contract/wire.ts';
 import { now } from './clock.ts';
-import { batch, frameHead } from './frames.ts';
+import { batch, frameHead, sharedFrame } from './frames.ts';
 import { identityOf } from './identity.ts';
 import {
   Gate,
@@ -22,6 +22,7 @@ import {
   remoteName,
 } from './listener.ts';
 import { PacketWire } from './packets.ts';
+import { OPEN } from './peered.ts';
 import { StreamWire } from './stream.ts';
 
 /** Path (`/mqtt`) → subprotocol (`mqtt`) → protocol. The subprotocol '' serves clients that name none. */
@@ -320,6 +321,8 @@ class WebSocketMessages extends PacketWire {
   private closeCode = CLOSE_NORMAL;
   /** Octets of messages in each write that is under way. */
   private readonly writes: number[] = [];
+  /** The only message of this turn so far: it need not be copied. */
+  private only: Uint8Array | undefined = undefined;
 
   constructor(
     gate: Gate,
@@ -373,6 +376,55 @@ class WebSocketMessages extends PacketWire {
     this.web.resume();
   }
 
+  override get unsent(): number {
+    return this.only === undefined ? super.unsent : super.unsent + this.only.length;
+  }
+
+  override write(bytes: Uint8Array): void {
+    if (this.state !== OPEN) return;
+    if (!this.plain || this.only !== undefined || this.outbox.length > 0) {
+      this.queueOnly();
+      super.write(bytes);
+      return;
+    }
+    this.only = bytes;
+    this.touch();
+    if (this.unsent > this.gate.highWaterBytes) this.weigh(this.unsent);
+  }
+
+  override reserve(length: number): number {
+    this.queueOnly();
+    return super.reserve(length);
+  }
+
+  override share(slab: Slab, start: number, end: number): void {
+    this.queueOnly();
+    super.share(slab, start, end);
+  }
+
+  /** It is not the only one any more. */
+  private queueOnly(): void {
+    const { only } = this;
+    if (only === undefined) return;
+    this.only = undefined;
+    super.write(only);
+  }
+
+  protected override sendTurn(): void {
+    const { only } = this;
+    if (only !== undefined) {
+      this.only = undefined;
+      this.departs(only.length);
+      this.gate.loop.tap?.passed(this, 'out', only, 0, only.length);
+      if (only.length > SHARED_BYTES) this.sendLarge(only);
+      else {
+        this.writes.push(only.length);
+        this.socket.write(sharedFrame(only, this.text), this.written);
+      }
+    }
+    super.sendTurn();
+  }
+
   protected override get copies(): boolean {
     return this.plain;
   }
@@ -415,6 +467,9 @@ class WebSocketMessages extends PacketWire {
     this.web.terminate();
   }
 }
+
+/** Longer messages go by reference. */
+const SHARED_BYTES = 16_384;
 
 const BINARY = { binary: true } as const;
 const BINARY_FRAGMENT = { binary: true, fin: false } as const;
