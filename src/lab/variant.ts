@@ -184,7 +184,7 @@ function mqttsnVariants(): Variant[] {
       const predefined = new Map(topics.map((topic, i) => [i + 1, topic]));
       return {
         speech: client.mqttsnTeller({ predefined }),
-        listener: client.mqttsnSpeech(),
+        listener: client.mqttsnSpeech({ predefined }),
         protocol: server.mqttsn({ predefined }),
       };
     },
