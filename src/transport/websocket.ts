@@ -313,6 +313,7 @@ class WebSocketMessages extends PacketWire {
   private readonly web: WebSocket;
   text: boolean;
   private paused = false;
+  private early: Buffer[] = [];
   private closeCode = CLOSE_NORMAL;
 
   constructor(
@@ -326,7 +327,11 @@ class WebSocketMessages extends PacketWire {
     super(gate, address, remote, identity);
     this.web = web;
     this.text = protocol.text ?? false;
-    web.on('message', (octets: Buffer) => this.packetArrived(octets));
+    web.on('message', (octets: Buffer) => {
+      // What was read already still comes when reading has stopped.
+      if (this.held) this.early.push(octets);
+      else this.packetArrived(octets);
+    });
     web.on('error', (error) => {
       this.counters.broken++;
       gate.loop.log('debug', `connection ${remote}: ${error.message}`, { listener: gate.name });
@@ -362,8 +367,9 @@ class WebSocketMessages extends PacketWire {
   }
 
   protected override reading(on: boolean): void {
+    while (on && !this.held && this.early.length > 0) this.packetArrived(this.early.shift()!);
     if (this.paused) return;
-    if (on) this.web.resume();
+    if (on && !this.held) this.web.resume();
     else this.web.pause();
   }
 
