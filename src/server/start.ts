@@ -21,6 +21,7 @@ import { hubLimits, makeHub, openStore } from './hub.ts';
 import { limitsOf, type OpenListener, openListener } from './listeners.ts';
 import { LocalClient } from './local.ts';
 import type { Log } from './log.ts';
+import { OscoreFiles } from './oscore.ts';
 import { TimedStore } from './timed-store.ts';
 
 /** The engine's writer thread may still be unwinding from the failed commit: an exit under it would end in SIGABRT instead of code 1. */
@@ -87,8 +88,10 @@ export async function startServer(config: Config, options: ServerOptions): Promi
     passwords,
     publish: async (m: Message): Promise<Outcome> => own?.publish(m) ?? 'unavailable',
   };
+  const oscore = new OscoreFiles();
   const web = {
     config: config.web,
+    oscore,
     api: config.web.api ? makeApi(config, hub, admin) : undefined,
     failed: (error: Error) => log.error({ err: error }, `a web request failed: ${error.message}`),
     metrics: () =>
@@ -111,7 +114,7 @@ export async function startServer(config: Config, options: ServerOptions): Promi
     // Rules may have changed while it was stopped.
     hub.reauthorize();
     own = new LocalClient(hub, 'admin');
-    for (const one of listeners) open.push(...(await openListener(one, { hub, loop, engines, web })));
+    for (const one of listeners) open.push(...(await openListener(one, { hub, loop, engines, web, oscore })));
   } catch (error) {
     await Promise.all(open.map((l) => l.listener.close()));
     await hub.stop();
@@ -149,7 +152,7 @@ export async function startServer(config: Config, options: ServerOptions): Promi
       const changes = changesOf(current, next);
       current = changes.applied;
       const { epoch } = engines;
-      await reread(plan(current), { open, engines, log }, changes.live);
+      await reread(plan(current), { open, engines, oscore, log }, changes.live);
       if (engines.epoch !== epoch) hub.reauthorize();
       retune(open, plan(current));
       Object.assign(limits, hubLimits(current));
@@ -180,13 +183,14 @@ function retune(open: readonly OpenListener[], next: readonly PlannedListener[])
 interface Reloaded {
   readonly open: readonly OpenListener[];
   readonly engines: Engines;
+  readonly oscore: OscoreFiles;
   readonly log: Log;
 }
 
 /** Reads every file again, also those that kept their names. */
 async function reread(
   next: readonly PlannedListener[],
-  { open, engines, log }: Reloaded,
+  { open, engines, oscore, log }: Reloaded,
   values: readonly string[],
 ): Promise<void> {
   const done: string[] = [];
@@ -204,6 +208,7 @@ async function reread(
     for (const l of certified) l.reload!(next.find((same) => same.name === l.plan.name)!.tls);
   };
   if (certified.length > 0) await attempt('certificates', readCertificates);
+  if (oscore.some) await attempt('OSCORE contexts', () => oscore.reload());
   if (values.length > 0) done.push(values.join(', '));
   log.info(`reloaded ${done.join('; ')}`);
 }
