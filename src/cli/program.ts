@@ -1,7 +1,9 @@
 // The command line: every command with its flags; what a command does is loaded when it is called.
 
 import { Command, CommanderError, Option } from 'commander';
-import { type ConnectionFlags, qos, whole, withConnection } from './connection.ts';
+import { WaymeetError } from '../client/error.ts';
+import { client } from './client-commands.ts';
+import { qos, whole, withConnection } from './connection.ts';
 import { EXIT, Failure, type Io } from './io.ts';
 import { defineLab } from './lab-flags.ts';
 import type { TraceFlags } from './trace.ts';
@@ -21,8 +23,15 @@ export async function run(args: readonly string[], version: string, io: Io): Pro
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.fine : EXIT.usage;
     complain(io, error, args.includes('--verbose'));
-    return error instanceof Failure ? error.code : EXIT.failed;
+    return codeOf(error);
   }
+}
+
+function codeOf(error: unknown): number {
+  if (error instanceof Failure) return error.code;
+  if (!(error instanceof WaymeetError)) return EXIT.failed;
+  if (error.code === 'timed-out') return EXIT.timeout;
+  return error.code === 'usage' || error.code === 'not-supported' ? EXIT.usage : EXIT.failed;
 }
 
 function complain(io: Io, error: unknown, verbose: boolean): void {
@@ -52,8 +61,7 @@ function define(version: string, io: Io, done: (code: number) => void, settings:
       .copyInheritedSettings(parent);
 
   serve(command('serve', 'Run the hub.'), version, io, done, settings);
-  pub(withConnection(command('pub', 'Publish messages over MQTT or CoAP.')), io, done);
-  sub(withConnection(command('sub', 'Print the messages of topics, over MQTT or CoAP.')), io, done);
+  client(command, io, done);
   bench(withConnection(command('bench', 'Put a load on a broker, and check every message.')), io, done);
   defineLab(command('lab', 'Compare protocols: one workload over many of them.'), command, version, io, done);
   users(command('user', 'Change the users file.'), command, io, done);
@@ -87,8 +95,8 @@ function trace(command: Command, io: Io, done: Done): void {
     .action(async (flags: TraceFlags) => done(await (await import('./trace.ts')).trace(io, flags)));
 }
 
-type Done = (code: number) => void;
-type Make = (name: string, about: string, parent?: Command) => Command;
+export type Done = (code: number) => void;
+export type Make = (name: string, about: string, parent?: Command) => Command;
 
 function serve(command: Command, version: string, io: Io, done: Done, settings: Settings): void {
   settings?.addSettings(
@@ -98,76 +106,6 @@ function serve(command: Command, version: string, io: Io, done: Done, settings: 
     const { serve: start } = await import('./serve.ts');
     done(await start(io, version, flags.config, settings?.settingFlags(command) ?? new Map()));
   });
-}
-
-function pub(command: Command, io: Io, done: Done): void {
-  command
-    .argument('[url]', 'the same as --url')
-    .option('-t, --topic <topic>', 'where to')
-    .option('-m, --message <text>', 'what')
-    .option('-f, --file <file>', 'what: the content of a file')
-    .option('-s, --stdin', 'what: all of the input')
-    .option('-l, --lines', 'what: each line of the input is a message')
-    .option('-n, --null', 'what: nothing; with -r it clears the retained message')
-    .addOption(new Option('-q, --qos <qos>', 'how surely: 0, 1 or 2').argParser(qos).default(0))
-    .option('-r, --retain', "keep it as the topic's last value")
-    .addOption(new Option('--repeat <times>', 'send it so often').argParser(whole(1, 1_000_000_000)))
-    .option('--quiet', 'do not say that nobody has subscribed')
-    .optionsGroup('Properties (MQTT 5):')
-    .option('--text', 'the payload is UTF-8 text')
-    .option('--content-type <type>', 'such as application/json')
-    .option('--response-topic <topic>', 'where answers go')
-    .option('--correlation <text>', 'what answers carry')
-    .addOption(
-      new Option('--expiry <seconds>', 'how long it is worth delivering').argParser(whole(0, 4_294_967_295)),
-    )
-    .option('--user-property <name=value...>', 'a property of your own')
-    .action(async (url: string | undefined, said: import('./pub.ts').PubFlags) => {
-      const flags = url === undefined ? said : { ...said, url };
-      const { checkPub, pub: publish } = await import('./pub.ts');
-      checkPub(flags);
-      done(await publish(io, flags));
-    });
-}
-
-function sub(command: Command, io: Io, done: Done): void {
-  command
-    .argument('[url]', 'the same as --url')
-    .option('-t, --topic <filter...>', 'what to hear; + is any level, # all below')
-    .option('-T, --filter-out <filter...>', 'and what not to show')
-    .addOption(new Option('-q, --qos <qos>', 'how surely: 0, 1 or 2').argParser(qos).default(0))
-    .addOption(new Option('-C, --count <messages>', 'stop after so many').argParser(whole(1, 1e15)))
-    .addOption(
-      new Option('-W, --wait <seconds>', 'stop after so long; the exit code is 3').argParser(
-        whole(1, 2_000_000),
-      ),
-    )
-    .option('-E, --exit-after-subscribe', 'stop once subscribed')
-    .option('-R, --no-retained-messages', 'not the retained messages')
-    .option('--retained-only', 'only the retained messages; stop at the first other')
-    .option('--no-local', 'not what this client published (MQTT 5)')
-    .option('--retain-as-published', 'keep the retain flag (MQTT 5)')
-    .option('-v, --with-topic', 'print the topic before the payload')
-    .option('-N, --no-newline', 'print nothing after the payload')
-    .option('--json', 'print each message as a line of JSON')
-    .option(
-      '-F, --format <template>',
-      'print so: %t topic, %p payload, %x hex, %b base64, %l length, %q QoS, %r retain, %I time, %j JSON',
-    )
-    .option('--quiet', 'say nothing but messages')
-    .action(async (url: string | undefined, said: ConnectionFlags & Record<string, unknown>) => {
-      const { sub: subscribe } = await import('./sub.ts');
-      const flags = url === undefined ? said : { ...said, url };
-      const { retainedMessages, local, newline, withTopic, ...same } = flags;
-      const asked = {
-        ...same,
-        noRetained: retainedMessages === false,
-        noLocal: local === false,
-        noNewline: newline === false,
-        verbose: withTopic === true,
-      };
-      done(await subscribe(io, asked as unknown as import('./sub.ts').SubFlags));
-    });
 }
 
 function bench(command: Command, io: Io, done: Done): void {

@@ -199,6 +199,28 @@ describe.skipIf(!hasChromium)('pages in Chromium', () => {
       }
     });
 
+    test('trace: what one client says, field by field, saved to a file', async () => {
+      await go('clients', 'mqtt', 'device-1');
+      await page.getByRole('link', { name: 'Trace', exact: true }).last().click();
+      await page.getByText('Waiting for the first packet').waitFor();
+      const packets = page.getByRole('listbox', { name: 'Packets' }).getByRole('option');
+      await expect
+        .poll(async () => {
+          await device.publishAsync('demo/traced', 'seen', { qos: 1 });
+          return packets.filter({ hasText: 'demo/traced' }).count();
+        })
+        .toBeGreaterThan(0);
+      await packets.filter({ hasText: 'PUBLISH' }).first().click();
+      const packet = page.getByRole('region', { name: 'Packet', exact: true });
+      await packet.getByRole('row', { name: 'Topic name demo/traced 11' }).waitFor();
+      expect(await packet.getByRole('rowheader', { name: 'The rest' }).count()).toBe(0);
+      await page.getByRole('button', { name: 'Stop' }).click();
+      const download = page.waitForEvent('download');
+      await page.getByRole('button', { name: 'NDJSON' }).click();
+      expect((await download).suggestedFilename()).toBe('waymeet-trace.ndjson');
+      await shot('trace');
+    });
+
     test('wildcards: which match, and why', async () => {
       await go('wildcards');
       await page.getByText("'#' takes 'kitchen/temperature'").waitFor();

@@ -5,6 +5,7 @@ import { z } from 'zod';
 import type { HubEvent } from '../../contract/inspect.ts';
 import { EVENT_HEADERS, encodeEvent, encodeJson } from '../../protocol/http/encode.ts';
 import { Refusal } from '../../protocol/http/packet.ts';
+import { asyncApi } from '../../protocol/websocket/asyncapi.ts';
 import { readBody, sendAnswer } from '../exchange.ts';
 import { banOperations } from './bans.ts';
 import type { Guard } from './guard.ts';
@@ -41,7 +42,12 @@ export class Api {
   constructor(host: ApiHost, guard: Guard) {
     this.host = host;
     this.guard = guard;
-    const all = [...operations(host), ...loginOperations(guard), ...banOperations(host.hub), ...this.streams()];
+    const all = [
+      ...operations(host),
+      ...loginOperations(guard),
+      ...banOperations(host.hub),
+      ...this.streams(),
+    ];
     this.routes = all.map((operation) => ({ operation, pattern: operation.path.slice(1).split('/') }));
     this.document = openApi(all, host.version);
     this.unwatch = host.hub.inspection.watch((event) => this.tell(event));
@@ -58,6 +64,10 @@ export class Api {
     const local = path.slice(API_ROOT.length);
     if (local === '/openapi.json') {
       sendAnswer(request, response, encodeJson(this.document));
+      return;
+    }
+    if (local === '/asyncapi.json') {
+      sendAnswer(request, response, encodeJson(asyncApi(this.host.version, this.host.paths.json)));
       return;
     }
     const { operation, params } = this.find(request.method ?? 'GET', local);

@@ -149,6 +149,7 @@ export function TracePage() {
         />
         {running.value === undefined ? (
           <button
+            key="start" // another element than the other: a click must not fall through to it
             type="submit"
             class="main"
             disabled={(client.value === '' && topic.value === '') || wrong !== undefined}
@@ -156,7 +157,7 @@ export function TracePage() {
             <Icon name="play" /> Trace
           </button>
         ) : (
-          <button type="button" onClick={stop}>
+          <button key="stop" type="button" onClick={stop}>
             <Icon name="pause" /> Stop
           </button>
         )}
