@@ -12,8 +12,8 @@ import type { IncomingMessage } from './message.ts';
 import { checkMessage, type MessageOptions, makeMessage, type Payload } from './message.ts';
 import type { Settled, World } from './options.ts';
 import { type Entry, Outbox, type OutboxStore } from './outbox.ts';
-import { type RequestOptions, type Requests, requestsOf } from './patterns/request.ts';
-import { type Responder, respond } from './patterns/respond.ts';
+import type { RequestOptions, Requests } from './patterns/request.ts';
+import type { Responder, Responding, RespondOptions } from './patterns/respond.ts';
 import { type SubscribeOptions, Subscription, type SubscriptionHost } from './subscription.ts';
 
 export interface PublishOptions extends MessageOptions {
@@ -145,7 +145,7 @@ export class Client implements SubscriptionHost {
       const m = makeMessage(topic, payload, options, this.world.now());
       this.check(m, options);
       const { link } = this;
-      if (m.qos === 0 && link !== undefined && this.outbox.size === 0 && link.speaker.room > 0)
+      if (m.qos === 0 && link !== undefined && this.outbox.size === 0 && link.room > 0)
         return this.publishAtOnce(m, link);
       return this.enqueue(m, options);
     } catch (why) {
@@ -166,7 +166,7 @@ export class Client implements SubscriptionHost {
     let answered = false;
     let refusal: Refusal | undefined;
     let later: ((why: Refusal | undefined) => void) | undefined;
-    link.speaker.publish(m, (why) => {
+    link.publish(m, (why) => {
       answered = true;
       refusal = why;
       later?.(why);
@@ -212,7 +212,7 @@ export class Client implements SubscriptionHost {
     if (link === undefined || this.pumping) return;
     this.pumping = true;
     for (let entry = this.outbox.peek(); entry !== undefined && link.open; entry = this.outbox.peek()) {
-      if (link.speaker.room <= 0) break;
+      if (link.room <= 0) break;
       this.send(entry, link);
     }
     this.pumping = false;
@@ -226,7 +226,7 @@ export class Client implements SubscriptionHost {
       entry.reject(new WaymeetError('expired', this.protocol, 'the message expired before it could be sent'));
       return;
     }
-    link.speaker.publish(
+    link.publish(
       message,
       (why, unmatched) => {
         // A lost connection is no answer: it is sent again in the next one. At QoS 0 nobody knows, and it is over.
@@ -301,24 +301,19 @@ export class Client implements SubscriptionHost {
   private ask(s: Subscription, link: Link, how: SubscribeHow): void {
     const most = link.ability.subscribeQos.at(-1) ?? 0;
     const qos = s.options.qos ?? (Math.min(1, most) as Qos);
-    link.speaker.subscribe(
-      s.filter,
-      qos,
-      (answer) => {
-        const grant = this.granting.get(s);
-        if (typeof answer === 'number') {
-          s.granted = answer;
-          this.arrivals.claim();
-          grant?.resolve();
-        } else if (link.open || this.over !== undefined) {
-          const why = errorOf(answer, this.protocol);
-          this.subscriptions.delete(s.filter);
-          if (grant === undefined) s.end(why);
-          else grant.reject(why);
-        } // else the connection was lost: it is asked again in the next one
-      },
-      how,
-    );
+    link.subscribe(s.filter, qos, how, (answer) => {
+      const grant = this.granting.get(s);
+      if (typeof answer === 'number') {
+        s.granted = answer;
+        this.arrivals.claim();
+        grant?.resolve();
+      } else if (link.open || this.over !== undefined) {
+        const why = errorOf(answer, this.protocol);
+        this.subscriptions.delete(s.filter);
+        if (grant === undefined) s.end(why);
+        else grant.reject(why);
+      } // else the connection was lost: it is asked again in the next one
+    });
   }
 
   /** Ends the subscription with this filter. */
@@ -332,7 +327,7 @@ export class Client implements SubscriptionHost {
     await new Promise<void>((resolve, reject) => {
       const gaveUp = () => reject(aborted(signal!, this.protocol));
       signal?.addEventListener('abort', gaveUp, { once: true });
-      link.speaker.unsubscribe(s.filter, (why) => {
+      link.unsubscribe(s.filter, (why) => {
         signal?.removeEventListener('abort', gaveUp);
         if (why === undefined || !link.open || why.outcome === 'no-subscription') resolve();
         else reject(errorOf(why, this.protocol));
@@ -349,27 +344,34 @@ export class Client implements SubscriptionHost {
 
   // --- requests ---
 
+  /** @internal */
+  async asking(): Promise<Requests> {
+    // Loaded when it is used, as the other patterns are.
+    const { requestsOf } = await import('./patterns/request.ts');
+    this.requests ??= requestsOf(this);
+    return this.requests;
+  }
+
   /**
    * Asks whoever answers at `topic` and resolves to the first answer. Rejects with 'timed-out' after `timeoutMs` (default 10 s), 'aborted',
    * or 'not-supported' where the protocol has no place for the address of an answer.
    */
-  request(topic: string, payload: Payload, options: RequestOptions = {}): Promise<IncomingMessage> {
-    this.requests ??= requestsOf(this);
-    return this.requests.one(topic, payload, options);
+  async request(topic: string, payload: Payload, options: RequestOptions = {}): Promise<IncomingMessage> {
+    return (await this.asking()).one(topic, payload, options);
   }
 
   /** As `request`, for answers in several parts: ends with the last one. */
-  requestMany(
+  async *requestMany(
     topic: string,
     payload: Payload,
     options: RequestOptions = {},
   ): AsyncGenerator<IncomingMessage, void, undefined> {
-    this.requests ??= requestsOf(this);
-    return this.requests.many(topic, payload, options);
+    yield* (await this.asking()).many(topic, payload, options);
   }
 
-  /** Answers what is asked at the topics of `filter` until `signal` aborts or the client closes. Resolves when it listens. */
-  respond(filter: string, answer: Responder, options?: SubscribeOptions): Promise<Subscription> {
+  /** Answers what is asked at the topics of `filter` until it is stopped. Resolves when it listens. */
+  async respond(filter: string, answer: Responder, options?: RespondOptions): Promise<Responding> {
+    const { respond } = await import('./patterns/respond.ts');
     return respond(this, filter, answer, options);
   }
 
@@ -500,6 +502,13 @@ export class Client implements SubscriptionHost {
       this.tell({ kind: 'closed', error: graceful ? undefined : why });
       this.finish();
     });
+  }
+
+  /** Ends without a goodbye, as a crash would: the server publishes the will. */
+  drop(): void {
+    this.link?.destroy();
+    this.link = undefined;
+    this.fail(new WaymeetError('closed', this.protocol, 'the connection was dropped'));
   }
 
   /** Waits until what was published is acknowledged, says goodbye, and ends. Loops over subscriptions end. */

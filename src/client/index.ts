@@ -7,5 +7,5 @@ export { type ErrorCode, WaymeetError } from './error.ts';
 export { IncomingMessage, type MessageOptions, type Payload } from './message.ts';
 export type { ConnectOptions, OutboxOptions, TlsOptions, WillOptions } from './options.ts';
 export type { RequestOptions } from './patterns/request.ts';
-export type { Responder } from './patterns/respond.ts';
+export type { Responder, Responding, RespondOptions } from './patterns/respond.ts';
 export { type SubscribeOptions, Subscription } from './subscription.ts';

@@ -1,9 +1,10 @@
 // One connection: a dialled wire and its speaker, from the login to the end.
 
-import { type Message, NEVER } from '../contract/message.ts';
+import { type Message, NEVER, type Qos } from '../contract/message.ts';
 import type { Outcome } from '../contract/outcome.ts';
 import type {
   Ability,
+  Answer,
   Delivery,
   Opened,
   Refusal,
@@ -12,8 +13,10 @@ import type {
   Speaker,
   SpeakerOptions,
   Speech,
+  SubscribeHow,
+  Tag,
 } from '../contract/speaker.ts';
-import type { Peer } from '../contract/wire.ts';
+import type { Peer, Wire } from '../contract/wire.ts';
 import type { DialledWire } from './carrier.ts';
 import { shown } from './endpoint.ts';
 import { aborted, WaymeetError } from './error.ts';
@@ -53,11 +56,13 @@ export class LoginRefused extends Error {
 export class Link {
   readonly speech: Speech;
   readonly url: URL;
-  speaker!: Speaker;
+  private speaker!: Speaker;
   opened!: Opened;
   open = false;
   private readonly wire: DialledWire;
   private readonly events: LinkEvents;
+  /** All that are open, for protocols that have several. */
+  private wires: DialledWire[] = [];
   private paused = false;
 
   private constructor(speech: Speech, url: URL, wire: DialledWire, events: LinkEvents) {
@@ -81,7 +86,10 @@ export class Link {
     const wire = await world.dial(url, speech, o, signal);
     const link = new Link(speech, url, wire, events);
     try {
-      await link.login(options, signal);
+      await link.login(
+        { ...options, another: (open, failed) => link.another(world, o, open, failed) },
+        signal,
+      );
     } catch (why) {
       wire.destroy();
       throw why;
@@ -118,12 +126,35 @@ export class Link {
           } else reject(new LoginRefused(why ?? UNTOLD));
         },
       });
-      this.wire.peer = this.peer(this.speaker);
+      this.wire.peer = this.peer(this.speaker, this.wire);
+      this.wires.push(this.wire);
     });
   }
 
-  /** The speaker, with what the client must know besides. */
-  private peer(speaker: Speaker): Peer {
+  /** One more wire, for a protocol that needs several. */
+  private another(
+    world: World,
+    o: Settled,
+    open: (wire: Wire) => Peer,
+    failed: (why: Refusal) => void,
+  ): void {
+    const late = new AbortController();
+    const cancel = world.timer(o.connectMs, () => late.abort());
+    world
+      .dial(this.url, this.speech, o, late.signal)
+      .then(
+        (wire) => {
+          wire.peer = this.peer(open(wire), wire);
+          this.wires.push(wire);
+          if (this.paused) wire.pause();
+        },
+        (why: Error) => failed({ outcome: 'unavailable', reason: why.message, code: 0 }),
+      )
+      .finally(cancel);
+  }
+
+  /** A speaker, or the part of one that has this wire, with what the client must know besides. */
+  private peer(speaker: Peer, wire: DialledWire): Peer {
     return {
       receive: (bytes, start, end, now) => {
         const at = speaker.receive(bytes, start, end, now);
@@ -140,8 +171,43 @@ export class Link {
         speaker.wake(now);
       },
       broken: (why, now) => speaker.broken(why, now),
-      lost: (now) => speaker.lost(now),
+      lost: (now) => {
+        this.wires = this.wires.filter((other) => other !== wire);
+        speaker.lost(now);
+      },
     };
+  }
+
+  get room(): number {
+    return this.speaker.room;
+  }
+
+  /** `answer` gets a refusal once it is known whether the connection ended with it: then `open` is false. */
+  publish(m: Message, answer: Answer, tag?: Tag): void {
+    this.speaker.publish(
+      m,
+      (why, unmatched) => {
+        if (why === undefined) answer(why, unmatched);
+        else queueMicrotask(() => answer(why));
+      },
+      tag,
+    );
+  }
+
+  /** As `publish`. */
+  subscribe(filter: string, qos: Qos, how: SubscribeHow, answer: (granted: Qos | Refusal) => void): void {
+    const told = (granted: Qos | Refusal) => queueMicrotask(() => answer(granted));
+    this.speaker.subscribe(
+      filter,
+      qos,
+      (granted) => (typeof granted === 'number' ? answer(granted) : told(granted)),
+      how,
+    );
+  }
+
+  /** As `publish`. */
+  unsubscribe(filter: string, answer: Answer): void {
+    this.speaker.unsubscribe(filter, (why) => queueMicrotask(() => answer(why)));
   }
 
   settle(id: number, outcome: Outcome): void {
@@ -156,8 +222,10 @@ export class Link {
   pause(paused: boolean): void {
     if (this.paused === paused || !this.waits) return;
     this.paused = paused;
-    if (paused) this.wire.pause();
-    else this.wire.resume();
+    for (const wire of this.wires) {
+      if (paused) wire.pause();
+      else wire.resume();
+    }
   }
 
   close(): void {
@@ -175,7 +243,7 @@ async function speakerOptions(url: URL, world: World, o: Settled, login: LinkLog
   const { will } = o;
   return {
     host: url.hostname.replace(/^\[|\]$/g, ''),
-    port: Number(url.port),
+    port: world.port(url),
     path: url.pathname || '/',
     settings: { ...o.settings, ...Object.fromEntries(url.searchParams) },
     clientId: login.clientId,

@@ -108,6 +108,8 @@ export interface World extends Clock {
   random(length: number): Uint8Array;
   /** The way to speak to such a URL; rejects with WaymeetError 'not-supported'. Loaded when it is used. */
   speech(url: URL): Promise<Speech>;
+  /** The port that is dialled, 0: none. */
+  port(url: URL): number;
   /** An open wire. Rejects with what the system says. */
   dial(url: URL, speech: Speech, o: Settled, signal: AbortSignal): Promise<DialledWire>;
   /** Where an outbox is kept. Rejects with WaymeetError 'storage'. */

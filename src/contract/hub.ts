@@ -1,6 +1,7 @@
 // The Hub port: how a tower logs a client in, publishes for it and opens mailboxes.
 
 import type { Action, Auth, Exchange, Identity, Login } from './auth.ts';
+import type { Bans } from './bans.ts';
 import type { Inspection } from './inspect.ts';
 import type { Mailbox, MailboxOptions } from './mailbox.ts';
 import type { Message } from './message.ts';
@@ -17,6 +18,11 @@ export interface Guest {
   kept(ticket: number): void;
   /** Another connection or an administrator ends this one. */
   evict(why: Outcome): void;
+  /**
+   * The client publishes faster than it may: its connection is read no further for `ms`. False or absent: it cannot be made to wait, and what
+   * it publishes too soon is refused with 'rate-exceeded'.
+   */
+  slow?(ms: number): boolean;
 }
 
 /** What one logged-in client may do. */
@@ -70,8 +76,8 @@ export interface Access {
   queue(name: string, options?: QueueOptions): WorkQueue | Outcome;
   /** What to publish when the connection is lost without a goodbye; `undefined` takes it back. */
   will(m: Message | undefined, delayMs: number): void;
-  /** The login's proof was renewed (re-authentication). */
-  renewed(identity: Identity): void;
+  /** The login's proof was renewed (re-authentication). 'not-authorized': it is somebody else's, and nothing has changed. */
+  renewed(identity: Identity): Outcome;
   /** Ends the client's presence. `graceful`: the will is dropped. */
   leave(graceful: boolean, now: number): void;
 }
@@ -79,12 +85,16 @@ export interface Access {
 export interface Hub {
   /** Proves who it is, then `guest.welcome` or `guest.refuse`. Returns a way to withdraw. */
   login(login: Login, guest: Guest): void;
-  /** As login, with an identity that an exchange has proved. */
+  /** As login, with an identity that `prove` or an exchange has proved. */
   admit(login: Login, identity: Identity, guest: Guest): void;
+  /** Who shows these credentials, and no more: for `admit`, or a client that renews its proof (`access.renewed`). */
+  prove(login: Login): Promise<Identity | Outcome>;
   /** Starts a SASL exchange, or undefined when the mechanism is not offered. */
   exchange(mechanism: string, login: Login): Exchange | undefined;
   /** ms since 1970, the world's clock: for what a delivery caused by another peer must know, as a message's remaining life. */
   now(): number;
+  /** Calls `run` once at `at` (ms) or soon after: for what outlives a wire. Returns how to take it back. */
+  later(at: number, run: (now: number) => void): () => void;
   /** Whether some filter starts with these literal levels: whether anybody subscribes, or a queue is bound, below them. */
   bound(levels: string): boolean;
   /** More waits in memory than `limits.memoryBytes`: publishers should be held back. */
@@ -93,6 +103,12 @@ export interface Hub {
   random(length: number): Uint8Array;
   readonly limits: HubLimits;
   readonly counters: Counters;
+}
+
+/** How fast one client may publish; NEVER: as fast as it can. Octets are those of payloads and topics. */
+export interface Rates {
+  readonly messagesPerSecond: number;
+  readonly bytesPerSecond: number;
 }
 
 /** Limits that the hub enforces and the towers announce. Counts, octets and ms. */
@@ -112,6 +128,15 @@ export interface HubLimits {
   readonly sessionExpiryMs: number;
   readonly messageExpiryMs: number;
   readonly memoryBytes: number;
+  /** Of one client; absent or NEVER: as fast as it can. */
+  readonly rates?: Rates;
+  /** At some listeners, by name. */
+  readonly ratesAt?: ReadonlyMap<string, Rates>;
+  /** Failed logins within `failuresWithinMs` that make a ban of `banMs`; absent: none. Addresses of this machine are not banned. */
+  readonly failuresPerAddress?: number;
+  readonly failuresPerUser?: number;
+  readonly failuresWithinMs?: number;
+  readonly banMs?: number;
 }
 
 /** What is counted per protocol; plain numbers, because a counter must cost no more than an addition. */
@@ -188,6 +213,13 @@ export interface HubStats {
   readonly lastCommitMs: number;
 }
 
+/** Whom to send away; an address is without its port. */
+export interface Kicked {
+  readonly client?: string | undefined;
+  readonly user?: string | undefined;
+  readonly address?: string | undefined;
+}
+
 /** The hub as its owner sees it: src/hub/hub.ts `createHub(world, limits)` makes one. */
 export interface OwnedHub extends Hub {
   /** Restores what the store kept. Before it, nobody can log in. */
@@ -198,6 +230,11 @@ export interface OwnedHub extends Hub {
   readonly inspection: Inspection;
   /** Sends a client away with 'disconnected-by-admin'. False: nobody of that name is here. */
   disconnect(protocol: string, client: string): boolean;
+  /** Sends away with 'disconnected-by-admin' everybody to whom all of it applies; returns how many. */
+  kick(who: Kicked): number;
+  readonly bans: Bans;
+  /** Limits changed: clients that are here take up their new rates. */
+  retune(): void;
   /** The rules changed: who holds a subscription that it may not have any more loses it, and is sent away with 'not-authorized'. */
   reauthorize(): void;
   /** Evicts everybody with 'shutting-down', commits and stops. Wills are not published. */

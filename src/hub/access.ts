@@ -4,13 +4,14 @@ import type { Action, Identity, Login } from '../contract/auth.ts';
 import { deadTopicOf } from '../contract/exchange.ts';
 import type { Access, Guest } from '../contract/hub.ts';
 import type { Mailbox, MailboxOptions } from '../contract/mailbox.ts';
-import type { Message } from '../contract/message.ts';
+import { type Message, NEVER } from '../contract/message.ts';
 import type { Outcome } from '../contract/outcome.ts';
 import { QUEUE_DEFAULTS, QUEUE_PREFIX, type QueueOptions, type WorkQueue } from '../contract/queue.ts';
 import type { Route, Run } from '../contract/run.ts';
 import { isTopicName } from '../contract/topic.ts';
 import type { HubCore } from './hub.ts';
 import type { OwnBox } from './mailbox.ts';
+import { Meter } from './meter.ts';
 import { QueueUse, queueNameOf, type Take } from './queues.ts';
 import type { TopicRoute } from './routes.ts';
 import type { Will } from './wills.ts';
@@ -27,6 +28,7 @@ export class AccessCore implements Access {
   /** Unique among clients of all protocols. */
   readonly key: string;
   readonly remote: string;
+  readonly listener: string;
   readonly guest: Guest;
   readonly since: number;
   boxes: OwnBox[] = [];
@@ -36,11 +38,17 @@ export class AccessCore implements Access {
   readonly exclusive = new Set<QueueBox>();
   identity: Identity;
   gone = false;
+  /** Why the hub sent it away. */
+  why: Outcome | undefined = undefined;
   private readonly hub: HubCore;
   private ticket = 0;
   private last: Will | undefined = undefined;
   private permits: Map<string, boolean> | undefined = undefined;
   private epoch = -1;
+  /** How fast it may publish; undefined: as fast as it can, and by the lane. */
+  private meter: Meter | undefined = undefined;
+  /** Its connection is not read until it may publish again. */
+  private holding = false;
 
   constructor(hub: HubCore, login: Login, client: string, identity: Identity, guest: Guest) {
     this.hub = hub;
@@ -49,9 +57,11 @@ export class AccessCore implements Access {
     this.client = client;
     this.key = clientKey(this.family, client);
     this.remote = login.remote;
+    this.listener = login.listener;
     this.identity = identity;
     this.guest = guest;
     this.since = hub.world.now();
+    this.retune();
   }
 
   get due(): number {
@@ -73,13 +83,40 @@ export class AccessCore implements Access {
 
   publish(m: Message): Outcome {
     if (!this.mayPublish(m.topic)) return 'not-authorized';
+    if (this.meter !== undefined && !this.paced(m)) return 'rate-exceeded';
     return this.hub.publish(m, this);
   }
 
   spread(m: Message, topics: readonly string[]): Outcome {
     if (!this.mayPublish(m.topic)) return 'not-authorized';
     for (const topic of topics) if (!this.mayPublish(topic)) return 'not-authorized';
+    if (this.meter !== undefined && !this.paced(m)) return 'rate-exceeded';
     return this.hub.spread(m, topics, this);
+  }
+
+  /** Counts a message of a client with a limit. False: it is one too many, and its connection cannot be made to wait. */
+  private paced(m: Message): boolean {
+    const meter = this.meter!;
+    const now = this.hub.now();
+    if (!this.holding && meter.wait(now) > 0) {
+      this.hub.counters.drop('rate-exceeded');
+      return false;
+    }
+    meter.spend(m.payload.length + m.topic.length);
+    const waitMs = meter.wait(now);
+    // What was read already still comes, and makes the wait longer.
+    this.holding = waitMs > 0 && this.guest.slow?.(waitMs) === true;
+    return true;
+  }
+
+  /** Takes up the limits as they are now. */
+  retune(): void {
+    const { limits } = this.hub;
+    const rates = limits.ratesAt?.get(this.listener) ?? limits.rates;
+    const free = rates === undefined || (rates.messagesPerSecond === NEVER && rates.bytesPerSecond === NEVER);
+    if (free || this.protocol === 'hub') this.meter = undefined;
+    else if (this.meter === undefined) this.meter = new Meter(rates, this.hub.now());
+    else this.meter.rates = rates;
   }
 
   may(action: Action, topicOrFilter: string): boolean {
@@ -134,7 +171,11 @@ export class AccessCore implements Access {
 
   open(route: Route): boolean {
     return (
-      this.hub.lane && !this.gone && this.mayPublish(route.topic) && queueNameOf(route.topic) === undefined
+      this.hub.lane &&
+      !this.gone &&
+      this.meter === undefined &&
+      this.mayPublish(route.topic) &&
+      queueNameOf(route.topic) === undefined
     );
   }
 
@@ -200,10 +241,24 @@ export class AccessCore implements Access {
     if (this.hub.journal !== undefined) this.waits();
   }
 
-  renewed(identity: Identity): void {
+  renewed(identity: Identity): Outcome {
+    // Its mailboxes and its messages are those of the one who logged in.
+    if (identity.principal !== this.identity.principal) return 'not-authorized';
     this.identity = identity;
     this.permits = undefined;
-    this.hub.watchValidity(this);
+    for (const box of this.boxes) {
+      this.hub.logins.withdraw(box, (filter) => this.maySubscribe(filter));
+      box.guard();
+    }
+    this.hub.logins.watchValidity(this);
+    return 'ok';
+  }
+
+  /** The hub ends it, and says why. */
+  sendAway(why: Outcome, graceful: boolean): void {
+    this.why = why;
+    this.guest.evict(why);
+    this.leave(graceful, this.hub.now());
   }
 
   leave(graceful: boolean, now: number): void {

@@ -86,6 +86,8 @@ export abstract class Box implements Settler, Deferred, QueueOwner {
   /** No unsettled message has a lower number. */
   private floor = 0;
   private pulling = false;
+  /** Of what waits since before its rights were looked at again: whether a message must not be delivered. */
+  protected withheld: ((m: Message) => boolean) | undefined = undefined;
 
   constructor(name: string, keeps: boolean, limits: QueueLimits, host: BoxHost) {
     this.name = name;
@@ -215,12 +217,16 @@ export abstract class Box implements Settler, Deferred, QueueOwner {
         }
         this.redo.splice(at, 1);
         // A QoS 2 message that was sent must be brought to its end. [MQTT5-4.3.3-7]
+        if (this.barred(item)) continue;
         if ((item.again && item.qos === 2) || !this.expired(item)) this.hand(item, seat);
       }
       for (;;) {
         const item = this.queue.peek();
-        if (item === undefined) return;
-        if (this.expired(item)) {
+        if (item === undefined) {
+          if (this.redo.length === 0) this.withheld = undefined;
+          return;
+        }
+        if (this.barred(item) || this.expired(item)) {
           this.queue.shift();
           continue;
         }
@@ -242,6 +248,13 @@ export abstract class Box implements Settler, Deferred, QueueOwner {
     }
   }
 
+  /** Its consumer may not read it any more. */
+  private barred(item: Item): boolean {
+    if (this.withheld?.(item.message) !== true) return false;
+    this.drop(item, 'not-authorized');
+    return true;
+  }
+
   private expired(item: Item): boolean {
     if (item.message.expiresAt === NEVER || item.message.expiresAt > this.host.now()) return false;
     this.drop(item, 'expired');
@@ -249,7 +262,7 @@ export abstract class Box implements Settler, Deferred, QueueOwner {
   }
 
   /** The item is lost to its consumers. */
-  protected drop(item: Item, why: 'expired' | 'queue-full'): void {
+  protected drop(item: Item, why: 'expired' | 'queue-full' | 'not-authorized'): void {
     this.discard(item);
     this.host.dropped(why, 1);
   }

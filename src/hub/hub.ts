@@ -1,11 +1,13 @@
 // The hub: who is here, which mailboxes there are, and where each message goes.
 
 import type { Exchange, Identity, Login } from '../contract/auth.ts';
+import type { Bans } from '../contract/bans.ts';
 import {
   Counters,
   type Guest,
   type HubLimits,
   type HubStats,
+  type Kicked,
   type OwnedHub,
   type World,
 } from '../contract/hub.ts';
@@ -14,20 +16,21 @@ import { type Message, NEVER } from '../contract/message.ts';
 import type { Outcome } from '../contract/outcome.ts';
 import { type Death, QUEUE_DEFAULTS } from '../contract/queue.ts';
 import type { Run } from '../contract/run.ts';
-import { AccessCore, clientKey } from './access.ts';
-import { Addresses } from './addresses.ts';
+import { type AccessCore, clientKey } from './access.ts';
+import { addressOf } from './bans.ts';
 import { type Box, Entry, type QueueLimits } from './box.ts';
 import { Deadlines } from './deadlines.ts';
 import { Group } from './group.ts';
 import { HubInspection } from './inspection.ts';
 import { Journal, key } from './journal.ts';
-import { type Held, type MailboxHost, OwnBox } from './mailbox.ts';
+import { Logins } from './logins.ts';
+import { type Held, isOwn, type MailboxHost, OwnBox } from './mailbox.ts';
 import { Notes } from './notes.ts';
 import { Queues, queueNameOf } from './queues.ts';
 import { restore } from './restore.ts';
 import { Retained } from './retained.ts';
 import { mergedGrant, RouteTable, type Target, type TopicRoute } from './routes.ts';
-import { parseShare, type Share } from './share.ts';
+import { literal, parseShare, type Share } from './share.ts';
 import { Wills } from './wills.ts';
 import { QueueBox, type QueueHost } from './work-queue.ts';
 
@@ -58,12 +61,12 @@ export class HubCore implements OwnedHub, MailboxHost, QueueHost {
   readonly lane: boolean;
   readonly clients = new Map<string, AccessCore>();
   readonly inspection = new HubInspection(this);
-  private readonly addresses = new Addresses();
+  readonly logins: Logins;
   private nextEntry = 1;
   private queuedBytes = 0;
   /** Of every `$share` group: nobody opens one anew, so what changes while they last must reach them. */
   private readonly groupLimits: QueueLimits;
-  private stopping = false;
+  stopping = false;
 
   constructor(world: World, limits: HubLimits, lane: boolean) {
     this.world = world;
@@ -89,6 +92,7 @@ export class HubCore implements OwnedHub, MailboxHost, QueueHost {
     };
     this.retained = new Retained(this.deadlines, this.journal);
     this.notes = new Notes(this.journal);
+    this.logins = new Logins(this);
     this.wills = new Wills(this.deadlines, this.journal, (m) => this.publish(m, undefined));
   }
 
@@ -109,8 +113,7 @@ export class HubCore implements OwnedHub, MailboxHost, QueueHost {
   async stop(): Promise<void> {
     this.stopping = true;
     for (const access of [...this.clients.values()]) {
-      access.guest.evict('shutting-down');
-      access.leave(true, this.now());
+      access.sendAway('shutting-down', true);
     }
     await this.journal?.flush();
   }
@@ -158,73 +161,19 @@ export class HubCore implements OwnedHub, MailboxHost, QueueHost {
   // --- logins ---
 
   login(login: Login, guest: Guest): void {
-    const refusal = this.noRoomFor(login);
-    if (refusal !== undefined) {
-      guest.refuse(refusal);
-      return;
-    }
-    const failed = (what: string) => (why: Error) => {
-      this.world.log('error', `${what} ${login.remote}: ${why.message}`, { err: why });
-      guest.refuse('unavailable');
-    };
-    this.world.auth
-      .identify(login)
-      .then((result) => {
-        if (typeof result === 'string') guest.refuse(result);
-        else this.admit(login, result, guest);
-      }, failed('cannot tell who is at'))
-      .catch(failed('a defect ended the login of'));
+    this.logins.login(login, guest);
+  }
+
+  prove(login: Login): Promise<Identity | Outcome> {
+    return this.logins.prove(login);
   }
 
   exchange(mechanism: string, login: Login): Exchange | undefined {
-    return this.world.auth.exchange(mechanism, login);
-  }
-
-  private noRoomFor(login: Login): Outcome | undefined {
-    if (this.stopping) return 'shutting-down';
-    if (longer(login.client, this.limits.clientIdBytes)) return 'identifier-invalid';
-    if (
-      this.clients.size >= this.limits.connections &&
-      !this.clients.has(clientKey(login.family ?? login.protocol, login.client))
-    ) {
-      return 'quota-exceeded';
-    }
-    const here = this.addresses.count(login.remote);
-    return here >= this.limits.connectionsPerAddress ? 'quota-exceeded' : undefined;
+    return this.logins.exchange(mechanism, login);
   }
 
   admit(login: Login, identity: Identity, guest: Guest): void {
-    const refusal = this.noRoomFor(login);
-    if (refusal !== undefined) {
-      guest.refuse(refusal);
-      return;
-    }
-    const client = login.client === '' ? this.newName() : login.client;
-    const access = new AccessCore(this, login, client, identity, guest);
-    const earlier = this.clients.get(access.key);
-    if (earlier !== undefined) {
-      earlier.guest.evict('taken-over'); // [MQTT5-3.1.4-3]
-      earlier.leave(false, this.now());
-    }
-    this.clients.set(access.key, access);
-    this.addresses.add(login.remote);
-    const counters = this.counters.of(login.protocol);
-    counters.clients++;
-    counters.clientsTotal++;
-    this.watchValidity(access);
-    this.inspection.connected(access);
-    guest.welcome(access);
-  }
-
-  /** A client whose proof runs out (a token's expiry) is sent away then. */
-  watchValidity(access: AccessCore): void {
-    const { identity } = access;
-    if (identity.validUntil === NEVER) return;
-    this.deadlines.add(identity.validUntil, (now) => {
-      if (access.gone || access.identity !== identity) return;
-      access.guest.evict('not-authorized');
-      access.leave(false, now);
-    });
+    this.logins.admit(login, identity, guest);
   }
 
   /** A name that nobody guesses: for a client or a queue that came without one. */
@@ -236,7 +185,7 @@ export class HubCore implements OwnedHub, MailboxHost, QueueHost {
 
   left(access: AccessCore, graceful: boolean): void {
     if (this.clients.get(access.key) === access) this.clients.delete(access.key);
-    this.addresses.remove(access.remote);
+    this.logins.left(access);
     this.counters.of(access.protocol).clients--;
     const { boxes } = access;
     access.boxes = [];
@@ -250,8 +199,7 @@ export class HubCore implements OwnedHub, MailboxHost, QueueHost {
   disconnect(protocol: string, client: string): boolean {
     const access = this.clients.get(clientKey(protocol, client)) ?? this.relative(protocol, client);
     if (access === undefined) return false;
-    access.guest.evict('disconnected-by-admin');
-    access.leave(false, this.now());
+    access.sendAway('disconnected-by-admin', false);
     return true;
   }
 
@@ -262,25 +210,26 @@ export class HubCore implements OwnedHub, MailboxHost, QueueHost {
     return undefined;
   }
 
-  reauthorize(): void {
-    for (const access of [...this.clients.values()]) {
-      let lost = false;
-      for (const box of access.boxes) lost = this.withdraw(box, access) || lost;
-      if (!lost) continue;
-      access.guest.evict('not-authorized');
-      access.leave(false, this.now());
-    }
+  kick({ client, user, address }: Kicked): number {
+    return this.logins.sendAway(
+      (access) =>
+        (client === undefined || access.client === client) &&
+        (user === undefined || access.identity.principal === user) &&
+        (address === undefined || addressOf(access.remote) === address),
+      'disconnected-by-admin',
+    );
   }
 
-  /** Ends the subscriptions that `access` may not have, or not any more. Whether there were any. */
-  private withdraw(box: OwnBox, access: AccessCore): boolean {
-    let lost = false;
-    for (const filter of [...box.held.keys()]) {
-      if (access.maySubscribe(parseShare(filter)?.filter ?? filter)) continue;
-      this.unsubscribe(box, filter);
-      lost = true;
-    }
-    return lost;
+  get bans(): Bans {
+    return this.logins;
+  }
+
+  reauthorize(): void {
+    this.logins.reauthorize();
+  }
+
+  retune(): void {
+    for (const access of this.clients.values()) access.retune();
   }
 
   // --- mailboxes ---
@@ -306,10 +255,11 @@ export class HubCore implements OwnedHub, MailboxHost, QueueHost {
       box.keepMs = options.keepMs;
       box.limits = limits;
       box.goneAt = 0;
-      this.withdraw(box, access);
+      this.logins.withdraw(box, (filter) => access.maySubscribe(filter));
     }
     box.access = access;
     box.principal = principal;
+    box.guard();
     access.owns(box);
     box.writeName();
     box.changed();
@@ -562,6 +512,13 @@ export class HubCore implements OwnedHub, MailboxHost, QueueHost {
     return this.routes.filters.has(levels);
   }
 
+  later(at: number, run: (now: number) => void): () => void {
+    const deadline = this.deadlines.add(at, run);
+    return () => {
+      deadline.cancelled = true;
+    };
+  }
+
   random(length: number): Uint8Array {
     return this.world.random(length);
   }
@@ -577,24 +534,4 @@ export class HubCore implements OwnedHub, MailboxHost, QueueHost {
   get pressed(): boolean {
     return this.queuedBytes > this.limits.memoryBytes;
   }
-}
-
-function isOwn(m: Message, box: Box): boolean {
-  return (
-    box instanceof OwnBox &&
-    m.origin.protocol === box.access?.protocol &&
-    m.origin.client === box.access.client
-  );
-}
-
-/** Whether a filter is a plain name. */
-function literal(filter: string): boolean {
-  return filter !== '' && !filter.includes('+') && !filter.includes('#');
-}
-
-const encoder = new TextEncoder();
-
-/** Whether `text` takes more than `bytes` octets of UTF-8. */
-function longer(text: string, bytes: number): boolean {
-  return text.length > bytes || (text.length * 3 > bytes && encoder.encode(text).length > bytes);
 }

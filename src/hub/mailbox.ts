@@ -16,7 +16,7 @@ import { Box, type BoxHost, type Entry, type QueueLimits, type Seat } from './bo
 import type { Group } from './group.ts';
 import { type Deferred, type Journal, key } from './journal.ts';
 import { writeSubscription } from './records.ts';
-import type { QueueBox } from './work-queue.ts';
+import { QueueBox } from './work-queue.ts';
 
 /** What a mailbox asks of the hub that owns it. */
 export interface MailboxHost extends BoxHost {
@@ -34,6 +34,9 @@ export interface Held {
   readonly group: Group | QueueBox | undefined;
   readonly record: number;
 }
+
+/** Topics about which it is remembered whether a mailbox may deliver them. */
+const MAX_KNOWN = 4_096;
 
 /** Shared by the mailboxes that have no subscription yet; never written to. */
 const NOTHING_HELD = new Map<string, Held>();
@@ -155,7 +158,28 @@ export class OwnBox extends Box implements Mailbox {
   }
 
   evict(why: Outcome): void {
+    if (this.access !== undefined) this.access.why = why;
     this.own?.consumer.evict(why);
+  }
+
+  /** What waits came when its owner could read it; now it is delivered only as far as that is still so. */
+  guard(): void {
+    const { access } = this;
+    if (access === undefined || access.identity.unrestricted || this.waiting === 0) {
+      this.withheld = undefined;
+      return;
+    }
+    // What a queue gave to this mailbox has the topic that it was published to, and the right to the queue is another.
+    for (const { group } of this.held.values()) if (group instanceof QueueBox) return;
+    const known = new Map<string, boolean>();
+    this.withheld = ({ topic }) => {
+      let withheld = known.get(topic);
+      if (withheld === undefined) {
+        withheld = !access.maySubscribe(topic);
+        if (known.size < MAX_KNOWN) known.set(topic, withheld);
+      }
+      return withheld;
+    };
   }
 
   /** Discards what waits and was never sent; returns how many. */
@@ -257,4 +281,13 @@ export class StoredIds implements InboundIds, Deferred {
       for (const id of this.ids) w.varint(id);
     });
   }
+}
+
+/** Whether the client of `box` itself published `m`. */
+export function isOwn(m: Message, box: Box): boolean {
+  return (
+    box instanceof OwnBox &&
+    m.origin.protocol === box.access?.protocol &&
+    m.origin.client === box.access.client
+  );
 }

@@ -36,6 +36,7 @@ export function restore(hub: HubCore, journal: Journal): void {
   restoreQueues(journal, boxes);
   restoreRetained(hub, journal, now);
   hub.notes.restore();
+  hub.logins.banned.restore();
   hub.queues.restored();
   hub.wills.restore((client) => hub.boxes.get(client)?.keepMs ?? 0, now);
   for (const box of boxes.values()) if (box instanceof OwnBox) hub.watchExpiry(box);

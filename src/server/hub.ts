@@ -2,7 +2,7 @@
 
 import { randomBytes } from 'node:crypto';
 import type { Auth } from '../contract/auth.ts';
-import type { HubLimits, OwnedHub } from '../contract/hub.ts';
+import type { HubLimits, OwnedHub, Rates } from '../contract/hub.ts';
 import type { Store } from '../contract/store.ts';
 import { createHub } from '../hub/hub.ts';
 import { openLmdb } from '../store/lmdb.ts';
@@ -53,7 +53,7 @@ export async function openStore(config: Config['store']): Promise<Store | undefi
   return openLmdb(config.path, { durability: config.durability });
 }
 
-export function hubLimits({ limits }: Config): HubLimits {
+export function hubLimits({ limits, bans, listeners }: Config): HubLimits {
   return {
     topicLevels: limits.topicLevels,
     topicBytes: limits.topicBytes,
@@ -70,5 +70,24 @@ export function hubLimits({ limits }: Config): HubLimits {
     sessionExpiryMs: limits.sessionExpiry,
     messageExpiryMs: limits.messageExpiry,
     memoryBytes: limits.memory,
+    rates: ratesOf(limits, limits),
+    ratesAt: new Map((listeners ?? []).map((l) => [l.name, ratesOf(l.limits, limits)])),
+    failuresPerAddress: bans.addressFailures,
+    failuresPerUser: bans.userFailures,
+    failuresWithinMs: bans.within,
+    banMs: bans.lasts,
+  };
+}
+
+interface WrittenRates {
+  readonly messagesPerSecond?: number | undefined;
+  readonly bytesPerSecond?: number | undefined;
+}
+
+/** What a listener says, and for the rest what all have. */
+function ratesOf(here: WrittenRates, all: Config['limits']): Rates {
+  return {
+    messagesPerSecond: here.messagesPerSecond ?? all.messagesPerSecond,
+    bytesPerSecond: here.bytesPerSecond ?? all.bytesPerSecond,
   };
 }

@@ -41,7 +41,9 @@ export interface EndOptions {
   readonly remote: string;
   readonly listener: string;
   readonly secure?: boolean;
-  readonly multicast?: boolean;
+  /** TLS can begin inside of it, without a handshake. */
+  readonly securable?: boolean;
+  readonly sentTo?: Wire['sentTo'];
   readonly identity?: WireIdentity;
   readonly limits?: Partial<WireLimits>;
 }
@@ -102,8 +104,9 @@ const NOTHING = new Uint8Array(0);
 export class MemoryWire implements Wire {
   readonly remote: string;
   readonly listener: string;
-  readonly secure: boolean;
-  readonly multicast: boolean;
+  secure: boolean;
+  readonly secureUp: (() => void) | undefined;
+  readonly sentTo: 'us' | 'group' | 'either';
   readonly identity: WireIdentity;
   readonly limits: WireLimits;
   readonly slabs: Slabs;
@@ -132,6 +135,8 @@ export class MemoryWire implements Wire {
   private sendingUntil = 0;
   private marked = false;
   private paused = false;
+  /** Cancels the end of being held. */
+  private release: (() => void) | undefined = undefined;
   /** The peer resumed: what it left over may hold whole packets, and comes again. */
   private resumed = false;
   private reading = false;
@@ -148,11 +153,16 @@ export class MemoryWire implements Wire {
     this.remote = options.remote;
     this.listener = options.listener;
     this.secure = options.secure ?? false;
-    this.multicast = options.multicast ?? false;
+    this.secureUp = options.securable === true ? () => this.becomeSecure() : undefined;
+    this.sentTo = options.sentTo ?? 'us';
     this.identity = options.identity ?? {};
     this.limits = { ...DEFAULT_WIRE_LIMITS, ...options.limits };
     this.slabs = network.pool;
     this.outbox = new Outbox(network.pool);
+  }
+
+  private becomeSecure(): void {
+    this.secure = true;
   }
 
   get bytes(): Uint8Array {
@@ -282,11 +292,11 @@ export class MemoryWire implements Wire {
     if (this.reading) return;
     this.reading = true;
     try {
-      if (this.resumed && !this.paused && !this.closed) {
+      if (this.resumed && !this.paused && !this.held && !this.closed) {
         this.resumed = false;
         if (this.rest.length > 0) this.guarded((now) => this.receive(NOTHING, now));
       }
-      while (!this.paused && !this.closed && this.inbox.length > 0) {
+      while (!this.paused && !this.held && !this.closed && this.inbox.length > 0) {
         const octets = this.inbox.shift()!;
         this.other.underWay -= octets.length;
         this.guarded((now) => this.receive(octets, now));
@@ -295,7 +305,7 @@ export class MemoryWire implements Wire {
     } finally {
       this.reading = false;
     }
-    if (this.finished && !this.paused && this.inbox.length === 0) this.lose();
+    if (this.finished && !this.paused && !this.held && this.inbox.length === 0) this.lose();
   }
 
   /** Lends the peer the octets in memory that is scribbled over afterwards: who keeps a view of it is found out. */
@@ -313,7 +323,7 @@ export class MemoryWire implements Wire {
     lent.fill(SCRIBBLE);
     if (this.rest.length > 0 && this.carrier !== 'stream')
       throw new Error('part of a whole packet was left unconsumed');
-    if (this.rest.length > MAX_REST_BYTES && !this.paused)
+    if (this.rest.length > MAX_REST_BYTES && !this.paused && !this.held)
       throw new Error(`${this.rest.length} octets were left unconsumed`);
   }
 
@@ -342,6 +352,19 @@ export class MemoryWire implements Wire {
     this.resumed = true;
     // Later, as a socket does: not from within the call.
     this.network.clock.at(this.network.clock.now, () => this.read());
+  }
+
+  get held(): boolean {
+    return this.release !== undefined;
+  }
+
+  hold(ms: number): void {
+    this.release?.();
+    this.release = this.network.clock.timer(this.network.clock.now + ms, () => {
+      this.release = undefined;
+      this.resumed = true;
+      this.read();
+    });
   }
 
   wake(at: number): void {
@@ -408,6 +431,8 @@ export class MemoryWire implements Wire {
     this.backlogBytes = 0;
     this.cancelWake?.();
     this.cancelWake = undefined;
+    this.release?.();
+    this.release = undefined;
     const peer = this.peer;
     this.peer = undefined;
     if (peer !== undefined)

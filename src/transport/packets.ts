@@ -1,21 +1,19 @@
 // A Wire whose every write is one packet: a datagram, or a whole WebSocket message.
 
+import type { Slab } from '../contract/wire.ts';
 import { now } from './clock.ts';
 import { CLOSED, ENDING, OPEN, PeeredWire, SHUT } from './peered.ts';
 
 export abstract class PacketWire extends PeeredWire {
   /** Lengths of the packets in the outbox, in order: each `write`, `reserve` and `share` made one. */
-  private lengths: number[] = [];
+  private readonly lengths: number[] = [];
   private underWay = 0;
 
   /**
-   * Sends one packet and calls `packetSent` with its length, later. `bytes` stay unchanged, unless the wire `copies` what it is given at
-   * once: then they may be lent.
+   * Sends one packet. True: it is out, and its octets are not needed any more; false: `packetSent` is called with its length, later. `bytes`
+   * are unchanged until then if they lie in no slab, and if the slab is retained.
    */
-  protected abstract sendPacket(bytes: Uint8Array): void;
-  protected get copies(): boolean {
-    return false;
-  }
+  protected abstract sendPacket(bytes: Uint8Array, slab: Slab | undefined): boolean;
   /** The last packet of this turn was given. */
   protected sentAll(): void {}
   /** Everything is sent: say goodbye in the carrier's own words. Whoever has none destroys the wire. */
@@ -40,35 +38,40 @@ export abstract class PacketWire extends PeeredWire {
   protected ending(): void {}
 
   protected sendTurn(): void {
-    const lengths = this.lengths;
-    if (lengths.length > 0) {
-      this.lengths = [];
-      this.sendAll(lengths);
+    const { lengths } = this;
+    const count = lengths.length;
+    if (count > 0) {
+      this.sendAll(lengths, count);
+      // What was written meanwhile leaves in the next turn.
+      if (lengths.length === count) lengths.length = 0;
+      else lengths.splice(0, count);
     }
     this.part();
   }
 
-  private sendAll(lengths: readonly number[]): void {
+  private sendAll(lengths: readonly number[], count: number): void {
     const spans = this.outbox.take();
     const { tap } = this.gate.loop;
-    const { copies } = this;
     let i = 0;
     let at = spans[0]!.start;
-    for (const length of lengths) {
+    let span = spans[0]!;
+    for (let n = 0; n < count; n++) {
+      const length = lengths[n]!;
       // Neighbours were merged into one span, but no packet lies in two.
-      while (at === spans[i]!.end && length > 0) at = spans[++i]!.start;
-      const span = spans[i]!;
+      while (at === span.end && length > 0) {
+        span = spans[++i]!;
+        at = span.start;
+      }
       const packet = span.bytes.subarray(at, at + length);
       at += length;
-      this.underWay += length;
       this.counters.bytesOut += length;
       if (tap !== undefined) tap.passed(this, 'out', packet, 0, length);
-      // The socket keeps the packet beyond this turn, the slab does not.
-      this.sendPacket(span.slab === undefined || copies ? packet : Buffer.from(packet));
+      if (!this.sendPacket(packet, span.slab)) this.underWay += length;
       if (this.state === CLOSED) break;
     }
     this.sentAll();
     this.outbox.sent(spans);
+    this.relieved();
   }
 
   protected packetSent(length: number): void {

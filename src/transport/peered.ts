@@ -47,6 +47,8 @@ export abstract class PeeredWire implements Wire, Flushable, TimerOwner, Guarded
   private timer: Timer | undefined = undefined;
   private wakeAt = NEVER;
   private deadline = NEVER;
+  /** Until when nothing is read, whatever the peer says. */
+  private heldUntil = NEVER;
 
   constructor(gate: Gate, address: string, remote: string, identity: WireIdentity) {
     this.gate = gate;
@@ -60,6 +62,8 @@ export abstract class PeeredWire implements Wire, Flushable, TimerOwner, Guarded
   abstract readonly unsent: number;
   abstract pause(): void;
   abstract resume(): void;
+  /** Stops reading, or starts again, because `held` changed. */
+  protected reading(_on: boolean): void {}
   /** Sends what it can of what was written this turn. */
   protected abstract sendTurn(): void;
   /** Called once, when this side has ended and something may still be unsent. */
@@ -75,6 +79,11 @@ export abstract class PeeredWire implements Wire, Flushable, TimerOwner, Guarded
 
   get secure(): boolean {
     return this.gate.secure;
+  }
+
+  /** This side, or both, have ended it. */
+  protected get ended(): boolean {
+    return this.state !== OPEN;
   }
 
   get limits(): WireLimits {
@@ -113,7 +122,7 @@ export abstract class PeeredWire implements Wire, Flushable, TimerOwner, Guarded
   }
 
   /** Memory for octets that will go nowhere, for a tower that writes to a wire that has ended. */
-  private reserveNowhere(length: number): number {
+  protected reserveNowhere(length: number): number {
     const slabs = this.gate.loop.slabs;
     const at = slabs.reserve(length);
     this.outbox.bytes = slabs.current.bytes;
@@ -124,6 +133,18 @@ export abstract class PeeredWire implements Wire, Flushable, TimerOwner, Guarded
     if (this.state !== OPEN) return;
     this.wakeAt = at;
     this.arm();
+  }
+
+  get held(): boolean {
+    return this.heldUntil !== NEVER;
+  }
+
+  hold(ms: number): void {
+    if (this.state !== OPEN) return;
+    const before = this.held;
+    this.heldUntil = now() + ms;
+    this.arm();
+    if (!before) this.reading(false);
   }
 
   end(): void {
@@ -140,6 +161,7 @@ export abstract class PeeredWire implements Wire, Flushable, TimerOwner, Guarded
     this.state = CLOSED;
     this.wakeAt = NEVER;
     this.deadline = NEVER;
+    this.heldUntil = NEVER;
     if (this.timer !== undefined) this.gate.loop.timers.cancel(this.timer);
     this.close();
     this.gate.leave(this);
@@ -236,6 +258,10 @@ export abstract class PeeredWire implements Wire, Flushable, TimerOwner, Guarded
       this.failed(this.state === OPEN ? 'nothing came in time' : 'did not close in time');
       return;
     }
+    if (this.heldUntil <= at) {
+      this.heldUntil = NEVER;
+      if (this.state === OPEN) this.reading(true);
+    }
     if (this.wakeAt > at) {
       this.arm();
       return;
@@ -250,7 +276,7 @@ export abstract class PeeredWire implements Wire, Flushable, TimerOwner, Guarded
   }
 
   private arm(): void {
-    const at = Math.min(this.wakeAt, this.deadline);
+    const at = Math.min(this.wakeAt, this.deadline, this.heldUntil);
     if (this.timer === undefined) {
       if (at === NEVER) return;
       this.timer = new Timer(this);

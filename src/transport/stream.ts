@@ -42,12 +42,22 @@ export abstract class StreamWire extends PeeredWire {
   pause(): void {
     if (this.paused || this.state !== OPEN) return;
     this.paused = true;
-    this.readStop();
+    if (!this.held) this.readStop();
   }
 
   resume(): void {
     if (!this.paused || this.state !== OPEN) return;
     this.paused = false;
+    if (!this.held) this.goOn();
+  }
+
+  protected override reading(on: boolean): void {
+    if (this.paused) return;
+    if (on) this.goOn();
+    else this.readStop();
+  }
+
+  private goOn(): void {
     // What was left over may hold whole packets: the peer gets it again, but not from within its own call.
     if (this.left !== undefined) {
       this.resumed = true;
@@ -58,7 +68,7 @@ export abstract class StreamWire extends PeeredWire {
   protected ending(): void {
     this.left = undefined;
     // Reading goes on, to nowhere: closing with unread octets would send RST, and the goodbye would be lost with it.
-    if (this.paused) this.readStart();
+    if (this.paused || this.held) this.readStart();
   }
 
   protected close(): void {
@@ -92,15 +102,15 @@ export abstract class StreamWire extends PeeredWire {
     const { tap } = this.gate.loop;
     if (tap !== undefined) tap.passed(this, 'in', bytes, start, end);
     const left = this.left;
-    if (left === undefined) this.consume(bytes, start, end);
+    // What was read already may still come when reading has stopped, message by message over WebSocket.
+    if (this.held) this.left = joined(left, bytes, start, end);
+    else if (left === undefined) this.consume(bytes, start, end);
     else if (left.length <= headroom) {
       bytes.set(left, start - left.length);
       this.left = undefined;
       this.consume(bytes, start - left.length, end);
     } else {
-      const both = new Uint8Array(left.length + length);
-      both.set(left, 0);
-      both.set(bytes.subarray(start, end), left.length);
+      const both = joined(left, bytes, start, end);
       this.left = undefined;
       this.consume(both, 0, both.length);
     }
@@ -128,7 +138,7 @@ export abstract class StreamWire extends PeeredWire {
   }
 
   private keep(bytes: Uint8Array, start: number, end: number): void {
-    if (end - start > HEADROOM_BYTES && !this.paused) {
+    if (end - start > HEADROOM_BYTES && !this.paused && !this.held) {
       this.fault(new RangeError(`a peer left ${end - start} octets over; it may leave ${HEADROOM_BYTES}`));
       return;
     }
@@ -170,12 +180,12 @@ export abstract class StreamWire extends PeeredWire {
   private again(): void {
     this.resumed = false;
     const left = this.left;
-    if (this.state !== OPEN || this.paused) return;
+    if (this.state !== OPEN || this.paused || this.held) return;
     if (left !== undefined) {
       this.left = undefined;
       this.consume(left, 0, left.length);
     }
-    if (this.state === OPEN && !this.paused) this.readStart();
+    if (this.state === OPEN && !this.paused && !this.held) this.readStart();
   }
 
   private stash(): void {
@@ -298,6 +308,15 @@ export abstract class StreamWire extends PeeredWire {
     this.limit(this.gate.lingerMs);
     this.shutdown();
   }
+}
+
+/** `left` and behind it a copy of `bytes[start..end)`. */
+function joined(left: Uint8Array | undefined, bytes: Uint8Array, start: number, end: number): Uint8Array {
+  if (left === undefined) return bytes.slice(start, end);
+  const both = new Uint8Array(left.length + end - start);
+  both.set(left, 0);
+  both.set(bytes.subarray(start, end), left.length);
+  return both;
 }
 
 /** In the place of spans whose octets are copied already. */

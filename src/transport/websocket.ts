@@ -316,8 +316,10 @@ class WebSocketMessages extends PacketWire {
   private readonly web: WebSocket;
   private readonly socket: Duplex;
   text: boolean;
+  private paused = false;
   /** Compressed messages are left to ws; else all frames of a turn are laid out here and leave in one write. */
   private readonly plain: boolean;
+  private early: Buffer[] = [];
   private closeCode = CLOSE_NORMAL;
   /** Octets of messages in each write that is under way. */
   private readonly writes: number[] = [];
@@ -338,7 +340,11 @@ class WebSocketMessages extends PacketWire {
     this.socket = socket;
     this.text = protocol.text ?? false;
     this.plain = web.extensions === '';
-    web.on('message', (octets: Buffer) => this.packetArrived(octets));
+    web.on('message', (octets: Buffer) => {
+      // What was read already still comes when reading has stopped.
+      if (this.held) this.early.push(octets);
+      else this.packetArrived(octets);
+    });
     web.on('error', (error) => {
       this.counters.broken++;
       gate.loop.log('debug', `connection ${remote}: ${error.message}`, { listener: gate.name });
@@ -364,11 +370,20 @@ class WebSocketMessages extends PacketWire {
   }
 
   pause(): void {
+    this.paused = true;
     this.web.pause();
   }
 
   resume(): void {
-    this.web.resume();
+    this.paused = false;
+    if (!this.held) this.web.resume();
+  }
+
+  protected override reading(on: boolean): void {
+    while (on && !this.held && this.early.length > 0) this.packetArrived(this.early.shift()!);
+    if (this.paused) return;
+    if (on && !this.held) this.web.resume();
+    else this.web.pause();
   }
 
   protected override ending(): void {
@@ -425,17 +440,17 @@ class WebSocketMessages extends PacketWire {
     super.sendTurn();
   }
 
-  protected override get copies(): boolean {
-    return this.plain;
-  }
-
-  protected sendPacket(bytes: Uint8Array): void {
+  protected sendPacket(bytes: Uint8Array, slab: Slab | undefined): boolean {
     const { length } = bytes;
-    if (!this.plain) this.web.send(bytes, this.text ? TEXT : BINARY, () => this.packetSent(length));
-    else if (!batch.add(bytes, this.text)) {
+    if (!this.plain) {
+      // The socket keeps it beyond this turn, the slab does not.
+      const kept = slab === undefined ? bytes : Buffer.from(bytes);
+      this.web.send(kept, this.text ? TEXT : BINARY, () => this.packetSent(length));
+    } else if (!batch.add(bytes, this.text)) {
       this.sentAll();
       if (!batch.add(bytes, this.text)) this.sendLarge(bytes);
     }
+    return false;
   }
 
   /** Too long to be laid beside others. */

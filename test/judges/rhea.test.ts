@@ -8,7 +8,8 @@ import rhea, {
   type Receiver,
   type Sender,
 } from 'rhea';
-import { afterEach, expect, test } from 'vitest';
+import { afterEach, describe, expect, test } from 'vitest';
+import WebSocket from 'ws';
 import { unique, useBroker } from './broker.ts';
 import { Inbox, PATIENCE_MS, within } from './inbox.ts';
 
@@ -89,4 +90,234 @@ test('a topic: what is sent is heard, with the wildcards of MQTT', async () => {
   expect(body(context)).toBe('warm');
   expect(context.message!.application_properties).toEqual({ a: 1, b: 'x' });
   expect(context.message!.message_annotations).toEqual({ 'x-opt-topic': `${place}/1/heat` });
+});
+
+describe('sending', () => {
+  test('to a topic, a queue, an exchange, and where each message says', async () => {
+    const connection = await connect();
+    const [topic, queue] = [unique('t'), unique('q')];
+    const onTopic = await listen(connection, `topic://${topic}`);
+    const onExchange = await listen(connection, `/exchanges/amq.topic/${topic}.*`);
+    const onQueue = await listen(connection, `/queues/${queue}`);
+    const anonymous = await sender(connection, { address: undefined });
+    for (const to of [topic, `queue://${queue}`, `/exchanges/amq.topic/${topic}.x`])
+      await accepted(anonymous, { to, body: to });
+    expect(body(await onTopic.inbox.next())).toBe(topic);
+    expect(body(await onQueue.inbox.next())).toBe(`queue://${queue}`);
+    expect(body(await onExchange.inbox.next())).toBe(`/exchanges/amq.topic/${topic}.x`);
+    const rejected = heard(anonymous, 'rejected');
+    anonymous.send({ body: 'nowhere' });
+    expect((await rejected).delivery!.remote_state!.error.condition).toBe('amqp:invalid-field');
+  });
+
+  test('what is wrong is said: wildcards and a missing name in a target', async () => {
+    const connection = await connect();
+    for (const [target, condition] of [
+      ['a/#', 'amqp:invalid-field'],
+      ['queue://', 'amqp:invalid-field'],
+    ]) {
+      const link = connection.open_sender({ target: target! });
+      const context = await heard(link, 'sender_error');
+      expect((context.sender as unknown as { error: { condition: string } }).error.condition).toBe(condition);
+    }
+  });
+
+  test('settled, in the two modes, and credit that comes again', async () => {
+    const connection = await connect();
+    const topic = unique('modes');
+    const { inbox } = await listen(connection, topic, { credit_window: 10 });
+    for (const options of [{ snd_settle_mode: 1 }, { snd_settle_mode: 0 }, { rcv_settle_mode: 1 }]) {
+      const link = await sender(connection, topic, options);
+      // Exactly once: the receiver keeps it in mind until the sender has settled.
+      link.on('accepted', (context) => context.delivery!.update(true));
+      for (const round of [1, 2]) {
+        for (let i = 0; i < 800; ) {
+          for (; i < 800 && link.sendable(); i++) link.send({ body: round * i });
+          if (i < 800) await heard(link, 'sendable');
+        }
+        const all = await inbox.take(800);
+        expect(all.map(body)).toEqual(Array.from({ length: 800 }, (_, i) => round * i));
+      }
+    }
+  });
+
+  test('a large message goes in many frames, both ways', async () => {
+    const connection = await connect({ max_frame_size: 4_096 });
+    const topic = unique('large');
+    const { inbox } = await listen(connection, topic);
+    const content = Buffer.from(Array.from({ length: 1_000_000 }, (_, i) => i & 255));
+    await accepted(await sender(connection, topic), { body: rhea.message.data_section(content) });
+    const m = (await inbox.next()).message!;
+    expect(Buffer.compare((m.body as { content: Buffer }).content, content)).toBe(0);
+  });
+});
+
+describe('receiving', () => {
+  test('types, properties and annotations there and back', async () => {
+    const connection = await connect();
+    const topic = unique('types');
+    const { inbox } = await listen(connection, topic);
+    const { types } = rhea;
+    const sent = {
+      durable: true,
+      priority: 7,
+      ttl: 60_000,
+      message_id: rhea.generate_uuid(),
+      user_id: '',
+      subject: 'subject',
+      reply_to: 'answers',
+      correlation_id: 12,
+      content_type: 'application/json',
+      content_encoding: 'utf-8',
+      absolute_expiry_time: new Date(4_000_000_000_000),
+      creation_time: new Date(1_700_000_000_000),
+      group_id: 'group',
+      group_sequence: 3,
+      reply_to_group_id: 'back',
+      application_properties: { text: 'Wärme', small: types.wrap_ubyte(3), yes: true, real: 1.5 },
+      message_annotations: { mine: 'kept', 'x-opt-topic': 'forged' },
+      footer: { sum: 7 },
+      body: types.wrap_map({ deep: types.wrap_list([1, 'two', types.wrap_uint(3)]) }),
+    };
+    await accepted(await sender(connection, topic), sent as never);
+    const m = (await inbox.next()).message!;
+    expect(m).toMatchObject({
+      ...sent,
+      body: { deep: [1, 'two', 3] },
+      message_id: sent.message_id,
+      user_id: expect.anything(),
+      ttl: expect.any(Number),
+      message_annotations: { mine: 'kept', 'x-opt-topic': topic },
+      application_properties: { text: 'Wärme', small: 3, yes: true, real: 1.5 },
+    });
+  });
+
+  test('credit by hand, and draining what is left', async () => {
+    const connection = await connect();
+    const queue = unique('drain');
+    const out = await sender(connection, `queue://${queue}`);
+    for (const n of [1, 2, 3]) await accepted(out, { body: n });
+    const { link, inbox } = await listen(connection, `queue://${queue}`, { credit_window: 0 });
+    link.add_credit(2);
+    expect((await inbox.take(2)).map(body)).toEqual([1, 2]);
+    const drained = heard(link, 'receiver_drained');
+    link.drain = true;
+    link.add_credit(10);
+    await drained;
+    expect((await inbox.take(1)).map(body)).toEqual([3]);
+    expect((link as unknown as { credit: number }).credit).toBe(0);
+  });
+
+  test('accepted, released, modified, rejected', async () => {
+    const connection = await connect();
+    const queue = unique('outcomes');
+    const out = await sender(connection, `queue://${queue}`);
+    await accepted(out, { body: 'x' });
+    const one = await listen(connection, `queue://${queue}`, { autoaccept: false, credit_window: 1 });
+    const first = await one.inbox.next();
+    first.delivery!.release({ delivery_failed: true } as never);
+    const second = await one.inbox.next();
+    expect([second.message!.delivery_count, second.message!.first_acquirer]).toEqual([1, false]);
+    const other = await listen(connection, `queue://${queue}`, { autoaccept: false, credit_window: 1 });
+    second.delivery!.release({ delivery_failed: true, undeliverable_here: true } as never);
+    const third = await other.inbox.next();
+    expect(third.message!.delivery_count).toBe(2);
+    third.delivery!.reject({ condition: 'app:bad', description: 'no' });
+    await accepted(out, { body: 'y' });
+    const answers = await Promise.race([one.inbox.next(), other.inbox.next()]);
+    expect(body(answers)).toBe('y');
+    answers.delivery!.accept();
+  });
+
+  test('a selector chooses, and is told back', async () => {
+    const connection = await connect();
+    const queue = unique('select');
+    const filter = rhea.filter.selector("colour = 'red' AND weight > 3");
+    const { link, inbox } = await listen(connection, { address: `queue://${queue}`, filter });
+    expect(
+      Object.keys(
+        (link as unknown as { remote: { attach: { source: { filter: object } } } }).remote.attach.source
+          .filter,
+      ),
+    ).toEqual(['jms-selector']);
+    const out = await sender(connection, `queue://${queue}`);
+    for (const [colour, weight] of [
+      ['red', 1],
+      ['blue', 9],
+      ['red', 4],
+    ] as const)
+      await accepted(out, { body: `${colour} ${weight}`, application_properties: { colour, weight } });
+    expect(body(await inbox.next())).toBe('red 4');
+    const wrong = connection.open_receiver({
+      source: { address: queue, filter: rhea.filter.selector('colour = = 1') },
+    } as never);
+    const context = await heard(wrong, 'receiver_error');
+    expect((context.receiver as unknown as { error: { condition: string } }).error.condition).toBe(
+      'amqp:invalid-field',
+    );
+  });
+
+  test('a call: the reply goes to a dynamic node', async () => {
+    const [client, server] = [await connect(), await connect()];
+    const queue = unique('calls');
+    const calls = await listen(server, `queue://${queue}`);
+    const answering = await sender(server, {});
+    const answers = await listen(client, { dynamic: true });
+    const address = (answers.link as unknown as { source: { address: string } }).source.address;
+    await accepted(await sender(client, `queue://${queue}`), {
+      body: '6*7',
+      reply_to: address,
+      correlation_id: 'c',
+    });
+    const call = (await calls.inbox.next()).message!;
+    await accepted(answering, { to: call.reply_to!, body: '42', correlation_id: call.correlation_id! });
+    expect((await answers.inbox.next()).message).toMatchObject({ body: '42', correlation_id: 'c' });
+  });
+});
+
+test('a durable subscription waits for its client, until it is closed', async () => {
+  const topic = unique('durable');
+  const source = { address: topic, durable: 2, expiry_policy: 'never' };
+  const options = { name: 'mine', autoaccept: true };
+  const id = unique('container');
+  const one = await connect({ container_id: id });
+  await listen(one, source, options);
+  const gone = heard(one, 'connection_close');
+  one.close();
+  await gone;
+  const publisher = await connect();
+  const out = await sender(publisher, topic);
+  await accepted(out, { body: 'while away', durable: true });
+  const two = await connect({ container_id: id });
+  const again = await listen(two, source, options);
+  expect(body(await again.inbox.next())).toBe('while away');
+  const closed = heard(again.link, 'receiver_close');
+  again.link.close();
+  await closed;
+  await accepted(out, { body: 'nobody waits' });
+  const three = await listen(two, source, options);
+  await accepted(out, { body: 'anew' });
+  expect(body(await three.inbox.next())).toBe('anew');
+});
+
+test('a retained message comes to whoever subscribes, and says so', async () => {
+  const connection = await connect();
+  const topic = unique('retained');
+  await accepted(await sender(connection, topic), {
+    body: '21',
+    message_annotations: { 'x-opt-retain': true },
+  });
+  const { inbox } = await listen(connection, topic);
+  const { message } = await inbox.next();
+  expect([message!.body, message!.delivery_annotations]).toEqual(['21', { 'x-opt-retained': true }]);
+});
+
+test.each(['amqp', 'AMQPWSB10'])('over WebSocket, subprotocol %s', async (subprotocol) => {
+  const ws = rhea.websocket_connect(WebSocket as never);
+  const details = ws(`ws://127.0.0.1:${broker.port('ws')}/amqp`, [subprotocol], {});
+  const connection = await connect({ connection_details: details } as never);
+  const topic = unique('web');
+  const { inbox } = await listen(connection, topic);
+  await accepted(await sender(connection, topic), { body: 'there' });
+  expect(body(await inbox.next())).toBe('there');
 });

@@ -7,6 +7,7 @@ import { EVENT_HEADERS, encodeEvent, encodeJson } from '../../protocol/http/enco
 import { Refusal } from '../../protocol/http/packet.ts';
 import { asyncApi } from '../../protocol/websocket/asyncapi.ts';
 import { readBody, sendAnswer } from '../exchange.ts';
+import { banOperations } from './bans.ts';
 import type { Guard } from './guard.ts';
 import { loginOperations } from './login.ts';
 import { openApi } from './openapi.ts';
@@ -41,7 +42,12 @@ export class Api {
   constructor(host: ApiHost, guard: Guard) {
     this.host = host;
     this.guard = guard;
-    const all = [...operations(host), ...loginOperations(guard), ...this.streams()];
+    const all = [
+      ...operations(host),
+      ...loginOperations(guard),
+      ...banOperations(host.hub),
+      ...this.streams(),
+    ];
     this.routes = all.map((operation) => ({ operation, pattern: operation.path.slice(1).split('/') }));
     this.document = openApi(all, host.version);
     this.unwatch = host.hub.inspection.watch((event) => this.tell(event));

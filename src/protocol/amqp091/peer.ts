@@ -1,5 +1,6 @@
 // One AMQP 0-9-1 connection: its greeting and login, heartbeats, channels, backpressure and ends.
 
+import type { Identity } from '../../contract/auth.ts';
 import type { Access, Guest, Hub } from '../../contract/hub.ts';
 import { type Message, NEVER, type Origin } from '../../contract/message.ts';
 import { type Outcome, ProtocolError } from '../../contract/outcome.ts';
@@ -147,13 +148,25 @@ export class Amqp091Peer implements Peer, Guest, ChannelHost {
       }
       this.greet();
     }
-    at = this.frames.cut(bytes, at, end, () => this.state !== 'lost' && this.state !== 'knocking');
+    at = this.frames.cut(bytes, at, end, () => this.reads);
     if (this.state === 'lost') return end;
     if (this.member !== undefined) {
       for (const channel of this.channels.values()) channel.publishing.flush();
       this.regulate();
     }
     return at;
+  }
+
+  /** Another frame may be taken. */
+  private get reads(): boolean {
+    return this.state !== 'lost' && this.state !== 'knocking' && this.wire.held !== true;
+  }
+
+  slow(ms: number): boolean {
+    if (this.wire.hold === undefined) return false;
+    this.heardAt = this.hub.now() + ms; // its silence is our doing until then
+    this.wire.hold(ms);
+    return true;
   }
 
   private greet(): void {
@@ -293,7 +306,7 @@ export class Amqp091Peer implements Peer, Guest, ChannelHost {
         return;
       case 'connection.update-secret':
         if (this.state !== 'running') break;
-        this.write(0, { name: 'connection.update-secret-ok' });
+        this.renew(method.newSecret);
         return;
       case 'connection.blocked':
       case 'connection.unblocked':
@@ -324,6 +337,24 @@ export class Amqp091Peer implements Peer, Guest, ChannelHost {
       { protocol: 'amqp091', client: '', ...credentials, remote, listener, wire: identity },
       this,
     );
+  }
+
+  /** A new token in place of one that runs out: RabbitMQ's extension. */
+  private renew(password: Uint8Array): void {
+    const { remote, listener, identity } = this.wire;
+    const login = {
+      protocol: 'amqp091',
+      client: this.access.client,
+      username: this.username,
+      password: password.slice(),
+    };
+    const proved = (result: Identity | Outcome): void => {
+      if (this.state !== 'running') return;
+      const outcome = typeof result === 'string' ? result : this.access.renewed(result);
+      if (outcome === 'ok') this.write(0, { name: 'connection.update-secret-ok' });
+      else this.close(NOT_ALLOWED, `new secret was refused: ${outcome}`, 'connection.update-secret');
+    };
+    this.hub.prove({ ...login, remote, listener, wire: identity }).then(proved, () => proved('unavailable'));
   }
 
   welcome(access: Access): void {

@@ -50,6 +50,8 @@ export class Sections {
       const start = r.at;
       const code = descriptorOf(r);
       const repeats = code === last && (code === DATA || code === SEQUENCE);
+      // rhea writes the footer in front of the body.
+      if (last === FOOTER && isBody(code) && this.bodyKind === 0) last = APPLICATION_PROPERTIES;
       if (
         code < HEADER ||
         code > FOOTER ||

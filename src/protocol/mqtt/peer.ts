@@ -83,7 +83,7 @@ export class MqttPeer implements Peer, Guest, SessionHost {
 
   receive(bytes: Uint8Array, start: number, end: number, now: number): number {
     this.heardAt = now;
-    if (this.early === undefined) return this.consume(bytes, start, end, now);
+    if (this.early === undefined) return this.consume(bytes, start, end, now, true);
     const held = this.early;
     const joined = new Uint8Array(held.length + end - start);
     joined.set(held);
@@ -94,8 +94,8 @@ export class MqttPeer implements Peer, Guest, SessionHost {
     return end;
   }
 
-  /** Reads whole packets and returns the offset behind the last. */
-  private consume(bytes: Uint8Array, start: number, end: number, now: number): number {
+  /** Reads whole packets and returns the offset behind the last. `again`: what is left comes again by itself, once the wire is not held. */
+  private consume(bytes: Uint8Array, start: number, end: number, now: number, again = false): number {
     let at = start;
     while (at < end) {
       if (this.state === 'ended') return end;
@@ -121,6 +121,7 @@ export class MqttPeer implements Peer, Guest, SessionHost {
       }
       this.packet(bytes, at, stop, now, false);
       at = stop;
+      if (again && this.wire.held === true) break; // it publishes too fast
     }
     if (this.state === 'online') {
       this.session!.outflow.refill();
@@ -339,10 +340,15 @@ export class MqttPeer implements Peer, Guest, SessionHost {
       case 'challenge':
         this.wire.write(this.proof!.encode(CONTINUE_AUTHENTICATION, step.reply));
         return;
-      case 'done':
-        this.access!.renewed(step.identity);
+      case 'done': {
+        const outcome = this.access!.renewed(step.identity);
+        if (outcome !== 'ok') {
+          this.leaveWith(outcome);
+          return;
+        }
         this.wire.write(this.proof!.encode(0, step.reply));
         return;
+      }
       case 'refused':
         this.leaveWith(step.why); // [MQTT5-4.12.1-2]
     }
@@ -354,6 +360,13 @@ export class MqttPeer implements Peer, Guest, SessionHost {
     if (this.state === 'ended') return; // nobody hears it; above all, CONNACK must not make this the consumer any more
     this.session?.answers.kept(ticket);
     if (this.state === 'online') this.regulate();
+  }
+
+  slow(ms: number): boolean {
+    if (this.wire.hold === undefined) return false;
+    this.heardAt = this.hub.now() + ms; // its silence is our doing until then
+    this.wire.hold(ms);
+    return true;
   }
 
   evict(why: Outcome): void {

@@ -63,7 +63,7 @@ export class StompPeer implements Peer, Guest {
   receive(bytes: Uint8Array, start: number, end: number, now: number): number {
     this.heartbeat?.heard(now);
     let at = start;
-    while (at < end && (this.state === 'new' || this.state === 'connected') && !this.choked) {
+    while (at < end && this.reads) {
       const frame = this.decoder.next(bytes, at, end);
       at = this.decoder.at;
       if (frame === undefined) return at;
@@ -73,7 +73,20 @@ export class StompPeer implements Peer, Guest {
       this.regulate();
     }
     // Nothing counts after goodbye; what cannot be read yet comes again.
-    return this.state === 'knocking' || this.choked ? at : end;
+    return this.state === 'knocking' || this.choked || this.wire.held === true ? at : end;
+  }
+
+  /** Another frame may be taken. */
+  private get reads(): boolean {
+    const open = this.state === 'new' || this.state === 'connected';
+    return open && !this.choked && this.wire.held !== true;
+  }
+
+  slow(ms: number): boolean {
+    if (this.wire.hold === undefined) return false;
+    this.heartbeat?.heard(this.hub.now() + ms); // its silence is our doing until then
+    this.wire.hold(ms);
+    return true;
   }
 
   private take(frame: Frame, now: number): void {

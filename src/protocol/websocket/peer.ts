@@ -387,6 +387,13 @@ export class WaymeetJsonPeer implements Peer, Guest, Consumer, RequestsHost {
     this.wire.wake(Math.min(this.deadline(), this.requests?.deadline ?? NEVER));
   }
 
+  slow(ms: number): boolean {
+    if (this.wire.hold === undefined) return false;
+    this.heardAt = this.hub.now() + ms; // its silence is our doing until then
+    this.wire.hold(ms);
+    return true;
+  }
+
   evict(why: Outcome): void {
     if (this.state === 'lost') return;
     this.write(errorOf(why, undefined));

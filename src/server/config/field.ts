@@ -104,6 +104,16 @@ export function size(least: number, most = Number.MAX_SAFE_INTEGER): Kind<number
   };
 }
 
+/** As `size`, or 'none' for no limit. */
+export function sizeOrNone(least: number): Kind<number> {
+  const kind = size(least);
+  return {
+    ...kind,
+    takes: `${kind.takes}, or 'none'`,
+    read: (v) => (v === 'none' ? Number.POSITIVE_INFINITY : kind.read(v)),
+  };
+}
+
 export const duration: Kind<number> = {
   name: 'duration',
   takes: "a time such as '30s', '5min', '1h', '7d' or 'never'",
@@ -182,6 +192,22 @@ export const topicsById: Kind<Map<number, string>> = {
       topics.set(Number(id), topic);
     }
     return topics;
+  },
+};
+
+/** Topics by number, each under the id of a client. */
+export const topicsByClient: Kind<Map<string, Map<number, string>>> = {
+  name: 'map',
+  takes: 'topics under their ids, each under a client id: `{sensor-1: {1: room/1/heat}}`',
+  read(v) {
+    if (typeof v !== 'object' || v === null || Array.isArray(v)) return undefined;
+    const clients = new Map<string, Map<number, string>>();
+    for (const [client, written] of Object.entries(v)) {
+      const topics = topicsById.read(written);
+      if (topics === undefined) return undefined;
+      clients.set(client, topics);
+    }
+    return clients;
   },
 };
 
