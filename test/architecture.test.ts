@@ -25,7 +25,12 @@ const PURE = ['src/contract', 'src/bytes', 'src/selector', 'src/hub', 'src/proto
 const TOWERS_SHARE = ['src/contract', 'src/bytes', 'src/selector'];
 
 /** The entries of the package: the only files that may pass on what others export. */
-const ENTRIES = ['src/index.ts', 'src/client/index.ts'];
+const ENTRIES = [
+  'src/index.ts',
+  'src/client/index.ts',
+  'src/client/browser.ts',
+  'src/client/patterns/index.ts',
+];
 
 const MAX_LINES = 600;
 
@@ -58,7 +63,8 @@ function* shape(file: SourceFile): Iterable<string> {
 }
 
 function* opening(file: SourceFile): Iterable<string> {
-  const head = /^(?:#!.*\n)?((?:\/\/.*\n)+|\/\*[\s\S]*?\*\/\n)/.exec(file.text)?.[1];
+  const comment = /^(?:#!.*\n)?((?:\/\/.*\n)+|\/\*[\s\S]*?\*\/\n)/.exec(file.text)?.[1];
+  const head = comment?.split('\n//\n', 1)[0]; // a drawing may follow
   if (head === undefined) yield 'opens without a comment that says what lives here';
   else if (!/[.:?!](?:\)|\s*\[[^\]]*\])*(?:\s*\*\/)?\s*$/.test(head))
     yield 'its opening comment is no sentence';

@@ -1,10 +1,10 @@
 // `waymeet bench`: a quick load on any broker: messages a second, latency, and whether anything was lost, repeated or reordered.
 
+import type { Client } from '../client/client.ts';
+import type { Subscription } from '../client/subscription.ts';
 import type { Qos } from '../contract/message.ts';
-import { NO_PROPERTIES } from '../protocol/mqtt/packet.ts';
 import { type ConnectionFlags, connectClient } from './connection.ts';
 import { EXIT, Failure, type Io } from './io.ts';
-import type { MqttClient } from './mqtt-client.ts';
 
 export interface BenchFlags extends ConnectionFlags {
   pairs: number;
@@ -46,20 +46,22 @@ class Pair {
   sent = 0;
   received = 0;
   faults = 0;
-  private readonly from: MqttClient;
-  private readonly to: MqttClient;
+  private readonly from: Client;
+  private readonly to: Client;
   private readonly topic: string;
   private readonly flags: BenchFlags;
   private next = 0;
   private until = 0;
   private finish: () => void = () => {};
 
-  private constructor(flags: BenchFlags, topic: string, from: MqttClient, to: MqttClient) {
+  private failure: Error | undefined;
+
+  private constructor(flags: BenchFlags, topic: string, from: Client, to: Client, heard: Subscription) {
     this.flags = flags;
     this.topic = topic;
     this.from = from;
     this.to = to;
-    to.onMessage = (m) => this.take(m.payload);
+    void this.listen(heard);
   }
 
   static async open(io: Io, flags: BenchFlags, topic: string): Promise<Pair> {
@@ -68,12 +70,21 @@ class Pair {
     delete own.id;
     delete own.idPrefix;
     const [from, to] = await Promise.all([connectClient(io, own), connectClient(io, own)]);
-    const pair = new Pair(flags, topic, from, to);
-    const [code] = await to.subscribe([
-      { filter: topic, qos: flags.qos, noLocal: false, retainAsPublished: false, retainHandling: 2 },
-    ]);
-    if (code === undefined || code >= 0x80) throw new Failure(`the broker refused to subscribe to ${topic}`);
-    return pair;
+    const heard = await to.subscribe(topic, { qos: flags.qos, buffer: flags.window });
+    return new Pair(flags, topic, from, to, heard);
+  }
+
+  private async listen(heard: Subscription): Promise<void> {
+    try {
+      for await (const m of heard) this.take(m.payload);
+    } catch (why) {
+      this.fail(why as Error);
+    }
+  }
+
+  private fail(why: Error): void {
+    this.failure ??= why;
+    this.finish();
   }
 
   /** Publishes until `until`, then waits for what is on its way. */
@@ -84,8 +95,9 @@ class Pair {
     });
     const late = setTimeout(() => this.finish(), until - performance.now() + DRAIN_MS);
     this.fill();
-    await Promise.race([finished, this.from.lost, this.to.lost]);
+    await finished;
     clearTimeout(late);
+    if (this.failure !== undefined) throw this.failure;
   }
 
   /** Keeps the window full; each arrival makes room for the next. */
@@ -99,15 +111,7 @@ class Pair {
     const payload = Buffer.alloc(this.flags.size);
     payload.writeDoubleBE(this.sent++, 0);
     payload.writeDoubleBE(performance.now(), 8);
-    const message = {
-      topic: this.topic,
-      payload,
-      qos: this.flags.qos,
-      retain: false,
-      properties: NO_PROPERTIES,
-    };
-    // A lost connection is told by `lost`, for all messages at once.
-    this.from.publish(message).catch(() => {});
+    this.from.publish(this.topic, payload, { qos: this.flags.qos }).catch((why: Error) => this.fail(why));
   }
 
   private take(payload: Uint8Array): void {

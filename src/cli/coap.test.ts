@@ -69,13 +69,16 @@ describe.each(['coap', 'coap+tcp'])('%s', (scheme) => {
 
   test('refused: the code and the reason are said', async () => {
     const pub = start(['pub', url('/t/a/+'), '-m', 'x']);
-    expect([await pub.code, pub.errors()]).toEqual([1, expect.stringContaining('4.00 topic-invalid')]);
+    expect([await pub.code, pub.errors()]).toEqual([1, expect.stringContaining('no topic')]);
     const sub = start(['sub', url('/nothing')]);
     expect([await sub.code, sub.errors()]).toEqual([1, expect.stringContaining('4.04')]);
   });
 });
 
 test('a scheme that is not spoken', async () => {
-  const pub = start(['pub', 'coaps://localhost/t/a', '-m', 'x']);
-  expect([await pub.code, pub.errors()]).toEqual([2, expect.stringContaining("'coaps:' is no way")]);
+  const pub = start(['pub', 'gopher://localhost/t/a', '-t', 'a', '-m', 'x']);
+  expect([await pub.code, pub.errors()]).toEqual([
+    2,
+    expect.stringContaining('nobody here speaks gopher://'),
+  ]);
 });

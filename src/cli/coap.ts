@@ -1,26 +1,30 @@
-// `waymeet pub` and `sub` over CoAP: `coap://host/t/room/heat`, or any other resource of a CoAP server.
+// `waymeet pub` and `sub` with a resource of any CoAP server, `coap://host/sensors/heat`; topics, `/t/…`, are the client library's.
 
 import { randomBytes } from 'node:crypto';
-import { dialUdp, streamWire } from '../client/wire.ts';
+import type { DialledWire } from '../client/carrier.ts';
+import { dial } from '../client/dial.ts';
+import { shown } from '../client/endpoint.ts';
+import { failureOf } from '../client/link.ts';
+import { settled } from '../client/options.ts';
+import { SCHEMES } from '../client/scheme.ts';
+import { schemeOf } from '../client/scheme-table.ts';
+import { NEVER } from '../contract/message.ts';
 import type { Call, CallAnswer } from '../protocol/coap/call.ts';
 import { CoapCaller } from '../protocol/coap/caller.ts';
+import { coapSpeech, coapStreamSpeech } from '../protocol/coap/client.ts';
 import { decodeUint } from '../protocol/coap/decode.ts';
 import { contentFormatOf, contentTypeOf } from '../protocol/coap/map.ts';
 import { CODE, codeText, OPTION } from '../protocol/coap/packet.ts';
-import { PUBLISH, type Publish } from '../protocol/mqtt/packet.ts';
 import { now } from '../transport/clock.ts';
-import type { ConnectionFlags } from './connection.ts';
-import { dial, shown, type Target } from './dial.ts';
+import { type ConnectionFlags, tlsOf } from './connection.ts';
+import type { Shown } from './format.ts';
 import { EXIT, Failure, type Io } from './io.ts';
 import type { PubFlags } from './pub.ts';
 import type { SubFlags } from './sub.ts';
 
-const SCHEMES = ['coap:', 'coap+tcp:', 'coaps+tcp:'];
-const USUAL_PORT = 5_683;
-
-/** Whether a URL is CoAP's. */
-export function isCoap(url: string | undefined): url is string {
-  return url !== undefined && /^coaps?(?:\+\w+)?:/.test(url);
+/** Whether a URL is that of a CoAP resource which is no topic. */
+export function isCoapResource(url: string | undefined): url is string {
+  return url !== undefined && /^coaps?(?:\+\w+)?:\/\/[^/]*\/(?!$|t\/|[?#])/.test(url);
 }
 
 /** A client of one server, and how its URL names a resource. */
@@ -32,12 +36,7 @@ class CoapConnection {
   private closing = false;
   private readonly end: () => void;
 
-  private constructor(
-    url: URL,
-    credentials: readonly string[],
-    wire: Awaited<ReturnType<typeof dialUdp>>,
-    stream: boolean,
-  ) {
+  private constructor(url: URL, credentials: readonly string[], wire: DialledWire, stream: boolean) {
     this.url = url;
     this.credentials = credentials;
     let fail: (why: Error) => void = () => {};
@@ -59,35 +58,29 @@ class CoapConnection {
 
   static async open(io: Io, flags: ConnectionFlags): Promise<CoapConnection> {
     const url = new URL(flags.url!);
-    if (!SCHEMES.includes(url.protocol)) {
-      const text = `'${url.protocol}' is no way to a CoAP server here: write coap, coap+tcp or coaps+tcp`;
-      throw new Failure(text, EXIT.usage);
-    }
+    const { transport } = schemeOf(url, SCHEMES);
     const username = flags.username ?? (decodeURIComponent(url.username) || io.environment.WAYMEET_USERNAME);
     const password = flags.pw ?? (decodeURIComponent(url.password) || io.environment.WAYMEET_PASSWORD);
     const said = { c: flags.id, u: username, p: password };
     const credentials = Object.entries(said).flatMap(([name, value]) =>
       value === undefined ? [] : [`${name}=${value}`],
     );
-    const stream = url.protocol !== 'coap:';
-    const wire = stream
-      ? streamWire(await dial(targetOf(url, flags)), url.host)
-      : await dialUdp(url.hostname.replace(/^\[|\]$/g, ''), Number(url.port) || USUAL_PORT).catch(
-          (error: unknown) => {
-            throw new Failure(`cannot reach ${shown(url)}: the host name is not known`, EXIT.failed, error);
-          },
-        );
-    return new CoapConnection(url, credentials, wire, stream);
+    const stream = transport === 'tcp' || transport === 'tls';
+    const speech = stream ? coapStreamSpeech : coapSpeech;
+    const late = new AbortController();
+    try {
+      const wire = await dial(url, speech, settled({ tls: tlsOf(flags) }), late.signal);
+      return new CoapConnection(url, credentials, wire, stream);
+    } catch (why) {
+      throw failureOf(why, url);
+    }
   }
 
-  /** The resource of a topic, or the one that the URL names. */
-  resource(topic: string | undefined, more: readonly string[]): Pick<Call, 'path' | 'query'> {
-    const named = topic !== undefined;
-    const path = named
-      ? ['t', ...topic.split('/')]
-      : this.url.pathname.split('/').slice(1).map(decodeURIComponent);
+  /** The resource that the URL names. */
+  resource(): Pick<Call, 'path' | 'query'> {
+    const path = this.url.pathname.split('/').slice(1).map(decodeURIComponent);
     const query = this.url.search.slice(1).split('&').filter(Boolean).map(decodeURIComponent);
-    return { path, query: [...query, ...more, ...this.credentials] };
+    return { path, query: [...query, ...this.credentials] };
   }
 
   ask(call: Call): Promise<CallAnswer> {
@@ -124,37 +117,25 @@ class CoapConnection {
   }
 }
 
-function targetOf(url: URL, flags: ConnectionFlags): Target {
-  const { cafile: ca, cert, key, insecure } = flags;
-  return { url, ca, cert, key, insecure: insecure === true };
-}
-
 function refusal(what: string, { code, payload }: CallAnswer): Failure {
   const why = Buffer.from(payload).toString();
   return new Failure(`${what} was refused: ${codeText(code)}${why === '' ? '' : ` ${why}`}`);
 }
 
-/** A topic is published with its QoS and retain flag; another resource gets a PUT as it is. */
+/** Each payload is PUT as it is. */
 export async function coapPub(io: Io, flags: PubFlags, payloads: AsyncIterable<Uint8Array>): Promise<number> {
-  const connection = await CoapConnection.open(io, flags);
-  const topical = flags.topic !== undefined || /^\/t\//.test(new URL(flags.url!).pathname);
-  const said = [`qos=${flags.qos}`, `retain=${flags.retain === true}`];
-  if (flags.expiry !== undefined) said.push(`expiry=${flags.expiry}`);
   const format = contentFormatOf({
     ...(flags.contentType === undefined ? {} : { contentType: flags.contentType }),
     text: flags.text === true,
   });
   if (flags.contentType !== undefined && format === undefined)
     throw new Failure(`CoAP has no number for '${flags.contentType}'`, EXIT.usage);
+  const connection = await CoapConnection.open(io, flags);
   try {
     for await (const payload of payloads) {
-      const answer = await connection.ask({
-        code: CODE.put,
-        ...connection.resource(flags.topic, topical ? said : []),
-        payload,
-        ...(format === undefined ? {} : { contentFormat: format }),
-      });
-      if (answer.code >> 5 !== 2) throw refusal(flags.topic ?? flags.url!, answer);
+      const call = { code: CODE.put, ...connection.resource(), payload };
+      const answer = await connection.ask(format === undefined ? call : { ...call, contentFormat: format });
+      if (answer.code >> 5 !== 2) throw refusal(flags.url!, answer);
     }
   } finally {
     connection.close();
@@ -162,47 +143,51 @@ export async function coapPub(io: Io, flags: PubFlags, payloads: AsyncIterable<U
   return EXIT.fine;
 }
 
+/** Observes it. */
 export async function coapSub(
   io: Io,
   flags: SubFlags,
-  hear: (m: Publish) => boolean,
+  hear: (m: Shown) => boolean,
   ends: readonly Promise<number>[],
 ): Promise<number> {
   const connection = await CoapConnection.open(io, flags);
-  const topics = flags.topic ?? [undefined];
-  const topical = flags.topic !== undefined || /^\/t\//.test(new URL(flags.url!).pathname);
-  const said = topical ? [`qos=${flags.qos}`] : [];
-  const observations: { ended: Promise<never>; cancel: () => void }[] = [];
+  const resource = connection.resource();
+  let stop = () => {};
   try {
+    let ended: Promise<never> | undefined;
     const counted = new Promise<number>((done) => {
-      for (const topic of topics) {
-        let first = true;
-        const resource = connection.resource(topic, said);
-        const observation = connection.observe({ code: CODE.get, ...resource }, (answer) => {
-          // The answer that starts it is the retained value, or nothing.
-          const retained = first;
-          first = false;
-          if (retained && answer.payload.length === 0) return;
-          if (hear(published(answer, resource.path, retained))) done(EXIT.fine);
-        });
-        observations.push(observation);
-      }
+      let first = true;
+      const observation = connection.observe({ code: CODE.get, ...resource }, (answer) => {
+        // The answer that starts it is the retained value, or nothing.
+        const retained = first;
+        first = false;
+        if (retained && answer.payload.length === 0) return;
+        if (hear(shownOf(answer, resource.path, retained))) done(EXIT.fine);
+      });
+      stop = observation.cancel;
+      ended = observation.ended;
     });
-    return await Promise.race([counted, connection.lost, ...observations.map((o) => o.ended), ...ends]);
+    return await Promise.race([counted, ended!, connection.lost, ...ends]);
   } finally {
-    for (const { cancel } of observations) cancel();
+    stop();
     connection.close();
   }
 }
 
 /** A notification in the words that the output knows. */
-function published({ options, payload }: CallAnswer, path: readonly string[], retain: boolean): Publish {
+function shownOf({ options, payload }: CallAnswer, path: readonly string[], retained: boolean): Shown {
   const place = options
     .filter((o) => o.number === OPTION.locationPath)
     .map((o) => Buffer.from(o.value).toString());
-  const where = place.length > 0 ? place : path;
   const format = options.find((o) => o.number === OPTION.contentFormat);
-  const contentType = format === undefined ? {} : { contentType: contentTypeOf(decodeUint(format.value)) };
-  const topic = (where[0] === 't' ? where.slice(1) : where).join('/');
-  return { type: PUBLISH, topic, payload, qos: 0, retain, dup: false, id: 0, properties: contentType };
+  const contentType = format === undefined ? undefined : contentTypeOf(decodeUint(format.value));
+  return {
+    topic: (place.length > 0 ? place : path).join('/'),
+    payload,
+    qos: 0,
+    retained,
+    duplicate: false,
+    meta: contentType === undefined ? {} : { contentType },
+    expiresAt: NEVER,
+  };
 }

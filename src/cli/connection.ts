@@ -1,15 +1,17 @@
 // The flags that pub, sub and bench share: which broker, who comes, and how; spelled as mosquitto's clients spell them.
 
 import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import type { Client } from '../client/client.ts';
+import { connect } from '../client/connect.ts';
+import type { ConnectOptions, TlsOptions, WillOptions } from '../client/options.ts';
 import type { Qos } from '../contract/message.ts';
-import type { Level, Properties, Will } from '../protocol/mqtt/packet.ts';
-import { dial, type Target } from './dial.ts';
 import { EXIT, Failure, type Io } from './io.ts';
-import { MqttClient } from './mqtt-client.ts';
 
 export interface ConnectionFlags {
   url?: string;
+  also?: string[];
   host: string;
   port?: number;
   unix?: string;
@@ -19,13 +21,17 @@ export interface ConnectionFlags {
   cert?: string;
   key?: string;
   insecure?: boolean;
+  psk?: string;
+  pskIdentity?: string;
+  scram?: boolean;
+  outbox?: string;
   username?: string;
   pw?: string;
   passwordFile?: string;
   id?: string;
   idPrefix?: string;
   keepalive: number;
-  mqttVersion: Level;
+  mqttVersion: string;
   disableCleanSession?: boolean;
   sessionExpiry?: number;
   willTopic?: string;
@@ -42,9 +48,10 @@ export function withConnection(command: Command): Command {
     .addOption(
       new Option(
         '-L, --url <url>',
-        'mqtt://user@host:port/topic; also mqtts, ws, wss, unix, coap, coap+tcp, coaps+tcp, mqttsn',
+        'mqtt://user@host:port/topic; also mqtts ws wss unix mqttsn coap coaps coap+tcp http https json+ws …: docs/client.md',
       ),
     )
+    .addOption(new Option('--also <url>', 'another address, if the first does not answer').argParser(gather))
     .addOption(new Option('-h, --host <host>', 'the broker').default('localhost'))
     .addOption(new Option('-p, --port <port>', 'its port; 1883, with TLS 8883').argParser(whole(1, 65_535)))
     .option('--unix <path>', 'over a unix socket')
@@ -54,22 +61,23 @@ export function withConnection(command: Command): Command {
     .option('--cert <file>', 'the client certificate (PEM)')
     .option('--key <file>', 'its private key (PEM)')
     .option('--insecure', 'accept any certificate')
+    .option('--psk <hex>', 'DTLS: the key that both sides know')
+    .option('--psk-identity <name>', 'and whose it is')
     .optionsGroup('Who:')
     .option('-u, --username <name>', 'the user name; else WAYMEET_USERNAME')
     .option('-P, --pw <password>', 'the password, seen by everybody on this machine: better WAYMEET_PASSWORD')
     .option('--password-file <file>', 'the password is the first line of this file; - asks for it')
+    .option('--scram', 'prove the password with SCRAM-SHA-256 instead of showing it')
     .option('-i, --id <id>', 'the client id; else the broker or this program makes one')
     .option('-I, --id-prefix <prefix>', 'the client id is this and the process id')
     .optionsGroup('How:')
     .addOption(
       new Option('-k, --keepalive <seconds>', 'keep-alive time').argParser(whole(0, 65_535)).default(60),
     )
-    .addOption(
-      new Option('-V, --mqtt-version <version>', '5, 311 or 31').argParser(level).default(5 as Level, '5'),
-    )
+    .addOption(new Option('-V, --mqtt-version <version>', '5, 311 or 31').argParser(version).default('5'))
     .option('-c, --disable-clean-session', 'keep the session; needs --id')
     .addOption(
-      new Option('-x, --session-expiry <seconds>', 'how long the session is kept (MQTT 5)').argParser(
+      new Option('-x, --session-expiry <seconds>', 'how long the session is kept').argParser(
         whole(0, 4_294_967_295),
       ),
     )
@@ -78,50 +86,95 @@ export function withConnection(command: Command): Command {
     .option('--will-payload <text>', 'what')
     .addOption(new Option('--will-qos <qos>', 'at which QoS').argParser(qos).default(0))
     .option('--will-retain', 'and keep it as the last value')
-    .addOption(
-      new Option('--will-delay <seconds>', 'wait so long (MQTT 5)').argParser(whole(0, 4_294_967_295)),
-    )
+    .addOption(new Option('--will-delay <seconds>', 'wait so long').argParser(whole(0, 4_294_967_295)))
     .optionsGroup('Options:');
 }
 
-/** The topic that stood in `--url`, if any. */
+/** The topic that stood in `--url`, if any: CoAP and HTTP have theirs below a path of their own. */
 export function topicOfUrl(flags: ConnectionFlags): string | undefined {
   if (flags.url === undefined) return undefined;
   const url = parseUrl(flags.url);
-  return /^(ws|unix|mqtt\+unix)/.test(url.protocol) || url.pathname.length < 2
-    ? undefined
-    : decodeURIComponent(url.pathname.slice(1));
+  if (/^(?:\w+\+)?(?:wss?|unix):/.test(url.protocol)) return undefined;
+  const path = decodeURIComponent(url.pathname);
+  if (url.protocol.startsWith('coap')) return path.startsWith('/t/') ? path.slice(3) : undefined;
+  if (url.protocol.startsWith('http')) return path.startsWith('/topics/') ? path.slice(8) : undefined;
+  return path.length < 2 ? undefined : path.slice(1);
 }
 
-/** Connects and logs in. */
-export async function connectClient(io: Io, flags: ConnectionFlags): Promise<MqttClient> {
+/** What is left is where the hub's web port is. */
+function withoutTopic(url: URL): void {
+  if (url.protocol.startsWith('http') && url.pathname.startsWith('/topics/')) url.pathname = '/';
+}
+
+/** Connects and logs in. Rejects with WaymeetError. */
+export async function connectClient(
+  io: Io,
+  flags: ConnectionFlags,
+  more: ConnectOptions = {},
+): Promise<Client> {
+  const { urls, options } = await connectionOf(io, flags);
+  return connect(urls, { ...options, ...more });
+}
+
+/** What the flags say. */
+export async function connectionOf(
+  io: Io,
+  flags: ConnectionFlags,
+): Promise<{ urls: string[]; options: ConnectOptions }> {
   if (flags.disableCleanSession && flags.id === undefined) {
     throw new Failure('a session is kept under a client id: give -c an --id', EXIT.usage);
   }
-  const target = targetOf(flags);
-  const { url } = target;
-  const username = flags.username ?? (decodeURIComponent(url.username) || io.environment.WAYMEET_USERNAME);
-  const password = await passwordOf(io, flags, decodeURIComponent(url.password));
-  const stream = await dial(target);
-  return MqttClient.connect(stream, {
-    level: flags.mqttVersion,
-    clientId: clientId(flags),
-    clean: flags.disableCleanSession !== true,
-    keepAliveSeconds: flags.keepalive,
-    username,
-    password,
-    will: willOf(flags),
-    properties: flags.mqttVersion === 5 ? sessionProperties(flags) : {},
-  });
+  const urls = [
+    flags.url === undefined ? urlOf(flags) : parseUrl(flags.url),
+    ...(flags.also ?? []).map(parseUrl),
+  ];
+  for (const url of urls) withoutTopic(url);
+  const first = urls[0]!;
+  const username = flags.username ?? (decodeURIComponent(first.username) || io.environment.WAYMEET_USERNAME);
+  const password = await passwordOf(io, flags, decodeURIComponent(first.password));
+  const id = flags.id ?? (flags.idPrefix === undefined ? undefined : `${flags.idPrefix}${process.pid}`);
+  return {
+    urls: urls.map((url) => url.href),
+    options: {
+      ...(id === undefined ? {} : { clientId: id }),
+      ...(username === undefined ? {} : { username }),
+      ...(password === undefined ? {} : { password }),
+      ...(flags.scram ? { sasl: 'SCRAM-SHA-256' as const } : {}),
+      ...sessionOf(flags),
+      ...(flags.outbox === undefined ? {} : { outbox: { at: resolve(io.folder, flags.outbox) } }),
+      keepAliveMs: flags.keepalive * 1_000,
+      ...(flags.willTopic === undefined ? {} : { will: willOf(flags, flags.willTopic) }),
+      tls: tlsOf(flags),
+      settings: settingsOf(flags, first),
+      reconnect: false,
+    },
+  };
 }
 
-function targetOf(flags: ConnectionFlags): Target {
+/** MQTT's own: the version, and that whoever writes `$queue/…` here means it. */
+function settingsOf(flags: ConnectionFlags, url: URL): Record<string, string> {
+  return /^(?:mqtts?|wss?|unix|mqtt\+unix):$/.test(url.protocol)
+    ? { version: flags.mqttVersion, queues: 'true' }
+    : {};
+}
+
+function sessionOf(flags: ConnectionFlags): ConnectOptions {
+  const { sessionExpiry, disableCleanSession } = flags;
+  if (sessionExpiry !== undefined)
+    return { clean: disableCleanSession !== true, sessionExpiryMs: sessionExpiry * 1_000 };
+  return disableCleanSession ? { clean: false } : {};
+}
+
+export function tlsOf(flags: ConnectionFlags): TlsOptions {
+  const { cafile, cert, key, insecure, psk, pskIdentity } = flags;
   return {
-    url: flags.url === undefined ? urlOf(flags) : parseUrl(flags.url),
-    ca: flags.cafile,
-    cert: flags.cert,
-    key: flags.key,
-    insecure: flags.insecure === true,
+    ...(cafile === undefined ? {} : { ca: readFileSync(cafile) }),
+    ...(cert === undefined ? {} : { cert: readFileSync(cert) }),
+    ...(key === undefined ? {} : { key: readFileSync(key) }),
+    ...(insecure === undefined ? {} : { insecure }),
+    ...(psk === undefined
+      ? {}
+      : { psk: { identity: pskIdentity ?? '', key: new Uint8Array(Buffer.from(psk, 'hex')) } }),
   };
 }
 
@@ -137,19 +190,11 @@ function urlOf(flags: ConnectionFlags): URL {
 }
 
 function parseUrl(text: string): URL {
-  let url: URL;
   try {
-    url = new URL(text);
+    return new URL(text);
   } catch {
     throw new Failure(`'${text}' is no URL: write mqtt://host:1883`, EXIT.usage);
   }
-  if (!['mqtt:', 'mqtts:', 'ws:', 'wss:', 'unix:', 'mqtt+unix:'].includes(url.protocol)) {
-    throw new Failure(
-      `'${url.protocol}' is no way to a broker: write mqtt, mqtts, ws, wss or unix`,
-      EXIT.usage,
-    );
-  }
-  return url;
 }
 
 async function passwordOf(io: Io, flags: ConnectionFlags, inUrl: string): Promise<string | undefined> {
@@ -159,28 +204,19 @@ async function passwordOf(io: Io, flags: ConnectionFlags, inUrl: string): Promis
   return inUrl || io.environment.WAYMEET_PASSWORD;
 }
 
-function clientId(flags: ConnectionFlags): string {
-  if (flags.id !== undefined) return flags.id;
-  if (flags.idPrefix !== undefined) return `${flags.idPrefix}${process.pid}`;
-  // MQTT 3.1 has no empty client ids [MQTT31-3.1].
-  return flags.mqttVersion === 3 ? `waymeet-${process.pid}` : '';
-}
-
-function sessionProperties(flags: ConnectionFlags): Properties {
-  const expiry = flags.sessionExpiry ?? (flags.disableCleanSession ? 4_294_967_295 : undefined);
-  return expiry === undefined ? {} : { sessionExpiryInterval: expiry };
-}
-
-function willOf(flags: ConnectionFlags): Will | undefined {
-  if (flags.willTopic === undefined) return undefined;
+function willOf(flags: ConnectionFlags, topic: string): WillOptions {
   return {
-    topic: flags.willTopic,
-    payload: new TextEncoder().encode(flags.willPayload ?? ''),
+    topic,
+    payload: flags.willPayload ?? '',
     qos: flags.willQos,
     retain: flags.willRetain === true,
-    properties:
-      flags.willDelay === undefined || flags.mqttVersion < 5 ? {} : { willDelayInterval: flags.willDelay },
+    ...(flags.willDelay === undefined ? {} : { delayMs: flags.willDelay * 1_000 }),
   };
+}
+
+/** Gathers a flag that may be given more than once. */
+export function gather(value: string, before: string[] = []): string[] {
+  return [...before, value];
 }
 
 export function whole(least: number, most: number): (text: string) => number {
@@ -198,19 +234,19 @@ export function qos(text: string): Qos {
   return Number(text) as Qos;
 }
 
-function level(text: string): Level {
-  const known: Readonly<Record<string, Level>> = {
-    '5': 5,
-    mqttv5: 5,
-    '5.0': 5,
-    '311': 4,
-    mqttv311: 4,
-    '3.1.1': 4,
-    '4': 4,
-    '31': 3,
-    mqttv31: 3,
-    '3.1': 3,
-    '3': 3,
+function version(text: string): string {
+  const known: Readonly<Record<string, string>> = {
+    '5': '5',
+    mqttv5: '5',
+    '5.0': '5',
+    '311': '3.1.1',
+    mqttv311: '3.1.1',
+    '3.1.1': '3.1.1',
+    '4': '3.1.1',
+    '31': '3.1',
+    mqttv31: '3.1',
+    '3.1': '3.1',
+    '3': '3.1',
   };
   const found = known[text.toLowerCase()];
   if (found === undefined) throw new InvalidArgumentError('Write 5, 311 or 31.');

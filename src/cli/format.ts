@@ -1,9 +1,16 @@
 // How `sub` prints a message: plain, as a line of JSON, or by a template.
 
-import type { Publish } from '../protocol/mqtt/packet.ts';
+import type { IncomingMessage } from '../client/message.ts';
+import { type Id, NEVER } from '../contract/message.ts';
 import { EXIT, Failure } from './io.ts';
 
-export type Formatter = (m: Publish, at: Date) => Uint8Array;
+/** What is printed of a message. */
+export type Shown = Pick<
+  IncomingMessage,
+  'topic' | 'payload' | 'qos' | 'retained' | 'duplicate' | 'meta' | 'expiresAt'
+>;
+
+export type Formatter = (m: Shown, at: Date) => Uint8Array;
 
 export interface FormatFlags {
   readonly json?: boolean;
@@ -27,20 +34,20 @@ export function formatter(flags: FormatFlags): Formatter {
 }
 
 /** A message as JSON: text payloads as `payload`, others as `payloadBase64`; only the properties that it has. */
-export function asJson(m: Publish, at: Date): Record<string, unknown> {
-  const { properties: p } = m;
+export function asJson(m: Shown, at: Date): Record<string, unknown> {
+  const { correlation, messageId, user, text: _text, createdAt, ...meta } = m.meta;
   const said: Record<string, unknown> = {
     at: at.toISOString(),
     topic: m.topic,
     qos: m.qos,
-    retain: m.retain,
-    dup: m.dup || undefined,
-    contentType: p.contentType,
-    responseTopic: p.responseTopic,
-    correlationBase64: p.correlationData === undefined ? undefined : base64(p.correlationData),
-    expirySeconds: p.messageExpiryInterval,
-    userProperties: p.userProperty,
-    subscriptionIdentifiers: p.subscriptionIdentifier,
+    retain: m.retained,
+    dup: m.duplicate || undefined,
+    ...meta,
+    ...(correlation === undefined ? {} : idAsJson('correlation', correlation)),
+    ...(messageId === undefined ? {} : idAsJson('messageId', messageId)),
+    createdAt: createdAt === undefined ? undefined : new Date(createdAt).toISOString(),
+    expirySeconds: m.expiresAt === NEVER ? undefined : secondsLeft(m, at),
+    userProperties: user?.map(({ name, value }) => [name, valueAsJson(value)]),
   };
   const text = asText(m.payload);
   if (text === undefined) said.payloadBase64 = base64(m.payload);
@@ -48,29 +55,47 @@ export function asJson(m: Publish, at: Date): Record<string, unknown> {
   return said;
 }
 
-type Part = (m: Publish, at: Date) => Uint8Array;
+function idAsJson(name: string, id: Id): Record<string, string> {
+  if (id instanceof Uint8Array) return { [`${name}Base64`]: base64(id) };
+  return { [name]: typeof id === 'object' ? id.uuid : String(id) };
+}
 
-const FIELDS: Readonly<Record<string, (m: Publish, at: Date) => string | Uint8Array>> = {
+function valueAsJson(value: string | number | bigint | boolean | Uint8Array) {
+  if (value instanceof Uint8Array) return base64(value);
+  return typeof value === 'bigint' ? String(value) : value;
+}
+
+function secondsLeft(m: Shown, at: Date): number {
+  return Math.max(0, Math.ceil((m.expiresAt - at.getTime()) / 1_000));
+}
+
+function octetsOf(id: Id | undefined): string | Uint8Array {
+  if (id === undefined) return '';
+  if (id instanceof Uint8Array) return id;
+  return typeof id === 'object' ? id.uuid : String(id);
+}
+
+type Part = (m: Shown, at: Date) => Uint8Array;
+
+const FIELDS: Readonly<Record<string, (m: Shown, at: Date) => string | Uint8Array>> = {
   '%': () => '%',
   t: (m) => m.topic,
   p: (m) => m.payload,
   l: (m) => String(m.payload.length),
   q: (m) => String(m.qos),
-  r: (m) => (m.retain ? '1' : '0'),
-  d: (m) => (m.dup ? '1' : '0'),
-  m: (m) => String(m.id),
+  r: (m) => (m.retained ? '1' : '0'),
+  d: (m) => (m.duplicate ? '1' : '0'),
   x: (m) => Buffer.from(m.payload).toString('hex'),
   X: (m) => Buffer.from(m.payload).toString('hex').toUpperCase(),
   b: (m) => base64(m.payload),
   j: (m, at) => JSON.stringify(asJson(m, at)),
   I: (_, at) => at.toISOString(),
   U: (_, at) => (at.getTime() / 1_000).toFixed(3),
-  C: (m) => m.properties.contentType ?? '',
-  R: (m) => m.properties.responseTopic ?? '',
-  D: (m) => m.properties.correlationData ?? '',
-  E: (m) => String(m.properties.messageExpiryInterval ?? ''),
-  P: (m) => (m.properties.userProperty ?? []).map(([name, value]) => `${name}:${value}`).join(' '),
-  S: (m) => (m.properties.subscriptionIdentifier ?? []).join(' '),
+  C: (m) => m.meta.contentType ?? '',
+  R: (m) => m.meta.responseTopic ?? '',
+  D: (m) => octetsOf(m.meta.correlation),
+  E: (m, at) => (m.expiresAt === NEVER ? '' : String(secondsLeft(m, at))),
+  P: (m) => (m.meta.user ?? []).map(({ name, value }) => `${name}:${valueAsJson(value)}`).join(' '),
 };
 
 const ESCAPES: Readonly<Record<string, string>> = {

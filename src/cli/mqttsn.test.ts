@@ -60,7 +60,9 @@ test('wildcards: each message with its topic, predefined ones too', async () => 
 
 test('refused: the reason is said', async () => {
   const pub = start(['pub', url(), '-i', 'p', '-t', 'a/#', '-m', 'x']);
-  expect([await pub.code, pub.errors()]).toEqual([1, expect.stringContaining('invalid topic id')]);
+  expect([await pub.code, pub.errors()]).toEqual([1, expect.stringContaining('no topic')]);
   const sub = start(['sub', url(), '-i', 's', '-t', 'a/#/b']);
-  expect([await sub.code, sub.errors()]).toEqual([1, expect.stringContaining('not supported')]);
+  expect([await sub.code, sub.errors()]).toEqual([1, expect.stringContaining('no topic filter')]);
+  const much = start(['pub', url(), '-i', 'p', '-t', 'a', '-m', 'x', '--content-type', 'text/plain']);
+  expect([await much.code, much.errors()]).toEqual([2, expect.stringContaining('contentType')]);
 });

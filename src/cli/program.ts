@@ -1,9 +1,12 @@
 // The command line: every command with its flags; what a command does is loaded when it is called.
 
 import { Command, CommanderError, Option } from 'commander';
-import { type ConnectionFlags, qos, whole, withConnection } from './connection.ts';
+import { WaymeetError } from '../client/error.ts';
+import { client } from './client-commands.ts';
+import { qos, whole, withConnection } from './connection.ts';
 import { EXIT, Failure, type Io } from './io.ts';
 import { defineLab } from './lab-flags.ts';
+import type { TraceFlags } from './trace.ts';
 
 /** Runs the program; resolves to the exit code. */
 export async function run(args: readonly string[], version: string, io: Io): Promise<number> {
@@ -20,8 +23,15 @@ export async function run(args: readonly string[], version: string, io: Io): Pro
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.fine : EXIT.usage;
     complain(io, error, args.includes('--verbose'));
-    return error instanceof Failure ? error.code : EXIT.failed;
+    return codeOf(error);
   }
+}
+
+function codeOf(error: unknown): number {
+  if (error instanceof Failure) return error.code;
+  if (!(error instanceof WaymeetError)) return EXIT.failed;
+  if (error.code === 'timed-out') return EXIT.timeout;
+  return error.code === 'usage' || error.code === 'not-supported' ? EXIT.usage : EXIT.failed;
 }
 
 function complain(io: Io, error: unknown, verbose: boolean): void {
@@ -51,13 +61,14 @@ function define(version: string, io: Io, done: (code: number) => void, settings:
       .copyInheritedSettings(parent);
 
   serve(command('serve', 'Run the hub.'), version, io, done, settings);
-  pub(withConnection(command('pub', 'Publish messages over MQTT or CoAP.')), io, done);
-  sub(withConnection(command('sub', 'Print the messages of topics, over MQTT or CoAP.')), io, done);
+  client(command, io, done);
   bench(withConnection(command('bench', 'Put a load on a broker, and check every message.')), io, done);
   defineLab(command('lab', 'Compare protocols: one workload over many of them.'), command, version, io, done);
   users(command('user', 'Change the users file.'), command, io, done);
-  rules(command('acl', 'Ask the rules file.'), command, io, done);
+  rules(command('acl', 'Show, change and ask the rules.'), command, io, done);
+  keepingOut(command, io, done);
   config(command('config', 'Look at the configuration.'), command, io, done, settings);
+  trace(command('trace', 'Show packets of a client or a topic of a running hub.'), io, done);
   command('doctor', 'Look whether this machine is ready for a hub.')
     .option('--config <file>', 'the configuration file')
     .action(async (flags: { config?: string }) =>
@@ -66,8 +77,26 @@ function define(version: string, io: Io, done: (code: number) => void, settings:
   return program;
 }
 
-type Done = (code: number) => void;
-type Make = (name: string, about: string, parent?: Command) => Command;
+function trace(command: Command, io: Io, done: Done): void {
+  command
+    .option('--url <url>', 'the web port of the hub', 'http://localhost:8080')
+    .option('--client <client>', '{protocol}/{client id}: mqtt/sensor-7')
+    .option('-t, --topic <filter>', 'what is published on these topics')
+    .addOption(
+      new Option('-C, --limit <count>', 'end after so many packets')
+        .argParser(whole(1, 100_000))
+        .default(1_000),
+    )
+    .addOption(
+      new Option('-W, --seconds <seconds>', 'end after so long').argParser(whole(1, 3_600)).default(60),
+    )
+    .option('-u, --user <name>', 'admin or viewer; the password is in WAYMEET_PASSWORD', 'admin')
+    .option('--json', 'one packet a line, as JSON')
+    .action(async (flags: TraceFlags) => done(await (await import('./trace.ts')).trace(io, flags)));
+}
+
+export type Done = (code: number) => void;
+export type Make = (name: string, about: string, parent?: Command) => Command;
 
 function serve(command: Command, version: string, io: Io, done: Done, settings: Settings): void {
   settings?.addSettings(
@@ -77,76 +106,6 @@ function serve(command: Command, version: string, io: Io, done: Done, settings: 
     const { serve: start } = await import('./serve.ts');
     done(await start(io, version, flags.config, settings?.settingFlags(command) ?? new Map()));
   });
-}
-
-function pub(command: Command, io: Io, done: Done): void {
-  command
-    .argument('[url]', 'the same as --url')
-    .option('-t, --topic <topic>', 'where to')
-    .option('-m, --message <text>', 'what')
-    .option('-f, --file <file>', 'what: the content of a file')
-    .option('-s, --stdin', 'what: all of the input')
-    .option('-l, --lines', 'what: each line of the input is a message')
-    .option('-n, --null', 'what: nothing; with -r it clears the retained message')
-    .addOption(new Option('-q, --qos <qos>', 'how surely: 0, 1 or 2').argParser(qos).default(0))
-    .option('-r, --retain', "keep it as the topic's last value")
-    .addOption(new Option('--repeat <times>', 'send it so often').argParser(whole(1, 1_000_000_000)))
-    .option('--quiet', 'do not say that nobody has subscribed')
-    .optionsGroup('Properties (MQTT 5):')
-    .option('--text', 'the payload is UTF-8 text')
-    .option('--content-type <type>', 'such as application/json')
-    .option('--response-topic <topic>', 'where answers go')
-    .option('--correlation <text>', 'what answers carry')
-    .addOption(
-      new Option('--expiry <seconds>', 'how long it is worth delivering').argParser(whole(0, 4_294_967_295)),
-    )
-    .option('--user-property <name=value...>', 'a property of your own')
-    .action(async (url: string | undefined, said: import('./pub.ts').PubFlags) => {
-      const flags = url === undefined ? said : { ...said, url };
-      const { checkPub, pub: publish } = await import('./pub.ts');
-      checkPub(flags);
-      done(await publish(io, flags));
-    });
-}
-
-function sub(command: Command, io: Io, done: Done): void {
-  command
-    .argument('[url]', 'the same as --url')
-    .option('-t, --topic <filter...>', 'what to hear; + is any level, # all below')
-    .option('-T, --filter-out <filter...>', 'and what not to show')
-    .addOption(new Option('-q, --qos <qos>', 'how surely: 0, 1 or 2').argParser(qos).default(0))
-    .addOption(new Option('-C, --count <messages>', 'stop after so many').argParser(whole(1, 1e15)))
-    .addOption(
-      new Option('-W, --wait <seconds>', 'stop after so long; the exit code is 3').argParser(
-        whole(1, 2_000_000),
-      ),
-    )
-    .option('-E, --exit-after-subscribe', 'stop once subscribed')
-    .option('-R, --no-retained-messages', 'not the retained messages')
-    .option('--retained-only', 'only the retained messages; stop at the first other')
-    .option('--no-local', 'not what this client published (MQTT 5)')
-    .option('--retain-as-published', 'keep the retain flag (MQTT 5)')
-    .option('-v, --with-topic', 'print the topic before the payload')
-    .option('-N, --no-newline', 'print nothing after the payload')
-    .option('--json', 'print each message as a line of JSON')
-    .option(
-      '-F, --format <template>',
-      'print so: %t topic, %p payload, %x hex, %b base64, %l length, %q QoS, %r retain, %I time, %j JSON',
-    )
-    .option('--quiet', 'say nothing but messages')
-    .action(async (url: string | undefined, said: ConnectionFlags & Record<string, unknown>) => {
-      const { sub: subscribe } = await import('./sub.ts');
-      const flags = url === undefined ? said : { ...said, url };
-      const { retainedMessages, local, newline, withTopic, ...same } = flags;
-      const asked = {
-        ...same,
-        noRetained: retainedMessages === false,
-        noLocal: local === false,
-        noNewline: newline === false,
-        verbose: withTopic === true,
-      };
-      done(await subscribe(io, asked as unknown as import('./sub.ts').SubFlags));
-    });
 }
 
 function bench(command: Command, io: Io, done: Done): void {
@@ -176,39 +135,115 @@ function users(parent: Command, command: Make, io: Io, done: Done): void {
       .option('--config <file>', 'the configuration that names the users file')
       .option('--users <file>', 'the users file; else ./waymeet-users');
   type Flags = import('./user.ts').UserFlags;
-  sub('add <name>', 'Add a user, or give one a new password; it is asked for, or in WAYMEET_PASSWORD.')
-    .option('--password-file <file>', 'the password is the first line of this file; - is the input')
-    .option('--scram', 'also for SCRAM-SHA-256')
-    .action(async (name: string, flags: Flags) =>
-      done(await (await import('./user.ts')).add(io, name, flags)),
-    );
+  const withPassword = (made: Command) =>
+    made
+      .option('--password-file <file>', 'the password is the first line of this file; - is the input')
+      .option('--scram', 'also for SCRAM-SHA-256');
+  withPassword(
+    sub('add <name>', 'Add a user, or give one a new password; it is asked for, or in WAYMEET_PASSWORD.'),
+  ).action(async (name: string, flags: Flags) =>
+    done(await (await import('./user.ts')).add(io, name, flags)),
+  );
+  withPassword(sub('passwd <name>', 'Give a user a new password; connections with the old one end.')).action(
+    async (name: string, flags: Flags) => done(await (await import('./user.ts')).passwd(io, name, flags)),
+  );
   sub('remove <name>', 'Remove a user.').action(async (name: string, flags: Flags) =>
     done(await (await import('./user.ts')).remove(io, name, flags)),
   );
   sub('list', 'List the users.').action(async (flags: Flags) =>
     done(await (await import('./user.ts')).list(io, flags)),
   );
+  groups(command('group', 'Say who is in the groups that rules name.', parent), command, io, done);
+}
+
+function groups(parent: Command, command: Make, io: Io, done: Done): void {
+  type Flags = import('./user.ts').GroupFlags;
+  const sub = (name: string, about: string) => rulesFlags(command(name, about, parent));
+  for (const [change, about] of [
+    ['add', 'Put users into a group.'],
+    ['remove', 'Take users out of a group.'],
+  ] as const) {
+    sub(`${change} <group> <users...>`, about).action(async (name: string, names: string[], flags: Flags) =>
+      done(await (await import('./user.ts')).group(io, change, name, names, flags)),
+    );
+  }
+  sub('list', 'List the groups.').action(async (flags: Flags) =>
+    done(await (await import('./user.ts')).groups(io, flags)),
+  );
+}
+
+function rulesFlags(command: Command): Command {
+  return command
+    .option('--config <file>', 'the configuration that names the rules file')
+    .option('--acl <file>', 'the rules file; else ./waymeet-acl');
 }
 
 function rules(parent: Command, command: Make, io: Io, done: Done): void {
-  command(
-    'check <user> <action> <topic>',
-    'Say whether a user (or anonymous) may publish or subscribe there.',
-    parent,
-  )
-    .option('--config <file>', 'the configuration that names the rules file')
-    .option('--acl <file>', 'the rules file')
-    .option('--client <id>', 'the client id, for rules with %c', '')
-    .action(async (user: string, action: string, topic: string, flags: import('./user.ts').AclFlags) =>
-      done(await (await import('./user.ts')).checkAcl(io, user, action, topic, flags)),
+  const sub = (name: string, about: string) => rulesFlags(command(name, about, parent));
+  type Flags = import('./acl.ts').AclFlags;
+  sub('list', 'List the rules, numbered.').action(async (flags: Flags) =>
+    done(await (await import('./acl.ts')).list(io, flags)),
+  );
+  sub('add <effect> <action> <filter>', 'Add a rule: allow or deny; publish, subscribe or both; where.')
+    .option('--user <name>', 'for this user')
+    .option('--group <name>', 'for this group')
+    .option('--client <id>', 'for this client id')
+    .option('--protocol <name>', 'for those who speak it: mqtt, coap, http …')
+    .option('--listener <name>', 'for those who came in there')
+    .option('--anonymous', 'for those who show no name')
+    .action(async (effect: string, action: string, filter: string, flags: Flags) =>
+      done(await (await import('./acl.ts')).add(io, effect, action, filter, flags)),
     );
+  sub('remove <number>', 'Remove the rule that `acl list` numbers so.').action(
+    async (number: string, flags: Flags) => done(await (await import('./acl.ts')).remove(io, number, flags)),
+  );
+  sub(
+    'check <user> <action> <topic>',
+    'Say whether a user (or anonymous) may publish or subscribe there, and which rule decides.',
+  )
+    .option('--client <id>', 'the client id, for rules with %c', '')
+    .option('--group <names...>', 'groups that a token or a service would bring')
+    .option('--protocol <name>', 'what it speaks', 'mqtt')
+    .option('--listener <name>', 'where it came in')
+    .action(async (user: string, action: string, topic: string, flags: import('./acl.ts').CheckFlags) =>
+      done(await (await import('./acl.ts')).check(io, user, action, topic, flags)),
+    );
+}
+
+/** Commands that speak to a hub that runs. */
+function keepingOut(command: Make, io: Io, done: Done): void {
+  type Flags = import('./admin.ts').BanFlags;
+  const sub = (name: string, about: string) =>
+    command(name, about)
+      .option('--url <url>', "the hub's web port", 'http://localhost:8080')
+      .option('--user <name>', 'admin, or viewer for those who only look', 'admin')
+      .option(
+        '--password-file <file>',
+        'its password is the first line; else WAYMEET_ADMIN_PASSWORD, or it is asked for',
+      );
+  sub('ban <kind> <value>', 'Keep an address, a user or a client out of a hub that runs.')
+    .option('--for <time>', 'how long, such as 10min or 7d; else until it is lifted')
+    .option('--why <text>', 'what `waymeet bans` shows')
+    .action(async (kind: string, value: string, flags: Flags) =>
+      done(await (await import('./admin.ts')).ban(io, kind, value, flags)),
+    );
+  sub('unban <kind> <value>', 'Let it in again.').action(async (kind: string, value: string, flags: Flags) =>
+    done(await (await import('./admin.ts')).unban(io, kind, value, flags)),
+  );
+  sub('bans', 'List who is kept out.').action(async (flags: Flags) =>
+    done(await (await import('./admin.ts')).bans(io, flags)),
+  );
+  sub('kick <kind> <value>', 'Send away the clients of an address, a user or a client id.').action(
+    async (kind: string, value: string, flags: Flags) =>
+      done(await (await import('./admin.ts')).kick(io, kind, value, flags)),
+  );
 }
 
 function config(parent: Command, command: Make, io: Io, done: Done, settings: Settings): void {
   command('check [file]', 'Say everything that is wrong in it.', parent)
     .option('--config <file>', 'the same as file')
     .action(async (file: string | undefined, flags: { config?: string }) =>
-      done((await import('./config.ts')).check(io, file ?? flags.config)),
+      done(await (await import('./config.ts')).check(io, file ?? flags.config)),
     );
   const print = command('print [file]', 'Show every setting, and where it comes from.', parent)
     .option('--config <file>', 'the same as file')

@@ -3,77 +3,71 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { createInterface } from 'node:readline';
-import type { Qos } from '../contract/message.ts';
-import { type Properties, PUBACK } from '../protocol/mqtt/packet.ts';
-import { coapPub, isCoap } from './coap.ts';
+import type { PublishOptions } from '../client/client.ts';
+import type { Qos, UserProperty } from '../contract/message.ts';
+import { coapPub, isCoapResource } from './coap.ts';
 import { type ConnectionFlags, connectClient, topicOfUrl } from './connection.ts';
 import { EXIT, Failure, type Io, say } from './io.ts';
-import type { MqttClient } from './mqtt-client.ts';
-import { isMqttSn, snPub } from './mqttsn.ts';
-import { explain } from './reasons.ts';
 
-export interface PubFlags extends ConnectionFlags {
-  topic?: string;
+/** What is said with a message, in every command that sends one. */
+export interface MessageFlags {
   message?: string;
   file?: string;
   null?: boolean;
-  lines?: boolean;
   stdin?: boolean;
-  qos: Qos;
-  retain?: boolean;
-  repeat?: number;
+  qos?: Qos;
   contentType?: string;
   responseTopic?: string;
   correlation?: string;
   expiry?: number;
   userProperty?: string[];
   text?: boolean;
+}
+
+export interface PubFlags extends ConnectionFlags, MessageFlags {
+  topic?: string;
+  lines?: boolean;
+  retain?: boolean;
+  repeat?: number;
   quiet?: boolean;
 }
 
+/** Messages on their way at most. */
+const MOST_WAITING = 1_024;
+
 export async function pub(io: Io, flags: PubFlags): Promise<number> {
-  if (isCoap(flags.url)) return coapPub(io, flags, source(io, flags));
-  if (isMqttSn(flags.url)) return snPub(flags, source(io, flags));
+  if (isCoapResource(flags.url)) return coapPub(io, flags, source(io, flags));
   const topic = flags.topic ?? topicOfUrl(flags);
   if (topic === undefined) throw new Failure('no topic: give one with -t', EXIT.usage);
   const payloads = source(io, flags);
-  const client = await connectClient(io, flags);
-  const properties = propertiesOf(flags);
+  const client = await connectClient(io, flags, flags.outbox === undefined ? {} : { reconnect: true });
+  const options = { ...optionsOf(flags), qos: flags.qos ?? 0, retain: flags.retain === true };
   let unheard = 0;
+  let failure: Error | undefined;
   const inFlight = new Set<Promise<void>>();
   try {
     for await (const payload of payloads) {
-      const sending = client
-        .publish({ topic, payload, qos: flags.qos, retain: flags.retain === true, properties })
-        .then((code) => {
-          if (code >= 0x80)
-            throw new Failure(`'${topic}' was refused: ${explain(flags.mqttVersion, PUBACK, code, {})}`);
-          if (code === 0x10) unheard++;
-        });
-      if (flags.qos === 0) await sending;
-      else await track(inFlight, sending, client);
+      const sending = client.publish(topic, payload, options).then(
+        (outcome) => {
+          if (outcome === 'unmatched') unheard++;
+        },
+        (why: Error) => {
+          failure ??= why;
+        },
+      );
+      inFlight.add(sending);
+      void sending.then(() => inFlight.delete(sending));
+      if (inFlight.size >= MOST_WAITING) await Promise.race(inFlight);
+      if (failure !== undefined) break;
     }
     await Promise.all(inFlight);
+    if (failure !== undefined) throw failure;
   } finally {
     await client.close();
   }
   if (unheard > 0 && !flags.quiet) say(io, `nobody has subscribed to '${topic}'`);
   return EXIT.fine;
 }
-
-/** Keeps many in flight when lines come fast; a failure of any ends it all. */
-async function track(
-  inFlight: Set<Promise<void>>,
-  sending: Promise<void>,
-  client: MqttClient,
-): Promise<void> {
-  const done = sending.finally(() => inFlight.delete(done));
-  done.catch(() => {});
-  inFlight.add(done);
-  if (inFlight.size >= MOST_WAITING) await Promise.race([...inFlight, client.lost]);
-}
-
-const MOST_WAITING = 1_024;
 
 async function* source(io: Io, flags: PubFlags): AsyncIterable<Uint8Array> {
   const encoder = new TextEncoder();
@@ -82,11 +76,12 @@ async function* source(io: Io, flags: PubFlags): AsyncIterable<Uint8Array> {
       yield encoder.encode(line);
     return;
   }
-  const payload = await one(io, flags);
+  const payload = await payloadOf(io, flags);
   for (let i = 0; i < (flags.repeat ?? 1); i++) yield payload;
 }
 
-async function one(io: Io, flags: PubFlags): Promise<Uint8Array> {
+/** What `-m`, `-f`, `-n` or the input say. */
+export async function payloadOf(io: Io, flags: MessageFlags): Promise<Uint8Array> {
   if (flags.null) return new Uint8Array(0);
   if (flags.message !== undefined) return new TextEncoder().encode(flags.message);
   if (flags.file !== undefined && flags.file !== '-') return readFileSync(resolve(io.folder, flags.file));
@@ -97,7 +92,7 @@ async function one(io: Io, flags: PubFlags): Promise<Uint8Array> {
 }
 
 /** Fails when it is not clear what to publish. */
-export function checkPub(flags: PubFlags): void {
+export function checkPub(flags: MessageFlags & { lines?: boolean }): void {
   const ways = [
     flags.message !== undefined,
     flags.file !== undefined,
@@ -111,28 +106,22 @@ export function checkPub(flags: PubFlags): void {
       EXIT.usage,
     );
   }
-  if (propertiesWritten(flags) && flags.mqttVersion < 5) {
-    throw new Failure('message properties need MQTT 5: leave out -V', EXIT.usage);
-  }
 }
 
-function propertiesWritten(flags: PubFlags): boolean {
-  return Object.keys(propertiesOf(flags)).length > 0;
+export function optionsOf(flags: MessageFlags): PublishOptions {
+  const { text, contentType, responseTopic, correlation, expiry, userProperty } = flags;
+  return {
+    ...(text ? { text } : {}),
+    ...(contentType === undefined ? {} : { contentType }),
+    ...(responseTopic === undefined ? {} : { responseTopic }),
+    ...(correlation === undefined ? {} : { correlation }),
+    ...(expiry === undefined ? {} : { expiryMs: expiry * 1_000 }),
+    ...(userProperty === undefined ? {} : { user: userProperty.map(propertyOf) }),
+  };
 }
 
-function propertiesOf(flags: PubFlags): Properties {
-  const p: Properties = {};
-  if (flags.text) p.payloadFormatIndicator = 1;
-  if (flags.contentType !== undefined) p.contentType = flags.contentType;
-  if (flags.responseTopic !== undefined) p.responseTopic = flags.responseTopic;
-  if (flags.correlation !== undefined) p.correlationData = new TextEncoder().encode(flags.correlation);
-  if (flags.expiry !== undefined) p.messageExpiryInterval = flags.expiry;
-  if (flags.userProperty !== undefined) {
-    p.userProperty = flags.userProperty.map((pair) => {
-      const cut = pair.indexOf('=');
-      if (cut < 1) throw new Failure(`'${pair}' is no user property: write name=value`, EXIT.usage);
-      return [pair.slice(0, cut), pair.slice(cut + 1)];
-    });
-  }
-  return p;
+function propertyOf(pair: string): UserProperty {
+  const cut = pair.indexOf('=');
+  if (cut < 1) throw new Failure(`'${pair}' is no user property: write name=value`, EXIT.usage);
+  return { name: pair.slice(0, cut), value: pair.slice(cut + 1) };
 }

@@ -1,19 +1,19 @@
 // `waymeet sub`: prints the messages of one or more topic filters.
 
+import type { Client } from '../client/client.ts';
+import { matches } from '../client/match.ts';
+import type { IncomingMessage } from '../client/message.ts';
+import type { SubscribeOptions, Subscription } from '../client/subscription.ts';
 import type { Qos } from '../contract/message.ts';
-import { type Publish, SUBACK, type SubscribeEntry } from '../protocol/mqtt/packet.ts';
-import { hasWildcard } from '../protocol/mqtt/topic.ts';
-import { coapSub, isCoap } from './coap.ts';
+import { coapSub, isCoapResource } from './coap.ts';
 import { type ConnectionFlags, connectClient, topicOfUrl } from './connection.ts';
-import { type FormatFlags, formatter } from './format.ts';
+import { type FormatFlags, type Formatter, formatter, type Shown } from './format.ts';
 import { EXIT, Failure, type Io, say } from './io.ts';
-import { isMqttSn, snSub } from './mqttsn.ts';
-import { explain } from './reasons.ts';
 
 export interface SubFlags extends ConnectionFlags, FormatFlags {
   topic?: string[];
   filterOut?: string[];
-  qos: Qos;
+  qos?: Qos;
   count?: number;
   wait?: number;
   noRetained?: boolean;
@@ -25,56 +25,57 @@ export interface SubFlags extends ConnectionFlags, FormatFlags {
 }
 
 export async function sub(io: Io, flags: SubFlags): Promise<number> {
-  if (isCoap(flags.url) || isMqttSn(flags.url)) return subElsewhere(io, flags);
+  const printer = new Printer(io, flags);
+  const ends = [io.stopAsked().then(() => EXIT.fine), timeout(flags.wait)];
+  if (isCoapResource(flags.url)) return coapSub(io, flags, (m) => printer.hear(m), ends);
   const fromUrl = topicOfUrl(flags);
   const filters = flags.topic ?? (fromUrl === undefined ? [] : [fromUrl]);
   if (filters.length === 0) throw new Failure("no topic filter: give one with -t, '#' for all", EXIT.usage);
-  const format = formatter(flags);
-  const unwanted = (flags.filterOut ?? []).map(matcher);
-  const client = await connectClient(io, flags);
-  let left = flags.count ?? Number.POSITIVE_INFINITY;
-  const counted = new Promise<number>((done) => {
-    client.onMessage = (m) => {
-      if (left === 0 || unwanted.some((matches) => matches(m.topic))) return;
-      if (flags.noRetained && m.retain) return;
-      if (flags.retainedOnly && !m.retain) return done(EXIT.fine);
-      io.output.write(format(m, new Date()));
-      if (--left === 0) done(EXIT.fine);
-    };
+  const client = await connectClient(io, flags, { reconnect: true });
+  client.watch((event) => {
+    if (flags.quiet || event.kind === 'closed') return;
+    if (event.kind === 'lost') say(io, `lost the connection${event.error ? `: ${event.error.reason}` : ''}`);
+    if (event.kind === 'connected') say(io, `connected to ${event.url}`);
   });
-  // Before the subscription: nothing asked for later may be missed by then.
-  const ends = [counted, client.lost, io.stopAsked().then(() => EXIT.fine), timeout(flags.wait)];
   try {
-    const entries = filters.map((filter) => entryOf(filter, flags));
-    const answer = await Promise.race([client.subscribe(entries), ...ends]);
+    const subscribed = subscribeAll(client, filters, flags);
+    const answer = await Promise.race([subscribed, ...ends]);
     if (typeof answer === 'number') return answer;
-    const codes = answer;
-    const refused = codes.flatMap((code, i) =>
-      code >= 0x80 ? [`'${filters[i]}' was refused: ${explain(5, SUBACK, code, {})}`] : [],
-    );
-    if (refused.length > 0) throw new Failure(refused.join('\n'));
     if (!flags.quiet && io.errors.isTTY) say(io, `subscribed to ${filters.join(', ')}`);
     if (flags.exitAfterSubscribe) return EXIT.fine;
-    return await Promise.race(ends);
+    return await Promise.race([...answer.map((s) => printer.print(s)), ...ends]);
   } finally {
     await client.close();
   }
 }
 
-/** The same over CoAP and MQTT-SN. */
-function subElsewhere(io: Io, flags: SubFlags): Promise<number> {
-  const format = formatter(flags);
-  const unwanted = (flags.filterOut ?? []).map(matcher);
-  let left = flags.count ?? Number.POSITIVE_INFINITY;
-  const hear = (m: Publish): boolean => {
-    if (left === 0 || unwanted.some((matches) => matches(m.topic))) return false;
-    if (flags.noRetained && m.retain) return false;
-    if (flags.retainedOnly && !m.retain) return true;
-    io.output.write(format(m, new Date()));
-    return --left === 0;
+async function subscribeAll(
+  client: Client,
+  filters: readonly string[],
+  flags: SubFlags,
+): Promise<Subscription[]> {
+  const made: Subscription[] = [];
+  const refused: Error[] = [];
+  for (const filter of filters) {
+    try {
+      made.push(await client.subscribe(filter, optionsOf(client, flags)));
+    } catch (why) {
+      refused.push(why as Error);
+    }
+  }
+  if (refused.length === 1) throw refused[0]!;
+  if (refused.length > 1) throw new Failure(refused.map((why) => why.message).join('\n'));
+  return made;
+}
+
+function optionsOf(client: Client, flags: SubFlags): SubscribeOptions {
+  return {
+    qos: flags.qos ?? 0,
+    ...(flags.noLocal ? { noLocal: true } : {}),
+    ...(flags.retainAsPublished ? { retainAsPublished: true } : {}),
+    // Where the other side cannot leave them out, they are not printed.
+    ...(flags.noRetained && client.ability.retainedChoice ? { retained: 'none' as const } : {}),
   };
-  const ends = [io.stopAsked().then(() => EXIT.fine), timeout(flags.wait)];
-  return isMqttSn(flags.url) ? snSub(flags, hear, ends) : coapSub(io, flags, hear, ends);
 }
 
 function timeout(seconds: number | undefined): Promise<number> {
@@ -83,28 +84,36 @@ function timeout(seconds: number | undefined): Promise<number> {
   });
 }
 
-function entryOf(filter: string, flags: SubFlags): SubscribeEntry {
-  return {
-    filter,
-    qos: flags.qos,
-    noLocal: flags.noLocal === true,
-    retainAsPublished: flags.retainAsPublished === true,
-    retainHandling: flags.noRetained && flags.mqttVersion === 5 ? 2 : 0,
-  };
-}
+/** Prints what is wanted, until there was enough. */
+class Printer {
+  private readonly io: Io;
+  private readonly flags: SubFlags;
+  private readonly format: Formatter;
+  private readonly unwanted: readonly string[];
+  private left: number;
 
-/** Whether a topic matches a filter; for `-T`, which drops messages here. */
-export function matcher(filter: string): (topic: string) => boolean {
-  if (!hasWildcard(filter)) return (topic) => topic === filter;
-  const wanted = filter.split('/');
-  return (topic) => {
-    const levels = topic.split('/');
-    // Topics that start with $ are not matched by a leading wildcard [MQTT5-4.7.2-1].
-    if (topic.startsWith('$') && (wanted[0] === '+' || wanted[0] === '#')) return false;
-    for (const [i, level] of wanted.entries()) {
-      if (level === '#') return true;
-      if (i >= levels.length || (level !== '+' && level !== levels[i])) return false;
-    }
-    return wanted.length === levels.length;
-  };
+  constructor(io: Io, flags: SubFlags) {
+    this.io = io;
+    this.flags = flags;
+    this.format = formatter(flags);
+    this.unwanted = flags.filterOut ?? [];
+    this.left = flags.count ?? Number.POSITIVE_INFINITY;
+  }
+
+  /** Resolves to the exit code once there was enough. */
+  async print(s: Subscription): Promise<number> {
+    let m: IncomingMessage | undefined;
+    do m = await s.next();
+    while (m !== undefined && !this.hear(m));
+    return EXIT.fine;
+  }
+
+  /** Whether it was the last one. */
+  hear(m: Shown): boolean {
+    if (this.left === 0 || this.unwanted.some((filter) => matches(filter, m.topic))) return false;
+    if (this.flags.noRetained && m.retained) return false;
+    if (this.flags.retainedOnly && !m.retained) return true;
+    this.io.output.write(this.format(m, new Date()));
+    return --this.left === 0;
+  }
 }

@@ -8,6 +8,8 @@ export interface WireIdentity {
   readonly certificate?: { readonly commonName: string; readonly fingerprint: string };
   /** The TLS-PSK or DTLS-PSK identity that the handshake proved. */
   readonly pskIdentity?: string;
+  /** The user whose key sealed what came (OSCORE). */
+  readonly sealedBy?: string;
   /** The server name that the client asked for (SNI). */
   readonly serverName?: string;
 }
@@ -69,6 +71,11 @@ export interface Wire {
   write(bytes: Uint8Array): void;
   /** Appends `slab.bytes[start..end)` by reference: a fan-out writes the same octets to many wires. */
   share(slab: Slab, start: number, end: number): void;
+  /**
+   * Begins TLS inside of the connection (STARTTLS), as its server, behind what was written; then `secure` and `identity` say what the
+   * handshake proved, and what arrives are the octets inside. A handshake that fails closes the wire. Absent where that cannot be done.
+   */
+  readonly secureUp?: (() => void) | undefined;
   /** Stops and restarts reading: backpressure towards the publisher. */
   pause(): void;
   resume(): void;

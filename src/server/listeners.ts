@@ -11,10 +11,12 @@ import { mqtt } from '../protocol/mqtt/protocol.ts';
 import { advertisement, mqttsn } from '../protocol/mqttsn/protocol.ts';
 import { stomp } from '../protocol/stomp/protocol.ts';
 import { waymeetJson } from '../protocol/websocket/protocol.ts';
+import { xmpp, xmppMessages } from '../protocol/xmpp/protocol.ts';
 import type { Credentials, TlsCredentials } from '../transport/contexts.ts';
 import { listenDtls } from '../transport/dtls.ts';
 import type { Listener, ListenerLimits, ListenerOptions } from '../transport/listener.ts';
 import type { Loop } from '../transport/loop.ts';
+import { StartTls } from '../transport/starttls.ts';
 import { listenTcp } from '../transport/tcp.ts';
 import { listenTls, type TlsOptions } from '../transport/tls.ts';
 import { listenUdp, type UdpOptions } from '../transport/udp.ts';
@@ -28,7 +30,7 @@ import { listenWeb, type WebParts } from './web.ts';
 const ALL_COAP_NODES = ['224.0.1.187', 'ff02::fd', 'ff05::fd']; // [RFC7252-12.8]
 
 /** What clients may ask for by ALPN. Which protocol is spoken, its first octets tell. */
-const ALPN: Partial<Record<ProtocolName, string>> = { mqtt: 'mqtt', coap: 'coap' }; // [RFC8323-8.2]
+const ALPN: Partial<Record<ProtocolName, string>> = { mqtt: 'mqtt', coap: 'coap', xmpp: 'xmpp-client' }; // [RFC8323-8.2, XEP0368-3]
 
 /** A listener that is open. */
 export interface OpenListener {
@@ -74,8 +76,14 @@ async function openOn(host: string, plan: PlannedListener, parts: ListenerParts)
   const options = optionsOf(plan, parts);
   const speaks = towers(plan, parts.oscore);
   switch (plan.type) {
-    case 'tcp':
-      return { plan, listener: await listenTcp(speaks, hub, { ...options, host, port: plan.port }) };
+    case 'tcp': {
+      const securer = startTlsOf(plan);
+      const inside = securer === undefined ? {} : { securer };
+      const where = { ...options, ...inside, host, port: plan.port };
+      const listener = await listenTcp(speaks, hub, where);
+      if (securer === undefined) return { plan, listener };
+      return { plan, listener, reload: (next) => securer.load(credentialsOf(next)) };
+    }
     case 'unix':
       return { plan, listener: await listenUnix(speaks, hub, { ...options, path: plan.path! }) };
     case 'tls': {
@@ -126,7 +134,27 @@ export function tower(name: ProtocolName, plan: PlannedListener, oscore: OscoreF
       return amqp1();
     case 'stomp':
       return stomp();
+    case 'xmpp':
+      return xmppOn(plan);
   }
+}
+
+/** XMPP as the carrier of the listener frames it. */
+function xmppOn({ type, xmpp: said }: PlannedListener): Protocol {
+  const { domain, starttls, resume, stanza, ping } = said;
+  const options = { domain, startTls: starttls, resumeMs: resume, stanzaBytes: stanza, pingMs: ping };
+  return type === 'ws' || type === 'wss' ? xmppMessages(options) : xmpp(options);
+}
+
+/** TLS inside of connections costs the bare handles, so that only who needs it has it. */
+function startTlsOf({ protocols, tls }: PlannedListener): StartTls | undefined {
+  if (protocols.join() !== 'xmpp' || tls.cert === undefined) return undefined;
+  return new StartTls({
+    ...credentialsOf(tls),
+    requestCertificate: tls.ca !== undefined,
+    requireCertificate: tls.requireCert,
+    minVersion: tls.minVersion,
+  });
 }
 
 function mqttsnOn(said: MqttSnConfig): Protocol {
@@ -221,6 +249,7 @@ export function credentialsOf(tls: TlsConfig): TlsCredentials {
     cert: readFileSync(cert),
     key: readFileSync(key),
     ...(tls.ca === undefined ? {} : { ca: readFileSync(tls.ca) }),
+    ...(tls.crl === undefined ? {} : { crl: readFileSync(tls.crl) }),
   });
   return {
     ...(tls.cert === undefined || tls.key === undefined ? {} : { credentials: read(tls.cert, tls.key) }),

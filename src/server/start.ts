@@ -4,6 +4,7 @@ import type { Phase } from '../admin/health.ts';
 import { renderMetrics } from '../admin/metrics.ts';
 import { ProcessWatch } from '../admin/process.ts';
 import { SysTree } from '../admin/sys.ts';
+import { Tracer } from '../admin/trace.ts';
 import type { OwnedHub } from '../contract/hub.ts';
 import { type Message, NEVER } from '../contract/message.ts';
 import type { Outcome } from '../contract/outcome.ts';
@@ -23,6 +24,7 @@ import { LocalClient } from './local.ts';
 import type { Log } from './log.ts';
 import { OscoreFiles } from './oscore.ts';
 import { TimedStore } from './timed-store.ts';
+import { FileWatch, watchedFiles } from './watch.ts';
 
 /** The engine's writer thread may still be unwinding from the failed commit: an exit under it would end in SIGABRT instead of code 1. */
 const UNWIND_MS = 200;
@@ -87,6 +89,9 @@ export async function startServer(config: Config, options: ServerOptions): Promi
     watch,
     passwords,
     publish: async (m: Message): Promise<Outcome> => own?.publish(m) ?? 'unavailable',
+    tracer: new Tracer(hub, (tap) => {
+      loop.tap = tap;
+    }),
   };
   const oscore = new OscoreFiles();
   const web = {
@@ -123,16 +128,32 @@ export async function startServer(config: Config, options: ServerOptions): Promi
     await store?.close();
     throw error;
   }
+  let current = config;
+  let rereading = Promise.resolve();
+  /** Reads every file again, as the plan names it now; one after the other. */
+  const again = (values: readonly string[]): Promise<void> => {
+    rereading = rereading.then(async () => {
+      const { epoch } = engines;
+      await reread(plan(current), { open, engines, oscore, log }, values);
+      if (engines.epoch !== epoch) hub.reauthorize();
+    });
+    return rereading;
+  };
+  const files = new FileWatch(
+    () => watchedFiles(plan(current)),
+    config.watch,
+    () => void again([]),
+  );
   const sys = publishSys(hub, loop, config, options.version, startedAt, store);
   state.phase = 'ready';
   log.info(`waymeet ${options.version} is ready: ${open.map((l) => l.listener.address).join('  ')}`);
   if (store === undefined) log.info('store.durability is memory: nothing is kept over a restart');
 
-  let current = config;
   let stopping: Promise<void> | undefined;
   const stop = async () => {
     state.phase = 'stopping';
     sys.stop();
+    files.stop();
     await Promise.all(open.map((l) => l.listener.close()));
     await hub.stop();
     await Promise.all(open.map((l) => l.listener.ended(DRAIN_MS)));
@@ -151,9 +172,7 @@ export async function startServer(config: Config, options: ServerOptions): Promi
     async reload(next) {
       const changes = changesOf(current, next);
       current = changes.applied;
-      const { epoch } = engines;
-      await reread(plan(current), { open, engines, oscore, log }, changes.live);
-      if (engines.epoch !== epoch) hub.reauthorize();
+      await again(changes.live);
       retune(open, plan(current));
       Object.assign(limits, hubLimits(current));
       hub.retune();

@@ -139,6 +139,7 @@ function webSocketRoutes(plan: PlannedListener, { config, oscore }: WebParts): W
     const amqp1 = tower('amqp1', plan, oscore);
     routes[config.amqp] = { amqp: amqp1, AMQPWSB10: amqp1 };
   }
+  if (plan.protocols.includes('xmpp')) routes[config.xmpp] = { xmpp: tower('xmpp', plan, oscore) };
   return routes;
 }
 

@@ -2,6 +2,7 @@
 
 import { SlabPool } from '../bytes/slab.ts';
 import type { World } from '../contract/hub.ts';
+import type { Tap } from '../contract/tap.ts';
 import { Timers } from './timers.ts';
 
 /** Room in front of a read for the octets that a peer left over last time. */
@@ -38,6 +39,8 @@ export class Loop {
   private flushing: Flushable[] = [];
   private scheduled = false;
   private turnAsked = false;
+  /** Looks at what passes on every wire of this loop, while it is set. */
+  tap: Tap | undefined = undefined;
   /** The hub's turn; it runs before the flush, so that what a turn acknowledges leaves with that turn. */
   atTurn: (() => void) | undefined = undefined;
 

@@ -14,11 +14,19 @@ export abstract class PacketWire extends PeeredWire {
    * are unchanged until then if they lie in no slab, and if the slab is retained.
    */
   protected abstract sendPacket(bytes: Uint8Array, slab: Slab | undefined): boolean;
+  /** The last packet of this turn was given. */
+  protected sentAll(): void {}
   /** Everything is sent: say goodbye in the carrier's own words. Whoever has none destroys the wire. */
   protected abstract farewell(): void;
 
   get unsent(): number {
     return this.outbox.length + this.underWay;
+  }
+
+  /** Messages whose sending was begun beside the outbox. */
+  protected departs(length: number): void {
+    this.underWay += length;
+    this.counters.bytesOut += length;
   }
 
   protected wrote(length: number): void {
@@ -43,6 +51,7 @@ export abstract class PacketWire extends PeeredWire {
 
   private sendAll(lengths: readonly number[], count: number): void {
     const spans = this.outbox.take();
+    const { tap } = this.gate.loop;
     let i = 0;
     let at = spans[0]!.start;
     let span = spans[0]!;
@@ -56,9 +65,11 @@ export abstract class PacketWire extends PeeredWire {
       const packet = span.bytes.subarray(at, at + length);
       at += length;
       this.counters.bytesOut += length;
+      if (tap !== undefined) tap.passed(this, 'out', packet, 0, length);
       if (!this.sendPacket(packet, span.slab)) this.underWay += length;
       if (this.state === CLOSED) break;
     }
+    this.sentAll();
     this.outbox.sent(spans);
     this.relieved();
   }
@@ -81,6 +92,8 @@ export abstract class PacketWire extends PeeredWire {
     if (this.state !== OPEN) return;
     this.inTime();
     this.counters.bytesIn += bytes.length;
+    const { tap } = this.gate.loop;
+    if (tap !== undefined) tap.passed(this, 'in', bytes, 0, bytes.length);
     const at = now();
     try {
       this.peer.receive(bytes, 0, bytes.length, at);

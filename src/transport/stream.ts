@@ -99,6 +99,8 @@ export abstract class StreamWire extends PeeredWire {
     if (this.counted) this.inTime();
     const length = end - start;
     this.counters.bytesIn += length;
+    const { tap } = this.gate.loop;
+    if (tap !== undefined) tap.passed(this, 'in', bytes, start, end);
     const left = this.left;
     if (left === undefined) this.consume(bytes, start, end);
     else if (left.length <= headroom) {
@@ -216,6 +218,9 @@ export abstract class StreamWire extends PeeredWire {
       total += sizeOf(span);
       if (span.slab === undefined) referenced = true;
     }
+    const { tap } = this.gate.loop;
+    if (tap !== undefined)
+      for (const span of spans) tap.passed(this, 'out', span.bytes, span.start, span.end);
     this.counters.bytesOut += total;
     const large = referenced || total >= spans.length * COPY_BYTES;
     if (spans.length === 1 || total <= COPY_BYTES || !large) this.sendPacked(spans);

@@ -206,6 +206,7 @@ export function countingHub(limits: Partial<HubLimits> = {}): Hub {
     bound: nobody,
     pressed: false,
     random: nobody,
+    later: nobody,
     limits: { ...LIMITS, ...limits },
     counters: new Counters(),
   };

@@ -1,6 +1,8 @@
 // A bus: what a member says reaches every other member, and not itself.
-//
-//     a ──▶ bus/name/a ──▶ b, c       b ──▶ bus/name/b ──▶ a, c
+
+/*
+ *   a ──▶ bus/name/a ──▶ b, c       b ──▶ bus/name/b ──▶ a, c
+ */
 
 import type { Client, PublishOptions } from '../client.ts';
 import type { IncomingMessage, Payload } from '../message.ts';

@@ -1,6 +1,8 @@
 // Point to point: one client addresses another by its id.
-//
-//     sendTo(a, 'b', …)  ──▶  to/b/a  ──▶  inbox(b)
+
+/*
+ *   sendTo(a, 'b', …)  ──▶  to/b/a  ──▶  inbox(b)
+ */
 
 import type { Client, PublishOptions } from '../client.ts';
 import type { IncomingMessage, Payload } from '../message.ts';

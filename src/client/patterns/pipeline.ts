@@ -1,9 +1,11 @@
 // A pipeline: jobs put into a queue, each taken by one of the workers, tried again when it fails, and set aside after so many tries.
-//
-//     push ──▶ [ queue ] ──┬──▶ worker 1 ──▶ done
-//                 ▲        └──▶ worker 2 ──▶ fails ──┐
-//                 └───────── another try ◀───────────┤
-//                            dead letters ◀──────────┘ after the last one
+
+/*
+ *   push ──▶ [ queue ] ──┬──▶ worker 1 ──▶ done
+ *               ▲        └──▶ worker 2 ──▶ fails ──┐
+ *               └───────── another try ◀───────────┤
+ *                          dead letters ◀──────────┘ after the last one
+ */
 
 import type { Qos, UserProperty } from '../../contract/message.ts';
 import type { Client, PublishOptions } from '../client.ts';
@@ -11,7 +13,7 @@ import { WaymeetError } from '../error.ts';
 import type { IncomingMessage, Payload } from '../message.ts';
 import type { SubscribeOptions } from '../subscription.ts';
 import { levelOf } from './level.ts';
-import { userProperty } from './request.ts';
+import { userProperty } from './words.ts';
 
 /** How often a job was tried in vain, in its user properties; a dead letter says also from which queue and why. */
 const TRIES = 'x-tries';

@@ -6,7 +6,7 @@ import { WaymeetError } from '../error.ts';
 import { plainFilter } from '../match.ts';
 import type { IncomingMessage, Payload } from '../message.ts';
 import type { SubscribeOptions, Subscription } from '../subscription.ts';
-import { CANCEL_PREFIX, correlationOf, END, FAILED, FROM, PART, STREAM, userProperty } from './request.ts';
+import { CANCEL_PREFIX, correlationOf, END, FAILED, FROM, PART, STREAM, userProperty } from './words.ts';
 
 /**
  * Makes the answer to a request: a payload, or several as they come. What it throws is the answer too, as an error. `signal` aborts when
@@ -17,19 +17,30 @@ export type Responder = (
   signal: AbortSignal,
 ) => Payload | AsyncIterable<Payload> | Promise<Payload | AsyncIterable<Payload>>;
 
+export interface RespondOptions extends SubscribeOptions {
+  /** Stops after so many requests. */
+  readonly most?: number;
+}
+
+export interface Responding {
+  /** Requests that were answered, an error being an answer too. */
+  readonly answered: number;
+  /** Takes no more requests; resolves when those in hand are answered. Rejects when the client failed. */
+  stop(): Promise<void>;
+  /** As `stop`, without asking for it. */
+  readonly over: Promise<void>;
+}
+
 /** Requests are answered side by side, as many as the subscription's buffer lets in. */
 export async function respond(
   client: Client,
   filter: string,
   answer: Responder,
-  options: SubscribeOptions = {},
-): Promise<Subscription> {
-  const desk = new Desk(client, answer);
+  options: RespondOptions = {},
+): Promise<Responding> {
   const requests = await client.subscribe(filter, { ...options, acknowledge: 'explicit' });
   const cancels = await cancelsOf(client, filter);
-  void desk.take(requests, cancels);
-  void desk.heed(cancels);
-  return requests;
+  return new Desk(client, answer, requests, cancels, options.most ?? Number.POSITIVE_INFINITY);
 }
 
 /** Taking a request back is a service: where it cannot be heard, the answer is made in vain. */
@@ -43,33 +54,51 @@ async function cancelsOf(client: Client, filter: string): Promise<Subscription |
   }
 }
 
-class Desk {
+class Desk implements Responding {
+  answered = 0;
+  readonly over: Promise<void>;
   private readonly client: Client;
   private readonly answer: Responder;
+  private readonly requests: Subscription;
   private readonly working = new Map<string, AbortController>();
+  private readonly inHand = new Set<Promise<void>>();
 
-  constructor(client: Client, answer: Responder) {
+  constructor(
+    client: Client,
+    answer: Responder,
+    requests: Subscription,
+    cancels: Subscription | undefined,
+    most: number,
+  ) {
     this.client = client;
     this.answer = answer;
+    this.requests = requests;
+    this.over = this.take(most).finally(() => cancels?.close());
+    // Who does not wait for it learns of a failure when he uses the client.
+    this.over.catch(() => {});
+    if (cancels !== undefined) void this.heed(cancels);
   }
 
-  /** Until the subscription ends; a client that failed has told so. */
-  async take(requests: Subscription, cancels: Subscription | undefined): Promise<void> {
-    try {
-      for await (const request of requests) void this.work(request);
-    } catch {
-      // The client failed, and tells so wherever it is used.
+  async stop(): Promise<void> {
+    await this.requests.close();
+    await this.over;
+  }
+
+  private async take(most: number): Promise<void> {
+    let left = most;
+    for await (const request of this.requests) {
+      const work: Promise<void> = this.work(request).finally(() => this.inHand.delete(work));
+      this.inHand.add(work);
+      if (--left === 0) break;
     }
-    for (const stop of this.working.values()) stop.abort();
-    await cancels?.close().catch(() => {});
+    await Promise.all(this.inHand);
   }
 
-  async heed(cancels: Subscription | undefined): Promise<void> {
-    if (cancels === undefined) return;
+  private async heed(cancels: Subscription): Promise<void> {
     try {
       for await (const m of cancels) this.working.get(correlationOf(m.meta.correlation) ?? '')?.abort();
     } catch {
-      // As above.
+      // The client failed: `over` tells.
     }
   }
 
@@ -85,6 +114,7 @@ class Desk {
       await this.send(request, (why as Error).message, FAILED).catch(() => {});
       request.refuse('unavailable');
     } finally {
+      this.answered++;
       if (key !== undefined && this.working.get(key) === stop) this.working.delete(key);
     }
   }

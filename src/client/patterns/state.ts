@@ -1,7 +1,9 @@
 // Last values, and presence: what is known of a topic now, and who is there.
-//
-//     put(a, t, 21) ──▶ [ t = 21, retained ] ──▶ get(b, t) = 21, whenever b asks
-//     announce(a)   ──▶ [ presence/a = online ]   a is lost ──▶ will ──▶ [ presence/a = offline ]
+
+/*
+ *   put(a, t, 21) ──▶ [ t = 21, retained ] ──▶ get(b, t) = 21, whenever b asks
+ *   announce(a)   ──▶ [ presence/a = online ]   a is lost ──▶ will ──▶ [ presence/a = offline ]
+ */
 
 import type { Client, PublishOptions } from '../client.ts';
 import { WaymeetError } from '../error.ts';

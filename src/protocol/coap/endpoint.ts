@@ -1,5 +1,6 @@
 // One endpoint as a client of the hub: its login, and each request's way from options and blocks to the resource and back.
 
+import type { Identity, Login } from '../../contract/auth.ts';
 import type { Access, Guest, Hub } from '../../contract/hub.ts';
 import { type Message, NEVER, type Origin, type Qos } from '../../contract/message.ts';
 import type { Outcome } from '../../contract/outcome.ts';
@@ -98,6 +99,8 @@ export class Endpoint implements Guest {
   private waiting: Request[] = [];
   private unkept: Unkept[] = [];
   private keptTicket = 0;
+  /** Another proof is being looked at. */
+  private renewing = false;
   private deadlines: Set<Deadline> | undefined;
   /** What is left of the requests that may come now, and since when. */
   private tokens: number;
@@ -269,19 +272,43 @@ export class Endpoint implements Guest {
     if (this.state !== 'stranger') return;
     this.state = 'knocking';
     this.login = credentialsOf(request);
-    const { client, username, password, proven } = this.login;
-    this.hub.login(
-      {
-        protocol: 'coap',
-        client,
-        username,
-        password: password === undefined ? undefined : utf8.encode(password),
-        remote: this.wire.remote,
-        listener: this.wire.listener,
-        wire: proven === undefined ? this.wire.identity : { ...this.wire.identity, pskIdentity: proven },
-      },
-      this,
-    );
+    this.hub.login(this.loginWith(this.login), this);
+  }
+
+  private loginWith({ client, username, password, proven }: Credentials): Login {
+    const { remote, listener, identity } = this.wire;
+    return {
+      protocol: 'coap',
+      client,
+      username,
+      password: password === undefined ? undefined : utf8.encode(password),
+      remote,
+      listener,
+      wire: proven === undefined ? identity : { ...identity, sealedBy: proven },
+    };
+  }
+
+  /** Another password than at the login: a token that takes the place of one that runs out. */
+  private renew(request: Request, shown: Credentials): void {
+    const login = this.login!;
+    const refuse = (why: string) => this.refuseRequest(request, { code: CODE.unauthorized, why });
+    const same = shown.proven === login.proven && (shown.client === login.client || shown.client === '');
+    if (this.renewing || !same || shown.password === undefined || shown.password === login.password) {
+      refuse('this endpoint is logged in as another client');
+      return;
+    }
+    this.renewing = true;
+    const proved = (result: Identity | Outcome): void => {
+      this.renewing = false;
+      if (this.state !== 'known') return;
+      const outcome = typeof result === 'string' ? result : this.access.renewed(result);
+      if (outcome === 'ok') {
+        this.login = { ...login, username: shown.username, password: shown.password };
+        this.serve(request);
+      } else refuse(outcome);
+      this.schedule();
+    };
+    this.hub.prove(this.loginWith(shown)).then(proved, () => proved('unavailable'));
   }
 
   welcome(access: Access): void {
@@ -323,9 +350,9 @@ export class Endpoint implements Guest {
 
   private serve(request: Request): void {
     const { message, options } = request;
-    if (!this.sameLogin(credentialsOf(request))) {
-      const why = 'this endpoint is logged in as another client';
-      this.refuseRequest(request, { code: CODE.unauthorized, why });
+    const shown = credentialsOf(request);
+    if (!this.sameLogin(shown)) {
+      this.renew(request, shown);
       return;
     }
     // A later block comes from the representation that the first one came from, if that is still known. [RFC7959-2.4]

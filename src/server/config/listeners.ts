@@ -8,10 +8,11 @@ import type {
   MqttConfig,
   MqttSnConfig,
   TlsConfig,
+  XmppConfig,
 } from './schema.ts';
 
 export type ListenerType = ListenerConfig['type'];
-export type ProtocolName = 'mqtt' | 'waymeet' | 'coap' | 'stomp' | 'mqttsn' | 'amqp091' | 'amqp1';
+export type ProtocolName = 'mqtt' | 'waymeet' | 'coap' | 'stomp' | 'mqttsn' | 'amqp091' | 'amqp1' | 'xmpp';
 
 /** One listener with everything it inherits filled in. Sizes in octets, times in ms; Infinity: no limit. */
 export interface PlannedListener {
@@ -32,6 +33,7 @@ export interface PlannedListener {
   readonly mqtt: MqttConfig;
   readonly coap: CoapConfig;
   readonly mqttsn: MqttSnConfig;
+  readonly xmpp: XmppConfig;
   readonly limits: {
     readonly maxPacketBytes: number;
     readonly connections: number;
@@ -46,11 +48,11 @@ export interface PlannedListener {
 
 /** What each kind of listener may speak. */
 export const SPOKEN: Readonly<Record<ListenerType, readonly ProtocolName[]>> = {
-  tcp: ['mqtt', 'coap', 'stomp', 'amqp091', 'amqp1'],
-  tls: ['mqtt', 'coap', 'stomp', 'amqp091', 'amqp1'],
-  unix: ['mqtt', 'coap', 'stomp', 'amqp091', 'amqp1'],
-  ws: ['mqtt', 'waymeet', 'coap', 'stomp', 'amqp1'],
-  wss: ['mqtt', 'waymeet', 'coap', 'stomp', 'amqp1'],
+  tcp: ['mqtt', 'coap', 'stomp', 'amqp091', 'amqp1', 'xmpp'],
+  tls: ['mqtt', 'coap', 'stomp', 'amqp091', 'amqp1', 'xmpp'],
+  unix: ['mqtt', 'coap', 'stomp', 'amqp091', 'amqp1', 'xmpp'],
+  ws: ['mqtt', 'waymeet', 'coap', 'stomp', 'amqp1', 'xmpp'],
+  wss: ['mqtt', 'waymeet', 'coap', 'stomp', 'amqp1', 'xmpp'],
   udp: ['coap', 'mqttsn'],
   dtls: ['coap', 'mqttsn'],
 };
@@ -76,6 +78,7 @@ export function plan(config: Config): PlannedListener[] {
       mqtt: over(config.mqtt, l.mqtt),
       coap: over(config.coap, l.coap),
       mqttsn: over(config.mqttsn, l.mqttsn),
+      xmpp: config.xmpp,
       limits: {
         maxPacketBytes: l.limits.packet ?? config.limits.packet,
         connections: l.limits.connections ?? Number.POSITIVE_INFINITY,
@@ -142,6 +145,8 @@ function usual(config: Config): ListenerConfig[] {
   add('stomps', 'tls', config.ports.stomps, 'stomp');
   add('amqp', 'tcp', config.ports.amqp, 'amqp091', 'amqp1');
   add('amqps', 'tls', config.ports.amqps, 'amqp091', 'amqp1');
+  add('xmpp', 'tcp', config.ports.xmpp, 'xmpp');
+  add('xmpps', 'tls', config.ports.xmpps, 'xmpp');
   return found;
 }
 

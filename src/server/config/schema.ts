@@ -40,6 +40,7 @@ const tlsShape = () => ({
     path,
     LIVE,
   ),
+  crl: optional('Revoked client certificates, PEM; of each authority in `ca` one list.', path, LIVE),
   requireCert: preset('Refuse clients without a certificate that `ca` vouches for.', flag, false),
   certificateIsUser: preset(
     "A verified certificate's common name is the user name; no password is asked.",
@@ -77,6 +78,22 @@ const mqttShape = {
 };
 
 const mqtt = group('MQTT, unless a listener says otherwise.', mqttShape);
+
+const xmpp = group('XMPP at every listener that speaks it.', {
+  domain: optional('The only domain that is served; unless said, whatever clients call this hub.', text),
+  starttls: preset(
+    'Who must begin TLS (STARTTLS) before the login, on a listener that speaks XMPP alone and has a certificate: clients of other machines (`auto`), all (`required`) or none (`offered`).',
+    oneOf('auto', 'required', 'offered'),
+    'auto',
+  ),
+  resume: preset('How long a lost connection may be resumed (XEP-0198).', span, '5min'),
+  stanza: preset('The largest stanza taken, within `limits.packet`.', size(10_240, 67_108_864), '1MiB'),
+  ping: preset(
+    'A client that says nothing for so long is asked whether it is there, and given as long again.',
+    span,
+    '2min',
+  ),
+});
 
 /** What one `auth` block says: at the top for all, in a listener for that one. */
 const authShape = () => ({
@@ -187,8 +204,8 @@ export const listener = z.strictObject({
     'tcp',
   ),
   protocols: optional(
-    'What is spoken there: `mqtt`, `coap`, `stomp` and `amqp1` on streams and WebSocket, `amqp091` on streams, `waymeet` (JSON) on WebSocket, all that fit unless said; on UDP and DTLS either `coap`, which it is unless said, or `mqttsn`.',
-    listOf(oneOf('mqtt', 'waymeet', 'coap', 'stomp', 'mqttsn', 'amqp091', 'amqp1')),
+    'What is spoken there: `mqtt`, `coap`, `stomp`, `amqp1` and `xmpp` on streams and WebSocket, `amqp091` on streams, `waymeet` (JSON) on WebSocket, all that fit unless said; on UDP and DTLS either `coap`, which it is unless said, or `mqttsn`.',
+    listOf(oneOf('mqtt', 'waymeet', 'coap', 'stomp', 'mqttsn', 'amqp091', 'amqp1', 'xmpp')),
   ),
   host: optional('Addresses to listen on; the top-level `host` unless said.', listOf(text)),
   port: optional('The port.', portNumber),
@@ -319,6 +336,11 @@ export const schema = z.strictObject({
     flag,
     false,
   ),
+  watch: preset(
+    "How often the files of users, rules, keys and certificates are looked at for changes; 'never': only on SIGHUP.",
+    duration,
+    '2s',
+  ),
   ports: group('Ports of the listeners that exist when `listeners` says nothing.', {
     mqtt: preset('MQTT over TCP.', port, 1883),
     mqtts: preset('MQTT over TLS, once `tls.cert` is given.', port, 8883),
@@ -338,12 +360,15 @@ export const schema = z.strictObject({
     stomps: preset('STOMP over TLS, once `tls.cert` is given.', port, 61614),
     amqp: preset('AMQP 1.0 and 0-9-1.', port, 5672),
     amqps: preset('AMQP 1.0 and 0-9-1 over TLS, once `tls.cert` is given.', port, 5671),
+    xmpp: preset('XMPP, with STARTTLS once `tls.cert` is given.', port, 5222),
+    xmpps: preset('XMPP over TLS from the first octet, once `tls.cert` is given.', port, 5223),
   }),
   listeners: list('Where the hub listens. Given: these instead of the usual ones of `ports`.', listener),
   tls,
   mqtt,
   coap,
   mqttsn,
+  xmpp,
   store: group('Where sessions, queues and retained messages are kept.', {
     path: preset('The folder.', path, './waymeet-data'),
     durability: preset(
@@ -388,6 +413,7 @@ export const schema = z.strictObject({
     coap: preset('The path of CoAP over WebSocket; clients expect no other.', text, '/.well-known/coap'),
     stomp: preset('The path of STOMP over WebSocket.', text, '/stomp'),
     amqp: preset('The path of AMQP 1.0 over WebSocket.', text, '/amqp'),
+    xmpp: preset('The path of XMPP over WebSocket.', text, '/xmpp'),
     metrics: preset('Serve `/metrics` for Prometheus.', flag, true),
     health: preset('Serve `/health`, `/health/live` and `/health/ready`.', flag, true),
     origins: optional(
@@ -405,6 +431,7 @@ export type RuleConfig = z.output<typeof rule>;
 export type MqttConfig = z.output<typeof mqtt>;
 export type CoapConfig = z.output<typeof coap>;
 export type MqttSnConfig = z.output<typeof mqttsn>;
+export type XmppConfig = z.output<typeof xmpp>;
 
 function list<S extends z.ZodObject>(saying: string, of: S, { live } = { live: false }) {
   return z.array(of).optional().register(fieldNotes, {
