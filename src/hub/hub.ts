@@ -113,8 +113,7 @@ export class HubCore implements OwnedHub, MailboxHost, QueueHost {
   async stop(): Promise<void> {
     this.stopping = true;
     for (const access of [...this.clients.values()]) {
-      access.guest.evict('shutting-down');
-      access.leave(true, this.now());
+      access.sendAway('shutting-down', true);
     }
     await this.journal?.flush();
   }
@@ -200,8 +199,7 @@ export class HubCore implements OwnedHub, MailboxHost, QueueHost {
   disconnect(protocol: string, client: string): boolean {
     const access = this.clients.get(clientKey(protocol, client)) ?? this.relative(protocol, client);
     if (access === undefined) return false;
-    access.guest.evict('disconnected-by-admin');
-    access.leave(false, this.now());
+    access.sendAway('disconnected-by-admin', false);
     return true;
   }
 

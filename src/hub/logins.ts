@@ -83,10 +83,7 @@ export class Logins implements Bans {
     const client = login.client === '' ? hub.newName() : login.client;
     const access = new AccessCore(hub, login, client, identity, guest);
     const earlier = hub.clients.get(access.key);
-    if (earlier !== undefined) {
-      earlier.guest.evict('taken-over'); // [MQTT5-3.1.4-3]
-      earlier.leave(false, hub.now());
-    }
+    earlier?.sendAway('taken-over', false); // [MQTT5-3.1.4-3]
     hub.clients.set(access.key, access);
     this.addresses.add(login.remote);
     const counters = hub.counters.of(login.protocol);
@@ -121,10 +118,8 @@ export class Logins implements Bans {
   watchValidity(access: AccessCore): void {
     const { identity } = access;
     if (identity.validUntil === NEVER) return;
-    this.hub.deadlines.add(identity.validUntil, (now) => {
-      if (access.gone || access.identity !== identity) return;
-      access.guest.evict('not-authorized');
-      access.leave(false, now);
+    this.hub.deadlines.add(identity.validUntil, () => {
+      if (!access.gone && access.identity === identity) access.sendAway('not-authorized', false);
     });
   }
 
@@ -133,8 +128,7 @@ export class Logins implements Bans {
     let count = 0;
     for (const access of [...this.hub.clients.values()]) {
       if (access.protocol === 'hub' || !goes(access)) continue;
-      access.guest.evict(why);
-      access.leave(false, this.hub.now());
+      access.sendAway(why, false);
       count++;
     }
     return count;

@@ -158,6 +158,7 @@ export class OwnBox extends Box implements Mailbox {
   }
 
   evict(why: Outcome): void {
+    if (this.access !== undefined) this.access.why = why;
     this.own?.consumer.evict(why);
   }
 
