@@ -317,9 +317,9 @@ class WebSocketMessages extends PacketWire {
   private readonly socket: Duplex;
   text: boolean;
   private paused = false;
-  private readonly early: Buffer[] = [];
   /** Compressed messages are left to ws; else all frames of a turn are laid out here and leave in one write. */
   private readonly plain: boolean;
+  private early: Buffer[] = [];
   private closeCode = CLOSE_NORMAL;
   /** Octets of messages in each write that is under way. */
   private readonly writes: number[] = [];
