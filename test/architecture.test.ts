@@ -25,7 +25,12 @@ const PURE = ['src/contract', 'src/bytes', 'src/selector', 'src/hub', 'src/proto
 const TOWERS_SHARE = ['src/contract', 'src/bytes', 'src/selector'];
 
 /** The entries of the package: the only files that may pass on what others export. */
-const ENTRIES = ['src/index.ts', 'src/client/index.ts'];
+const ENTRIES = [
+  'src/index.ts',
+  'src/client/index.ts',
+  'src/client/browser.ts',
+  'src/client/patterns/index.ts',
+];
 
 const MAX_LINES = 600;
 

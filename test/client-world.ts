@@ -4,7 +4,8 @@ import type { Client } from '../src/client/client.ts';
 import { connect as connectIn } from '../src/client/connect.ts';
 import type { ConnectOptions, World } from '../src/client/options.ts';
 import type { OutboxStore } from '../src/client/outbox.ts';
-import { portOf, schemeOf } from '../src/client/scheme.ts';
+import { SCHEMES } from '../src/client/scheme.ts';
+import { portOf, schemeOf } from '../src/client/scheme-table.ts';
 import { ScramClient } from '../src/client/scram.ts';
 import type { MemoryWire } from '../src/transport/memory.ts';
 import { seeded } from '../src/transport/virtual-clock.ts';
@@ -41,8 +42,8 @@ export class ClientWorld {
       timer: (ms, run) => clock.timer(clock.now + ms, run),
       soon: (run) => queueMicrotask(run),
       random: octets,
-      speech: async (url) => schemeOf(url).load(),
-      port: (url) => portOf(url, schemeOf(url)),
+      speech: async (url) => schemeOf(url, SCHEMES).load(),
+      port: (url) => portOf(url, schemeOf(url, SCHEMES)),
       dial: async (url) => this.dial(url),
       store: async () => {
         if (options.store === undefined) throw new Error('this test keeps no outbox');

@@ -73,7 +73,7 @@ export interface ConnectOptions {
   readonly remote?: string;
   readonly secure?: boolean;
   readonly securable?: boolean;
-  readonly multicast?: boolean;
+  readonly sentTo?: 'us' | 'group' | 'either';
   readonly identity?: WireIdentity;
   readonly limits?: Partial<WireLimits>;
   readonly link?: Partial<LinkOptions>;
@@ -192,7 +192,7 @@ export class Broker {
       listener: name,
       secure: options.secure ?? false,
       securable: options.securable ?? false,
-      multicast: options.multicast ?? false,
+      sentTo: options.sentTo ?? 'us',
       identity: options.identity ?? {},
       limits: options.limits ?? {},
     };

@@ -6,7 +6,8 @@ import { dial } from '../client/dial.ts';
 import { shown } from '../client/endpoint.ts';
 import { failureOf } from '../client/link.ts';
 import { settled } from '../client/options.ts';
-import { schemeOf } from '../client/scheme.ts';
+import { SCHEMES } from '../client/scheme.ts';
+import { schemeOf } from '../client/scheme-table.ts';
 import { NEVER } from '../contract/message.ts';
 import type { Call, CallAnswer } from '../protocol/coap/call.ts';
 import { CoapCaller } from '../protocol/coap/caller.ts';
@@ -57,7 +58,7 @@ class CoapConnection {
 
   static async open(io: Io, flags: ConnectionFlags): Promise<CoapConnection> {
     const url = new URL(flags.url!);
-    const { transport } = schemeOf(url);
+    const { transport } = schemeOf(url, SCHEMES);
     const username = flags.username ?? (decodeURIComponent(url.username) || io.environment.WAYMEET_USERNAME);
     const password = flags.pw ?? (decodeURIComponent(url.password) || io.environment.WAYMEET_PASSWORD);
     const said = { c: flags.id, u: username, p: password };

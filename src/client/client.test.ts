@@ -9,11 +9,12 @@ import type { Qos } from '../contract/message.ts';
 import type { HealthEvent } from './connector.ts';
 import { WaymeetError } from './error.ts';
 import type { IncomingMessage } from './message.ts';
-import { schemeOf } from './scheme.ts';
+import { SCHEMES } from './scheme.ts';
+import { schemeOf } from './scheme-table.ts';
 import type { Subscription } from './subscription.ts';
 
 // Loading it takes real time, which no virtual time-out should see.
-beforeAll(() => schemeOf(new URL('mqtt://hub')).load());
+beforeAll(() => schemeOf(new URL('mqtt://hub'), SCHEMES).load());
 
 const QOS: readonly Qos[] = [0, 1, 2];
 const VERSIONS = ['3.1', '3.1.1', '5'] as const;

@@ -12,8 +12,8 @@ import type { IncomingMessage } from './message.ts';
 import { checkMessage, type MessageOptions, makeMessage, type Payload } from './message.ts';
 import type { Settled, World } from './options.ts';
 import { type Entry, Outbox, type OutboxStore } from './outbox.ts';
-import { type RequestOptions, type Requests, requestsOf } from './patterns/request.ts';
-import { type Responder, type Responding, type RespondOptions, respond } from './patterns/respond.ts';
+import type { RequestOptions, Requests } from './patterns/request.ts';
+import type { Responder, Responding, RespondOptions } from './patterns/respond.ts';
 import { type SubscribeOptions, Subscription, type SubscriptionHost } from './subscription.ts';
 
 export interface PublishOptions extends MessageOptions {
@@ -345,7 +345,9 @@ export class Client implements SubscriptionHost {
   // --- requests ---
 
   /** @internal */
-  get asking(): Requests {
+  async asking(): Promise<Requests> {
+    // Loaded when it is used, as the other patterns are.
+    const { requestsOf } = await import('./patterns/request.ts');
     this.requests ??= requestsOf(this);
     return this.requests;
   }
@@ -354,21 +356,22 @@ export class Client implements SubscriptionHost {
    * Asks whoever answers at `topic` and resolves to the first answer. Rejects with 'timed-out' after `timeoutMs` (default 10 s), 'aborted',
    * or 'not-supported' where the protocol has no place for the address of an answer.
    */
-  request(topic: string, payload: Payload, options: RequestOptions = {}): Promise<IncomingMessage> {
-    return this.asking.one(topic, payload, options);
+  async request(topic: string, payload: Payload, options: RequestOptions = {}): Promise<IncomingMessage> {
+    return (await this.asking()).one(topic, payload, options);
   }
 
   /** As `request`, for answers in several parts: ends with the last one. */
-  requestMany(
+  async *requestMany(
     topic: string,
     payload: Payload,
     options: RequestOptions = {},
   ): AsyncGenerator<IncomingMessage, void, undefined> {
-    return this.asking.many(topic, payload, options);
+    yield* (await this.asking()).many(topic, payload, options);
   }
 
   /** Answers what is asked at the topics of `filter` until it is stopped. Resolves when it listens. */
-  respond(filter: string, answer: Responder, options?: RespondOptions): Promise<Responding> {
+  async respond(filter: string, answer: Responder, options?: RespondOptions): Promise<Responding> {
+    const { respond } = await import('./patterns/respond.ts');
     return respond(this, filter, answer, options);
   }
 

@@ -5,13 +5,14 @@ import { Client } from './client.ts';
 import { dial, nodeClock } from './dial.ts';
 import { WaymeetError } from './error.ts';
 import { type ConnectOptions, settled, type World } from './options.ts';
-import { portOf, schemeOf } from './scheme.ts';
+import { SCHEMES } from './scheme.ts';
+import { portOf, schemeOf } from './scheme-table.ts';
 
 export const nodeWorld: World = {
   ...nodeClock,
   random: (length) => randomBytes(length),
-  speech: async (url) => schemeOf(url).load(),
-  port: (url) => portOf(url, schemeOf(url)),
+  speech: async (url) => schemeOf(url, SCHEMES).load(),
+  port: (url) => portOf(url, schemeOf(url, SCHEMES)),
   dial,
   async store(at) {
     const { openOutboxFile } = await import('./outbox-file.ts');

@@ -9,7 +9,8 @@ import { now } from '../transport/clock.ts';
 import { type Carrier, type Clock, type DialledWire, PacketWire, StreamWire } from './carrier.ts';
 import { shown } from './endpoint.ts';
 import type { Settled, TlsOptions } from './options.ts';
-import { hostOf, portOf, type Scheme, schemeOf } from './scheme.ts';
+import { SCHEMES } from './scheme.ts';
+import { hostOf, portOf, type Scheme, schemeOf } from './scheme-table.ts';
 
 export const nodeClock: Clock = {
   now,
@@ -22,7 +23,7 @@ export const nodeClock: Clock = {
 
 /** Rejects with an Error whose message says what is wrong, without the address. */
 export async function dial(url: URL, speech: Speech, o: Settled, signal: AbortSignal): Promise<DialledWire> {
-  const scheme = schemeOf(url);
+  const scheme = schemeOf(url, SCHEMES);
   try {
     switch (scheme.transport) {
       case 'tcp':

@@ -1,31 +1,22 @@
-// Which URL schemes there are: the tower that speaks, what carries it, and the usual port.
+// Which URL schemes there are in Node.
 
-import type { Speech } from '../contract/speaker.ts';
-import { WaymeetError } from './error.ts';
-
-export type Transport = 'tcp' | 'tls' | 'ws' | 'wss' | 'udp' | 'dtls' | 'unix';
-
-export interface Scheme {
-  readonly transport: Transport;
-  /** 0: none. */
-  readonly port: number;
-  /** WebSocket's path, where the URL has none. */
-  readonly path?: string;
-  /** Loads the tower's client room: only what is used is loaded. */
-  load(): Promise<Speech>;
-}
+import type { Scheme } from './scheme-table.ts';
 
 const mqtt = async () => (await import('../protocol/mqtt/client.ts')).mqtt;
 const mqttsn = async () => (await import('../protocol/mqttsn/client.ts')).mqttsnSpeech();
 const coap = async () => (await import('../protocol/coap/client.ts')).coapSpeech;
 const coapStream = async () => (await import('../protocol/coap/client.ts')).coapStreamSpeech;
 const coapMessages = async () => (await import('../protocol/coap/client.ts')).coapMessageSpeech;
+const amqp1 = async () => (await import('../protocol/amqp1/client.ts')).amqp1Speech;
 const http = async () => (await import('./http.ts')).HTTP;
 const json = async () => (await import('../protocol/websocket/client.ts')).WAYMEET_JSON;
 const cbor = async () => (await import('../protocol/websocket/client.ts')).WAYMEET_CBOR;
+const xmpp = async () => (await import('../protocol/xmpp/client.ts')).xmppSpeech;
+const xmppMessages = async () => (await import('../protocol/xmpp/client.ts')).xmppMessageSpeech;
 
 const COAP_PATH = '/.well-known/coap'; // [RFC8323-4]
 const JSON_PATH = '/waymeet';
+const XMPP_PATH = '/xmpp';
 
 export const SCHEMES: Readonly<Record<string, Scheme>> = {
   'mqtt:': { transport: 'tcp', port: 1883, load: mqtt },
@@ -42,30 +33,18 @@ export const SCHEMES: Readonly<Record<string, Scheme>> = {
   'coaps+tcp:': { transport: 'tls', port: 5684, load: coapStream },
   'coap+ws:': { transport: 'ws', port: 80, path: COAP_PATH, load: coapMessages },
   'coaps+ws:': { transport: 'wss', port: 443, path: COAP_PATH, load: coapMessages },
+  'amqp:': { transport: 'tcp', port: 5672, load: amqp1 },
+  'amqps:': { transport: 'tls', port: 5671, load: amqp1 },
+  'amqp+ws:': { transport: 'ws', port: 80, path: '/amqp', load: amqp1 },
+  'amqps+ws:': { transport: 'wss', port: 443, path: '/amqp', load: amqp1 },
   'http:': { transport: 'tcp', port: 80, load: http },
   'https:': { transport: 'tls', port: 443, load: http },
   'json+ws:': { transport: 'ws', port: 80, path: JSON_PATH, load: json },
   'json+wss:': { transport: 'wss', port: 443, path: JSON_PATH, load: json },
   'cbor+ws:': { transport: 'ws', port: 80, path: JSON_PATH, load: cbor },
   'cbor+wss:': { transport: 'wss', port: 443, path: JSON_PATH, load: cbor },
+  'xmpp:': { transport: 'tcp', port: 5222, load: xmpp },
+  'xmpps:': { transport: 'tls', port: 5223, load: xmpp },
+  'xmpp+ws:': { transport: 'ws', port: 80, path: XMPP_PATH, load: xmppMessages },
+  'xmpp+wss:': { transport: 'wss', port: 443, path: XMPP_PATH, load: xmppMessages },
 };
-
-/** Throws WaymeetError 'not-supported' for a scheme that nobody speaks. */
-export function schemeOf(url: URL, known: Readonly<Record<string, Scheme>> = SCHEMES): Scheme {
-  const scheme = known[url.protocol];
-  if (scheme !== undefined) return scheme;
-  const others = Object.keys(known).map((name) => `${name}//`);
-  throw new WaymeetError('not-supported', '', `nobody here speaks ${url.protocol}//`, {
-    fix: `there is ${others.join(' ')}`,
-  });
-}
-
-/** The port that is dialled. */
-export function portOf(url: URL, scheme: Scheme): number {
-  return Number(url.port) || scheme.port;
-}
-
-/** The host that is dialled, an IPv6 address without brackets. */
-export function hostOf(url: URL): string {
-  return url.hostname.replace(/^\[|\]$/g, '') || 'localhost';
-}

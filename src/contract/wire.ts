@@ -49,8 +49,11 @@ export interface Wire {
   /** The listener's name in the configuration, `mqtt` or `mqtt-tls`. */
   readonly listener: string;
   readonly secure: boolean;
-  /** Datagrams: what arrives was sent to a group; what is written goes to the sender alone. */
-  readonly multicast?: boolean;
+  /**
+   * Datagrams: whether what arrives was sent to us alone (absent), or to a group, or whether nobody can tell. What is written goes to the
+   * sender alone.
+   */
+  readonly sentTo?: 'us' | 'group' | 'either';
   readonly identity: WireIdentity;
   readonly limits: WireLimits;
   readonly slabs: Slabs;

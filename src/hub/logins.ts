@@ -49,7 +49,8 @@ export class Logins implements Bans {
   async prove(login: Login): Promise<Identity | Outcome> {
     try {
       const result = await this.hub.world.auth.identify(login);
-      this.note(login, result);
+      // Towers ask without a name, too, to know what to offer.
+      if (login.username !== undefined || login.password !== undefined) this.note(login, result);
       return result;
     } catch (why) {
       this.hub.world.log('error', `cannot tell who is at ${login.remote}: ${why}`, { err: why });

@@ -26,6 +26,8 @@ export interface Variant {
   /** Over WebSocket: the path that is asked for. */
   readonly webSocketPath?: string;
   readonly settings: Readonly<Record<string, string>>;
+  /** Publishes as last values, because its subscribers ask for those. */
+  readonly retains?: boolean;
   /** What the protocol calls its guarantee. */
   readonly guarantee: string;
   /** `topics`: what will be published to, for protocols that may know topics beforehand. */
@@ -75,6 +77,13 @@ function mqttVariants(): Variant[] {
           security: 'none',
           webSocketPath: '/mqtt',
         },
+        {
+          ...base,
+          id: `${short}-qos${qos}-wss`,
+          title: `${title} QoS ${qos}, WebSocket and TLS`,
+          security: 'tls',
+          webSocketPath: '/mqtt',
+        },
       );
     }
   }
@@ -99,6 +108,24 @@ function coapVariants(): Variant[] {
       { ...base, id: short, title, security: 'none' },
       { ...base, id: `${short}-dtls`, title: `${title}, DTLS`, security: 'dtls' },
     );
+  }
+  for (const everySeconds of [10, 60]) {
+    variants.push({
+      id: `coap-poll${everySeconds}`,
+      title: `CoAP, asked every ${everySeconds} s`,
+      family: 'coap',
+      qos: 1,
+      transport: 'udp',
+      security: 'none',
+      settings: {},
+      retains: true,
+      guarantee: 'the newest value, when asked',
+      load: async () => {
+        const sides = await coapSides('coap')();
+        const { pollingSpeech } = await import('./poll.ts');
+        return { ...sides, listener: pollingSpeech(everySeconds * 1_000) };
+      },
+    });
   }
   const stream = { family: 'coap' as const, qos: 1 as const, transport: 'tcp' as const, settings: {} };
   variants.push(
@@ -127,6 +154,15 @@ function coapVariants(): Variant[] {
       webSocketPath: '/.well-known/coap',
       load: coapSides('coap+ws'),
     },
+    {
+      ...stream,
+      id: 'coap-wss',
+      title: 'CoAP over WebSocket and TLS',
+      security: 'tls',
+      guarantee: 'answered',
+      webSocketPath: '/.well-known/coap',
+      load: coapSides('coap+ws'),
+    },
   );
   return variants;
 }
@@ -148,7 +184,7 @@ function mqttsnVariants(): Variant[] {
       const predefined = new Map(topics.map((topic, i) => [i + 1, topic]));
       return {
         speech: client.mqttsnTeller({ predefined }),
-        listener: client.mqttsnSpeech(),
+        listener: client.mqttsnSpeech({ predefined }),
         protocol: server.mqttsn({ predefined }),
       };
     },
@@ -182,7 +218,7 @@ function webSocketVariants(): Variant[] {
         family: 'websocket' as const,
         qos,
         transport: 'tcp' as const,
-        webSocketPath: '/ws',
+        webSocketPath: '/waymeet',
         settings: {},
         guarantee: `QoS ${qos}`,
         load: async () => {

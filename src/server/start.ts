@@ -60,12 +60,10 @@ export async function startServer(config: Config, options: ServerOptions): Promi
   const listeners = plan(config);
   const engines = await openEngines(listeners, log);
   const opened = await openStore(config.store);
-  const passwords = await adminPasswords(config, listeners, options.announce ?? announce).catch(
-    async (error) => {
-      await opened?.close();
-      throw error;
-    },
-  );
+  const passwords = await adminPasswords(config, listeners).catch(async (error) => {
+    await opened?.close();
+    throw error;
+  });
   const store = opened === undefined ? undefined : new TimedStore(opened);
   const state = { phase: 'starting' as Phase };
   const failed = (why: Error) => {
@@ -117,6 +115,7 @@ export async function startServer(config: Config, options: ServerOptions): Promi
     hub.reauthorize();
     own = new LocalClient(hub, 'admin');
     for (const one of listeners) open.push(...(await openListener(one, { hub, loop, engines, web })));
+    await passwords.show?.(options.announce ?? announce);
   } catch (error) {
     await Promise.all(open.map((l) => l.listener.close()));
     await hub.stop();

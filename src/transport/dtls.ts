@@ -22,7 +22,7 @@ import {
   remoteName,
 } from './listener.ts';
 import { PacketWire } from './packets.ts';
-import { type DatagramPort, openPort } from './rawudp.ts';
+import { type DatagramPort, openPort, type Sender } from './rawudp.ts';
 import { displaceSilent, forgetSilent } from './silence.ts';
 import { Timer, type TimerOwner } from './timers.ts';
 
@@ -219,12 +219,12 @@ class SecureUdpListener implements DtlsListener, LinesPort<Place>, TimerOwner {
   // ---- what the lines ask for
 
   send(datagram: Uint8Array, to: Place): void {
-    if (!this.closed_) this.port.send(datagram, undefined, to.address, to.port, ignore);
+    if (!this.closed_) this.port.send(datagram, undefined, to.address, to.port, NOBODY);
   }
 
   /** As `send`, and tells when the kernel has it; true: it has it already. */
-  sendThen(datagram: Uint8Array, to: Place, then: () => void): boolean {
-    return this.closed_ || this.port.send(datagram, undefined, to.address, to.port, then);
+  sendThen(datagram: Uint8Array, to: Place, sender: Sender): boolean {
+    return this.closed_ || this.port.send(datagram, undefined, to.address, to.port, sender);
   }
 
   wakeLater(line: Line<Place>, at: number): void {
@@ -418,7 +418,7 @@ class SecureWire extends PacketWire {
     const datagram = this.line.seal(bytes);
     // Too large for a record: a lost datagram, as one would be that is too large for UDP.
     if (datagram === undefined) return true;
-    return this.listener_.sendThen(datagram, this.line.remote, () => this.packetSent(bytes.length));
+    return this.listener_.sendThen(datagram, this.line.remote, { sent: () => this.packetSent(bytes.length) });
   }
 
   protected farewell(): void {
@@ -430,4 +430,4 @@ class SecureWire extends PacketWire {
   }
 }
 
-function ignore(): void {}
+const NOBODY: Sender = { sent() {} };

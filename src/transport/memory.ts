@@ -43,7 +43,7 @@ export interface EndOptions {
   readonly secure?: boolean;
   /** TLS can begin inside of it, without a handshake. */
   readonly securable?: boolean;
-  readonly multicast?: boolean;
+  readonly sentTo?: Wire['sentTo'];
   readonly identity?: WireIdentity;
   readonly limits?: Partial<WireLimits>;
 }
@@ -106,7 +106,7 @@ export class MemoryWire implements Wire {
   readonly listener: string;
   secure: boolean;
   readonly secureUp: (() => void) | undefined;
-  readonly multicast: boolean;
+  readonly sentTo: 'us' | 'group' | 'either';
   readonly identity: WireIdentity;
   readonly limits: WireLimits;
   readonly slabs: Slabs;
@@ -154,7 +154,7 @@ export class MemoryWire implements Wire {
     this.listener = options.listener;
     this.secure = options.secure ?? false;
     this.secureUp = options.securable === true ? () => this.becomeSecure() : undefined;
-    this.multicast = options.multicast ?? false;
+    this.sentTo = options.sentTo ?? 'us';
     this.identity = options.identity ?? {};
     this.limits = { ...DEFAULT_WIRE_LIMITS, ...options.limits };
     this.slabs = network.pool;

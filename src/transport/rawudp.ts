@@ -33,15 +33,14 @@ interface SendRequest {
 export interface DatagramPort {
   /**
    * Sends one datagram. True: it is out, or lost (too large, no route): the protocol above repeats, or gives up. False: the octets are
-   * still needed, and `done` follows; `slab`, which they lie in, is held until then.
+   * still needed, and the sender is told later; `slab`, which they lie in, is held until then.
    */
-  send(
-    bytes: Uint8Array,
-    slab: Slab | undefined,
-    address: string,
-    port: number,
-    done: (length: number) => void,
-  ): boolean;
+  send(bytes: Uint8Array, slab: Slab | undefined, address: string, port: number, sender: Sender): boolean;
+}
+
+/** Who is told when a datagram is out. */
+export interface Sender {
+  sent(length: number): void;
 }
 
 export interface DatagramEvents {
@@ -66,10 +65,10 @@ export function openPort(socket: Socket, slabs: Slabs, events: DatagramEvents, r
   }
   socket.on('message', (bytes, from) => events.arrived(bytes, from));
   return {
-    send(bytes, slab, address, port, done) {
+    send(bytes, slab, address, port, sender) {
       // The socket keeps it beyond this turn, the slab does not.
       const kept = slab === undefined ? bytes : Buffer.from(bytes);
-      socket.send(kept, port, address, () => done(kept.length));
+      socket.send(kept, port, address, () => sender.sent(kept.length));
       return false;
     },
   };
@@ -91,13 +90,7 @@ class RawPort implements DatagramPort {
     this.six = six;
   }
 
-  send(
-    bytes: Uint8Array,
-    slab: Slab | undefined,
-    address: string,
-    port: number,
-    done: (length: number) => void,
-  ): boolean {
+  send(bytes: Uint8Array, slab: Slab | undefined, address: string, port: number, sender: Sender): boolean {
     const { handle, slabs, list } = this;
     const request = this.spare ?? new this.SendWrap();
     this.spare = undefined;
@@ -114,7 +107,7 @@ class RawPort implements DatagramPort {
     request.oncomplete = () => {
       request.chunks = undefined;
       if (slab !== undefined) slabs.release(slab);
-      done(bytes.length);
+      sender.sent(bytes.length);
     };
     return false;
   }

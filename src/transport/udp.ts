@@ -1,10 +1,11 @@
 // The UDP listener: one peer for each remote address and port, in a bounded table.
 
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
-import { isIPv4, isIPv6 } from 'node:net';
+import { isIPv6 } from 'node:net';
 import type { Hub } from '../contract/hub.ts';
 import type { Protocol, Slab } from '../contract/wire.ts';
 import { now } from './clock.ts';
+import { hearGroup, isEverywhere, placesOf } from './groups.ts';
 import {
   Gate,
   type Listener,
@@ -14,7 +15,7 @@ import {
   remoteName,
 } from './listener.ts';
 import { PacketWire } from './packets.ts';
-import { type DatagramPort, openPort } from './rawudp.ts';
+import { type DatagramPort, openPort, type Sender } from './rawudp.ts';
 import { Remotes } from './remotes.ts';
 import { DEFAULT_IDLE_MS, displaceSilent, forgetSilent } from './silence.ts';
 import { Timer, type TimerOwner } from './timers.ts';
@@ -26,8 +27,8 @@ export interface UdpOptions extends Omit<ListenerOptions, 'proxy' | 'proxyTrusts
   /** A remote that was silent for so long is forgotten, whatever its protocol thinks. Default: an hour. */
   readonly idleMs?: number;
   /**
-   * IPv4 groups to hear too, on the interface that has `host`. Not with a host that stands for all addresses: there nobody can tell a datagram to
-   * a group from one to us. A group that cannot be joined is passed over, and said in the log.
+   * Groups to hear too, on the interface that has `host`, or on each. With a host that stands for all addresses nobody can tell a datagram to a
+   * group from one to us, and wires say so. A group that cannot be joined is passed over, and said in the log.
    */
   readonly groups?: readonly string[];
   readonly beacon?: Beacon;
@@ -71,8 +72,7 @@ export async function listenUdp(protocol: Protocol, hub: Hub, o: UdpOptions): Pr
     }
   }
   const listener = new UdpListener(gate, socket, protocol, o);
-  if (isIPv4(host) && host !== '0.0.0.0')
-    for (const group of o.groups ?? []) await listener.join(group, host);
+  for (const group of o.groups ?? []) await listener.join(group, host);
   return listener;
 }
 
@@ -88,6 +88,8 @@ class UdpListener implements Listener, TimerOwner {
   /** Who speaks to a group is another endpoint than the same address that speaks to us alone. */
   private readonly askers = new Remotes<DatagramWire>();
   private readonly groups: Socket[] = [];
+  /** The socket itself is in a group. */
+  private joined = false;
   private closing = false;
   private stopBeacon = (): void => {};
 
@@ -137,20 +139,22 @@ class UdpListener implements Listener, TimerOwner {
 
   /** Hears what is sent to a group; answers go out from the listener's own address. */
   async join(group: string, host: string): Promise<void> {
-    const { gate } = this;
-    const socket = createSocket({ type: 'udp4', reuseAddr: true });
-    try {
-      await new Promise<void>((resolve, reject) => {
-        socket.once('error', reject);
-        socket.bind({ port: this.socket.address().port, address: group }, () => resolve());
-      });
-      socket.addMembership(group, host);
-    } catch (error) {
-      socket.close();
-      const why = (error as Error).message;
-      gate.loop.log('info', `listener ${gate.name} cannot hear the group ${group}: ${why}`, { host });
-      return;
+    for (const place of placesOf(group, host)) {
+      try {
+        if (isEverywhere(host)) {
+          this.socket.addMembership(group, place.on);
+          this.joined = true;
+        } else this.listenTo(await hearGroup(group, place, this.socket.address().port));
+      } catch (error) {
+        const { message } = error as Error;
+        const what = `listener ${this.gate.name} cannot hear the group ${group} at ${place.on}: ${message}`;
+        this.gate.loop.log('info', what, { host });
+      }
     }
+  }
+
+  private listenTo(socket: Socket): void {
+    const { gate } = this;
     socket.on('error', (error) => gate.loop.log('debug', `udp: ${error.message}`, { listener: gate.name }));
     socket.on('message', (bytes, from) => this.arrived(bytes, from, this.askers));
     this.groups.push(socket);
@@ -162,7 +166,8 @@ class UdpListener implements Listener, TimerOwner {
       if (this.closing) return;
       this.makeRoom();
       if (!this.gate.admits(plainAddress(from.address))) return;
-      wire = new DatagramWire(this.gate, this.port, from, remotes === this.askers, (gone) => {
+      const sentTo = remotes === this.askers ? 'group' : this.joined ? 'either' : 'us';
+      wire = new DatagramWire(this.gate, this.port, from, sentTo, (gone) => {
         remotes.remove(gone);
         if (this.closing && this.empty) this.socket.close();
       });
@@ -210,10 +215,10 @@ class UdpListener implements Listener, TimerOwner {
   }
 }
 
-class DatagramWire extends PacketWire {
+class DatagramWire extends PacketWire implements Sender {
   heardAt = now();
   readonly at: { readonly address: string; readonly port: number };
-  readonly multicast: boolean;
+  readonly sentTo: 'us' | 'group' | 'either';
   private readonly port: DatagramPort;
   private readonly gone: (wire: DatagramWire) => void;
   private deaf = false;
@@ -222,13 +227,13 @@ class DatagramWire extends PacketWire {
     gate: Gate,
     port: DatagramPort,
     from: RemoteInfo,
-    multicast: boolean,
+    sentTo: 'us' | 'group' | 'either',
     gone: (wire: DatagramWire) => void,
   ) {
     const address = plainAddress(from.address);
     super(gate, address, remoteName(address, from.port), {});
     this.at = { address: from.address, port: from.port };
-    this.multicast = multicast;
+    this.sentTo = sentTo;
     this.port = port;
     this.gone = gone;
   }
@@ -258,10 +263,13 @@ class DatagramWire extends PacketWire {
   }
 
   protected sendPacket(bytes: Uint8Array, slab: Slab | undefined): boolean {
-    return this.port.send(bytes, slab, this.at.address, this.at.port, this.sent);
+    return this.port.send(bytes, slab, this.at.address, this.at.port, this);
   }
 
-  private readonly sent = (length: number): void => this.packetSent(length);
+  /** @internal */
+  sent(length: number): void {
+    this.packetSent(length);
+  }
 
   protected farewell(): void {
     this.destroy();

@@ -2,6 +2,7 @@
 
 import { HTTP } from '../../src/client/http.ts';
 import type { Qos } from '../../src/contract/message.ts';
+import { amqp1Speech } from '../../src/protocol/amqp1/client.ts';
 import { decodeCoap, decodeUint } from '../../src/protocol/coap/decode.ts';
 import { encodeCoap, encodeOptions, encodeUint } from '../../src/protocol/coap/encode.ts';
 import { decodeFrame, encodeFrame } from '../../src/protocol/coap/frame.ts';
@@ -186,6 +187,14 @@ export const PROTOCOLS: Readonly<Record<string, Ability>> = {
     says: ALL,
     hears: ALL,
     open: (broker, name) => Amqp1Speaker.open(broker, name),
+  },
+  'amqp 1.0 client': {
+    maxQos: 2,
+    tellsTopic: true,
+    tellsRetained: true,
+    says: ALL,
+    hears: ALL,
+    open: (broker, name) => SpeechSpeaker.open(broker, amqp1Speech, 'amqp1', name),
   },
 };
 

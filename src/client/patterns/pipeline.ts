@@ -13,7 +13,7 @@ import { WaymeetError } from '../error.ts';
 import type { IncomingMessage, Payload } from '../message.ts';
 import type { SubscribeOptions } from '../subscription.ts';
 import { levelOf } from './level.ts';
-import { userProperty } from './request.ts';
+import { userProperty } from './words.ts';
 
 /** How often a job was tried in vain, in its user properties; a dead letter says also from which queue and why. */
 const TRIES = 'x-tries';

@@ -1,11 +1,11 @@
 // Request and response, the side that asks: one inbox for all answers, told apart by correlation.
 
-import type { Id, UserProperty } from '../../contract/message.ts';
 import type { Client } from '../client.ts';
 import { aborted, WaymeetError } from '../error.ts';
 import type { IncomingMessage, MessageOptions, Payload } from '../message.ts';
 import type { Subscription } from '../subscription.ts';
 import { levelOf } from './level.ts';
+import { CANCEL_PREFIX, correlationOf, END, FAILED, PART, STREAM } from './words.ts';
 
 export interface RequestOptions extends Omit<MessageOptions, 'responseTopic' | 'correlation' | 'retain'> {
   /** How long to wait: for the answer, or with several for the last one. Default: 10 s. */
@@ -15,25 +15,6 @@ export interface RequestOptions extends Omit<MessageOptions, 'responseTopic' | '
 }
 
 export const DEFAULT_TIMEOUT_MS = 10_000;
-
-/** The user property of answers in several parts, and of a request that is taken back. */
-export const STREAM = 'stream';
-export const PART = 'part';
-export const END = 'end';
-export const FAILED = 'failed';
-/** Who answered. */
-export const FROM = 'from';
-/** Publishing here with a request's correlation takes it back; the request's topic follows. */
-export const CANCEL_PREFIX = 'cancel/';
-
-const decoder = new TextDecoder();
-
-/** Correlations are ASCII: some protocols bring them back as octets. */
-export function correlationOf(id: Id | undefined): string | undefined {
-  if (id === undefined || typeof id === 'string') return id;
-  if (id instanceof Uint8Array) return decoder.decode(id);
-  return typeof id === 'bigint' ? String(id) : id.uuid;
-}
 
 /** One request that waits. */
 interface Waiting {
@@ -245,8 +226,4 @@ class Answers implements Waiting {
     this.cancel();
     this.signal?.removeEventListener('abort', this.gaveUp);
   }
-}
-
-export function userProperty(name: string, value: string): UserProperty {
-  return { name, value };
 }

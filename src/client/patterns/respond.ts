@@ -6,7 +6,7 @@ import { WaymeetError } from '../error.ts';
 import { plainFilter } from '../match.ts';
 import type { IncomingMessage, Payload } from '../message.ts';
 import type { SubscribeOptions, Subscription } from '../subscription.ts';
-import { CANCEL_PREFIX, correlationOf, END, FAILED, FROM, PART, STREAM, userProperty } from './request.ts';
+import { CANCEL_PREFIX, correlationOf, END, FAILED, FROM, PART, STREAM, userProperty } from './words.ts';
 
 /**
  * Makes the answer to a request: a payload, or several as they come. What it throws is the answer too, as an error. `signal` aborts when

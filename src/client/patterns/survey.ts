@@ -8,7 +8,8 @@
 
 import type { Client } from '../client.ts';
 import type { IncomingMessage, Payload } from '../message.ts';
-import { FAILED, FROM, type RequestOptions, STREAM } from './request.ts';
+import type { RequestOptions } from './request.ts';
+import { FAILED, FROM, STREAM } from './words.ts';
 
 export interface SurveyOptions extends RequestOptions {
   /** Ids of the clients whose answer is awaited: once all have answered, the deadline is not waited for. */
@@ -40,7 +41,7 @@ export async function survey(
 ): Promise<SurveyResult> {
   const missing = new Set(expected);
   const answers: SurveyAnswer[] = [];
-  for await (const message of client.asking.all(topic, payload, options)) {
+  for await (const message of (await client.asking()).all(topic, payload, options)) {
     const from = message.property(FROM) ?? '';
     answers.push({ from, message, failed: message.property(STREAM) === FAILED });
     missing.delete(from);

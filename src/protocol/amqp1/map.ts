@@ -49,6 +49,11 @@ export const TOPIC_ANNOTATION = 'x-opt-topic';
 /** Delivery annotation: it is the topic's last value, not published just now. */
 export const RETAINED_ANNOTATION = 'x-opt-retained';
 
+/** Link property of a source, `none`: a topic's last value is not wanted. */
+export const REPLAY_PROPERTY = 'x-opt-retained';
+/** Link property of a target that is kept: it was known before. */
+export const RESUMED_PROPERTY = 'x-opt-resumed';
+
 /** What closes a link or connection, or stands in a rejected state. */
 export const CONDITION = {
   ok: 'amqp:internal-error',
@@ -280,7 +285,20 @@ export function tailOf(m: Message): Uint8Array {
 
 function ownWrapping(m: Message): Meta['wrapping'] {
   const wrapping = m.meta?.wrapping;
-  return wrapping?.dialect === DIALECT ? wrapping : undefined;
+  if (wrapping?.dialect !== DIALECT) return undefined;
+  return !wrapping.around || announces(wrapping.before, m.payload.length) ? wrapping : undefined;
+}
+
+/** Whether the octets end with the constructor and length of what is `length` octets long: nobody has put another payload there. */
+function announces(before: Uint8Array, length: number): boolean {
+  const { length: end } = before;
+  if (end >= 2 && (before[end - 2]! & 0xfe) === FORMAT.vbin8 && before[end - 1] === length) return true;
+  if (end < 5 || (before[end - 5]! & 0xfe) !== FORMAT.vbin32) return false;
+  return (
+    before[end - 4]! * 0x100_0000 +
+      ((before[end - 3]! << 16) | (before[end - 2]! << 8) | before[end - 1]!) ===
+    length
+  );
 }
 
 function encodeHead(m: Message): Uint8Array {
@@ -293,7 +311,7 @@ function encodeHead(m: Message): Uint8Array {
     const ordered = orderedUser(m.meta?.user);
     if (ordered !== undefined) said.push([symbol(USER_ANNOTATION), ordered]);
     writeMap(MESSAGE_ANNOTATIONS, said);
-    writeProperties(m);
+    writeProperties(m, addressOf(m.topic));
     writeBodyHead(m);
     return writer.finish();
   }
@@ -303,6 +321,19 @@ function encodeHead(m: Message): Uint8Array {
   for (const [key, value] of annotations) if (!isOurs(key)) said.push([key, value]);
   writeMap(MESSAGE_ANNOTATIONS, said);
   writer.octets(own.before.subarray(at));
+  return writer.finish();
+}
+
+/** As a client publishes it: everything up to the payload. */
+export function publishHead(m: Message, to: string, now: number): Uint8Array {
+  const head = deliveryHead(m, now, 0, false, false);
+  const said: [AmqpValue, AmqpValue][] = m.retain ? [[symbol(RETAIN_ANNOTATION), truth(true)]] : [];
+  const ordered = orderedUser(m.meta?.user);
+  if (ordered !== undefined) said.push([symbol(USER_ANNOTATION), ordered]);
+  writer.octets(head);
+  if (said.length > 0) writeMap(MESSAGE_ANNOTATIONS, said);
+  writeProperties(m, to);
+  writeBodyHead(m);
   return writer.finish();
 }
 
@@ -349,13 +380,13 @@ function isApplication({ section }: UserProperty): boolean {
   return !ELSEWHERE.includes(section);
 }
 
-function writeProperties(m: Message): void {
-  const { meta, topic } = m;
+function writeProperties(m: Message, to: string): void {
+  const { meta } = m;
   const own = (wanted: string): string | undefined => {
     const found = meta?.user?.find(({ name, section }) => section === PROPERTIES_SECTION && name === wanted);
     return typeof found?.value === 'string' ? found.value : undefined;
   };
-  const p: Mutable<Properties> = { to: addressOf(topic) };
+  const p: Mutable<Properties> = { to };
   if (meta?.messageId !== undefined) p.messageId = valueOfId(meta.messageId);
   if (meta?.correlation !== undefined) p.correlationId = valueOfId(meta.correlation);
   p.subject = own('subject');

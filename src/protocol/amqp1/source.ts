@@ -42,6 +42,8 @@ export interface SourceTerms {
   readonly key: string;
   /** Unique on this connection. */
   readonly name: string;
+  /** A new subscription gets the topics' last values. */
+  readonly replay: boolean;
 }
 
 export interface Filters {
@@ -243,7 +245,7 @@ class TopicSource implements Source {
     terminus: Terminus,
     filter: string,
     filters: Filters,
-    { key, name, sndSettleMode, rcvSettleMode }: SourceTerms,
+    { key, name, sndSettleMode, rcvSettleMode, replay }: SourceTerms,
   ) {
     const { access, hub, termini } = host;
     const { limits } = hub;
@@ -272,7 +274,7 @@ class TopicSource implements Source {
       this.box.detach(NOBODY);
       throw fault(outcome, terminus.address ?? '');
     }
-    this.added = added;
+    this.added = added && replay;
     if (kept && !termini.keepSource(key, terminus, access)) throw fault('quota-exceeded', 'durable termini');
   }
 

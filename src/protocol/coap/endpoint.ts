@@ -38,6 +38,13 @@ export interface EndpointOptions {
   readonly serve: (request: Request, endpoint: Endpoint) => void;
 }
 
+/** What an endpoint needs of its connection. */
+export interface EndpointHost {
+  /** Something was answered outside of a call of the wire: ask for the next wake. */
+  schedule(): void;
+  leave(): void;
+}
+
 /** One whole request. It is answered once, by a method of its endpoint. */
 export interface Request {
   readonly exchange: Exchange;
@@ -80,11 +87,10 @@ export class Endpoint implements Guest {
   readonly hub: Hub;
   readonly observers: Observers;
   readonly downloads = new Downloads();
-  /** Called when something was answered outside of a call of the wire. */
-  readonly schedule: () => void;
+  private readonly host: EndpointHost;
   private readonly options: EndpointOptions;
-  private readonly leave: (why: Outcome) => void;
-  private readonly uploads: Uploads;
+  /** Made when it is first needed: most endpoints send small bodies. */
+  private uploads: Uploads | undefined;
   private state: 'stranger' | 'knocking' | 'known' | 'lost' = 'stranger';
   private identified: Access | undefined;
   private from: Origin | undefined;
@@ -95,29 +101,25 @@ export class Endpoint implements Guest {
   private keptTicket = 0;
   /** Another proof is being looked at. */
   private renewing = false;
-  private readonly deadlines = new Set<Deadline>();
+  private deadlines: Set<Deadline> | undefined;
   /** What is left of the requests that may come now, and since when. */
   private tokens: number;
   private tokensAt: number;
 
-  constructor(
-    wire: Wire,
-    layer: Layer,
-    hub: Hub,
-    options: EndpointOptions,
-    schedule: () => void,
-    leave: (why: Outcome) => void,
-  ) {
+  constructor(wire: Wire, layer: Layer, hub: Hub, options: EndpointOptions, host: EndpointHost) {
     this.wire = wire;
     this.layer = layer;
     this.hub = hub;
     this.options = options;
-    this.schedule = schedule;
-    this.leave = leave;
-    this.uploads = new Uploads(options.uploads, Math.min(options.maxBodyBytes, wire.limits.maxPacketBytes));
+    this.host = host;
     this.tokens = options.requestsPerSecond;
     this.tokensAt = hub.now();
     this.observers = new Observers(this);
+  }
+
+  /** Something was answered outside of a call of the wire. */
+  schedule(): void {
+    this.host.schedule();
   }
 
   get now(): number {
@@ -236,6 +238,8 @@ export class Endpoint implements Guest {
       return undefined;
     }
     if (block1 === undefined) return { exchange, message, options, body: message.payload };
+    const { uploads: budget, maxBodyBytes } = this.options;
+    this.uploads ??= new Uploads(budget, Math.min(maxBodyBytes, this.wire.limits.maxPacketBytes));
     const step = this.uploads.add(
       operationOf(exchange, message),
       block1,
@@ -482,25 +486,26 @@ export class Endpoint implements Guest {
   /** Calls `act` at that time, or `evicted` if the endpoint is sent away before; what it returns cancels both. */
   later(at: number, act: () => void, evicted: (why: Outcome) => void = () => {}): () => void {
     const one = { at, act, evicted };
+    this.deadlines ??= new Set();
     this.deadlines.add(one);
     this.schedule();
-    return () => this.deadlines.delete(one);
+    return () => this.deadlines?.delete(one);
   }
 
   /** Something of `tick`'s is due at some time. */
   get waits(): boolean {
-    return this.deadlines.size > 0;
+    return this.deadlines !== undefined && this.deadlines.size > 0;
   }
 
   /** Does what is due and returns when to come again. */
   tick(now: number): number {
     let next = NEVER;
-    for (const one of this.deadlines) {
+    for (const one of this.deadlines ?? []) {
       if (one.at > now) {
         next = Math.min(next, one.at);
         continue;
       }
-      this.deadlines.delete(one);
+      this.deadlines?.delete(one);
       one.act();
     }
     return next;
@@ -510,19 +515,19 @@ export class Endpoint implements Guest {
 
   evict(why: Outcome): void {
     if (this.state === 'lost') return;
-    for (const { evicted } of [...this.deadlines]) evicted(why);
+    for (const { evicted } of [...(this.deadlines ?? [])]) evicted(why);
     this.observers.farewell(why);
-    this.leave(why);
+    this.host.leave();
   }
 
   forget(now: number): void {
     const known = this.identified;
     this.state = 'lost';
     this.observers.clear();
-    this.uploads.clear();
+    this.uploads?.clear();
     this.waiting = [];
     this.unkept = [];
-    this.deadlines.clear();
+    this.deadlines = undefined;
     this.identified = undefined;
     known?.leave(true, now);
   }

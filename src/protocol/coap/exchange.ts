@@ -50,6 +50,12 @@ interface Notified {
   readonly tail: Uint8Array;
 }
 
+/** Most endpoints wait for nothing most of the time: a map of their own would be half of their memory. Never written to. */
+const NO_EXCHANGES: Map<number, Exchange> = new Map();
+const NO_OUTSTANDING: Map<number, Outstanding> = new Map();
+/** Where octets are laid next; one for all, because it is used at once. */
+const laid: { at: number; out: Uint8Array } = { at: 0, out: NOTHING };
+
 /** What the layer asks for. */
 export interface LayerEffects {
   /** `length` octets that nobody can guess. */
@@ -67,13 +73,12 @@ export class MessageLayer implements Layer {
   private readonly wire: Wire;
   private readonly effects: LayerEffects;
   private readonly answered = new AnsweredRequests(EXCHANGE_LIFETIME_MS);
-  private readonly pending = new Map<number, Exchange>();
-  private readonly outstanding = new Map<number, Outstanding>();
+  private pending: Map<number, Exchange> = NO_EXCHANGES;
+  private outstanding: Map<number, Outstanding> = NO_OUTSTANDING;
   private nextId: number;
   private echo: Uint8Array | undefined;
   /** Octets that may still be sent to an address that is not verified. */
   private credit = 0;
-  private readonly laid: { at: number; out: Uint8Array } = { at: 0, out: NOTHING };
 
   /** `verified`: nobody can forge this address. */
   constructor(wire: Wire, effects: LayerEffects, verified: boolean) {
@@ -110,7 +115,7 @@ export class MessageLayer implements Layer {
   /** Room for a datagram that it affords, to be filled at once. */
   lay(length: number): { readonly at: number; readonly out: Uint8Array } {
     if (!this.verified) this.credit -= length + PACKET_OVERHEAD_BYTES;
-    const { laid, wire } = this;
+    const { wire } = this;
     laid.at = wire.reserve(length);
     laid.out = wire.bytes;
     return laid;
@@ -127,7 +132,7 @@ export class MessageLayer implements Layer {
   }
 
   /** A new exchange, or undefined when the request is a duplicate, which is dealt with here. [RFC7252-4.5] */
-  begin(m: CoapMessage, now: number): Exchange | undefined {
+  begin(m: CoapMessage, now: number, multicast = false): Exchange | undefined {
     const { id, type, token } = m;
     const waiting = this.pending.get(id);
     if (waiting !== undefined) {
@@ -140,12 +145,13 @@ export class MessageLayer implements Layer {
       id,
       token,
       at: now,
-      multicast: this.wire.multicast === true,
+      multicast,
       repeatable: m.code === CODE.get && !m.options.some((o) => o.number === OPTION.observe),
       silent: 0,
       promised: false,
       protection: undefined,
     };
+    if (this.pending === NO_EXCHANGES) this.pending = new Map();
     this.pending.set(id, exchange);
     return exchange;
   }
@@ -170,7 +176,7 @@ export class MessageLayer implements Layer {
     options: readonly CoapOption[] = [],
     payload: Uint8Array = NOTHING,
   ): void {
-    if (!this.pending.delete(exchange.id)) throw new Error('answered twice');
+    if (!this.forget(exchange)) throw new Error('answered twice');
     if (exchange.type !== CONFIRMABLE) this.remember(exchange, 'nothing');
     if (exchange.multicast && (code >> 5 !== 2 || payload.length === 0)) return; // [RFC7252-8.2]
     if (exchange.silent !== 0 && unwanted(exchange.silent, code)) {
@@ -232,7 +238,13 @@ export class MessageLayer implements Layer {
   }
 
   abandon(exchange: Exchange): void {
-    this.pending.delete(exchange.id);
+    this.forget(exchange);
+  }
+
+  private forget({ id }: Exchange): boolean {
+    const known = this.pending.delete(id);
+    if (known && this.pending.size === 0) this.pending = NO_EXCHANGES;
+    return known;
   }
 
   notify(
@@ -245,7 +257,8 @@ export class MessageLayer implements Layer {
     const id = this.newId();
     const type = ended === undefined ? NON_CONFIRMABLE : CONFIRMABLE;
     const notified = { token, sequence, eTag, tail };
-    this.write(type, id, notified);
+    // To an address that may be forged little is sent; what is confirmable tries again, and gives up.
+    if (this.affords(notifiedBytes(token, sequence, eTag, tail))) this.write(type, id, notified);
     if (ended !== undefined) this.expectAnswer(id, notified, false, ended);
     return id;
   }
@@ -267,7 +280,7 @@ export class MessageLayer implements Layer {
     const id = this.newId();
     const type = ended === undefined ? NON_CONFIRMABLE : CONFIRMABLE;
     const datagram = encodeCoap({ type, code, id, token, options, payload });
-    this.send(datagram);
+    if (this.affords(datagram.length)) this.send(datagram);
     if (ended !== undefined) this.expectAnswer(id, datagram, code === CODE.empty, ended);
     return id;
   }
@@ -283,13 +296,15 @@ export class MessageLayer implements Layer {
     const spread = (Math.imul(id, 0x9e37_79b1) >>> 0) / 0x1_0000_0000;
     const timeoutMs = ACK_TIMEOUT_MS * (1 + (ACK_RANDOM_FACTOR - 1) * spread);
     const due = this.effects.now() + timeoutMs;
+    if (this.outstanding === NO_OUTSTANDING) this.outstanding = new Map();
     this.outstanding.set(id, { id, message, ended, ping, tries: 0, timeoutMs, due });
     this.effects.arm(due);
   }
 
   farewell(token: Uint8Array, code: number): void {
     const id = this.newId();
-    this.send(encodeCoap({ type: NON_CONFIRMABLE, code, id, token, options: [], payload: NOTHING }));
+    const goodbye = encodeCoap({ type: NON_CONFIRMABLE, code, id, token, options: [], payload: NOTHING });
+    if (this.affords(goodbye.length)) this.send(goodbye);
   }
 
   acknowledged(id: number): void {

@@ -25,9 +25,12 @@ export interface ObservedEndpoint {
   later(at: number, act: () => void): () => void;
 }
 
+/** Of those who observe nothing. Never written to. */
+const NOBODY: Map<string, Observer> = new Map();
+
 export class Observers implements ObserverHost {
   private readonly endpoint: ObservedEndpoint;
-  private readonly observers = new Map<string, Observer>();
+  private observers: Map<string, Observer> = NOBODY;
   private sequence = 0;
 
   constructor(endpoint: ObservedEndpoint) {
@@ -64,6 +67,7 @@ export class Observers implements ObserverHost {
   }
 
   add(observer: Observer): void {
+    if (this.observers === NOBODY) this.observers = new Map();
     this.observers.set(observer.what.key, observer);
   }
 

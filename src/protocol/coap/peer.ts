@@ -2,11 +2,10 @@
 
 import type { Hub } from '../../contract/hub.ts';
 import { NEVER } from '../../contract/message.ts';
-import type { Outcome } from '../../contract/outcome.ts';
 import type { Peer, Wire } from '../../contract/wire.ts';
 import { decodeCoap } from './decode.ts';
-import { Endpoint, type EndpointOptions } from './endpoint.ts';
-import { MessageLayer } from './exchange.ts';
+import { Endpoint, type EndpointHost, type EndpointOptions } from './endpoint.ts';
+import { type LayerEffects, MessageLayer } from './exchange.ts';
 import type { ExpressLane } from './express.ts';
 import { decodeText } from './options.ts';
 import {
@@ -32,7 +31,7 @@ export interface CoapOptions extends EndpointOptions {
 }
 
 /** A malformed message changes nothing: anybody can forge a datagram. What an endpoint is to the hub, endpoint.ts knows. */
-export class CoapPeer implements Peer {
+export class CoapPeer implements Peer, LayerEffects, EndpointHost {
   private readonly wire: Wire;
   private readonly layer: MessageLayer;
   private readonly hub: Hub;
@@ -50,23 +49,11 @@ export class CoapPeer implements Peer {
     this.hub = hub;
     // A device keeps its DTLS association while it sleeps; how long, the transport knows.
     this.idleMs = wire.secure ? NEVER : options.idleMs;
-    this.express = wire.multicast === true ? undefined : options.express;
+    this.express = wire.sentTo === 'group' ? undefined : options.express;
     this.heardAt = now;
     const verified = !options.verifyAddresses || wire.secure || isLoopback(wire.remote);
-    const effects = {
-      random: (length: number) => hub.random(length),
-      now: () => hub.now(),
-      arm: (at: number) => this.arm(at),
-    };
-    this.layer = new MessageLayer(wire, effects, verified);
-    this.endpoint = new Endpoint(
-      wire,
-      this.layer,
-      hub,
-      options,
-      () => this.schedule(),
-      (_why: Outcome) => wire.end(),
-    );
+    this.layer = new MessageLayer(wire, this, verified);
+    this.endpoint = new Endpoint(wire, this.layer, hub, options, this);
     this.schedule();
   }
 
@@ -91,7 +78,7 @@ export class CoapPeer implements Peer {
       return end;
     }
     this.heardAt = now;
-    if (this.wire.multicast === true) this.takeMulticast(m, now);
+    if (this.fromGroup(m)) this.takeMulticast(m, now);
     else if (m.type === ACKNOWLEDGEMENT) this.layer.acknowledged(m.id);
     else if (m.type === RESET) {
       this.layer.wasReset(m.id);
@@ -107,16 +94,19 @@ export class CoapPeer implements Peer {
     return end;
   }
 
+  /** Whether it was sent to a group; where nobody can tell, what a group would be asked is taken for that. */
+  private fromGroup(m: CoapMessage): boolean {
+    const { sentTo } = this.wire;
+    return sentTo === 'group' || (sentTo === 'either' && m.type === NON_CONFIRMABLE && discovers(m));
+  }
+
   /**
    * Only discovery is asked of a group here, and only non-confirmably [RFC7252-8.1]. It is answered within the leisure, so that not all members of
    * the group answer at once [RFC7252-8.2].
    */
   private takeMulticast(m: CoapMessage, now: number): void {
-    const first = m.options.find((o) => o.number === OPTION.uriPath);
-    const discovers = first !== undefined && decodeText(first.value) === '.well-known';
-    if (m.type !== NON_CONFIRMABLE || m.code !== CODE.get || !discovers) return;
-    if (this.leisurely >= MAX_LEISURELY) return;
-    const exchange = this.layer.begin(m, now);
+    if (m.type !== NON_CONFIRMABLE || !discovers(m) || this.leisurely >= MAX_LEISURELY) return;
+    const exchange = this.layer.begin(m, now, true);
     if (exchange === undefined) return;
     this.leisurely++;
     this.endpoint.later(now + (LEISURE_MS * this.hub.random(1)[0]!) / 256, () => {
@@ -139,7 +129,19 @@ export class CoapPeer implements Peer {
     this.schedule();
   }
 
-  private schedule(): void {
+  random(length: number): Uint8Array {
+    return this.hub.random(length);
+  }
+
+  now(): number {
+    return this.hub.now();
+  }
+
+  leave(): void {
+    this.wire.end();
+  }
+
+  schedule(): void {
     if (this.endpoint.lost) return;
     const now = this.hub.now();
     const idleAt = this.endpoint.observers.size === 0 ? this.heardAt + this.idleMs : NEVER;
@@ -147,7 +149,7 @@ export class CoapPeer implements Peer {
     this.arm(Math.min(due, Math.max(idleAt, now + 1)));
   }
 
-  private arm(at: number): void {
+  arm(at: number): void {
     if (at >= this.armedAt) return;
     this.armedAt = at;
     this.wire.wake(at);
@@ -161,6 +163,11 @@ export class CoapPeer implements Peer {
   lost(now: number): void {
     this.endpoint.forget(now);
   }
+}
+
+function discovers(m: CoapMessage): boolean {
+  const first = m.options.find((o) => o.number === OPTION.uriPath);
+  return m.code === CODE.get && first !== undefined && decodeText(first.value) === '.well-known';
 }
 
 /** Datagrams from this machine to itself: no network can forge their sender. */

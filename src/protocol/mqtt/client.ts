@@ -18,11 +18,11 @@ import { MAX_TAG } from '../../contract/speaker.ts';
 import type { Wire } from '../../contract/wire.ts';
 import { IncomingAliases } from './alias.ts';
 import { ABILITY_5, abilityOf, connectOf, keepAliveOf, levelOf, TOPIC_ALIASES } from './client-login.ts';
-import { decodePacket, frameEnd } from './decode.ts';
-import { encodePacket, writeAcknowledgement } from './encode.ts';
+import { decodeFromServer, frameEnd } from './decode.ts';
+import { type ClientPacket, encodeFromClient, writeAcknowledgement } from './encode.ts';
 import { isPlain, OwnParts, ownFrameBytes, plainFrameBytes, writeOwn, writePlain } from './frame.ts';
 import { GATHER_BYTES, LargePacket } from './large.ts';
-import { messageOf, PUBLISH_5 } from './map.ts';
+import { codeOfRefusal, messageOf } from './map.ts';
 import {
   type Acknowledgement,
   AUTH,
@@ -135,7 +135,7 @@ class MqttSpeaker implements Speaker {
   }
 
   private connect(proof: Uint8Array | undefined): void {
-    this.wire.write(encodePacket(connectOf(this.options, this.level, proof), this.level));
+    this.wire.write(encodeFromClient(connectOf(this.options, this.level, proof), this.level));
   }
 
   private prove(challenge: Uint8Array | undefined, then: (word: Uint8Array) => void): void {
@@ -251,7 +251,7 @@ class MqttSpeaker implements Speaker {
     // MQTT has no way to give one back: without an answer it comes again in the next connection [MQTT5-4.4.0-1].
     if (qos === undefined || outcome === 'busy' || this.state !== 'open') return;
     this.unsettled.delete(id);
-    const code = this.level === 5 && outcome !== 'unmatched' ? PUBLISH_5[outcome] : 0;
+    const code = this.level === 5 && outcome !== 'ok' ? codeOfRefusal(outcome) : 0;
     if (qos === 1) this.respond(PUBACK, id, code);
     else if (code >= 0x80) this.respond(PUBREC, id, code);
     else {
@@ -288,9 +288,9 @@ class MqttSpeaker implements Speaker {
 
   // --- the wire ---
 
-  private send(p: Packet): void {
+  private send(p: ClientPacket): void {
     this.sent = true;
-    this.wire.write(encodePacket(p, this.level));
+    this.wire.write(encodeFromClient(p, this.level));
   }
 
   /** Acknowledges with success, in the short form. */
@@ -327,7 +327,7 @@ class MqttSpeaker implements Speaker {
         this.large = new LargePacket(stop - at, this.budget, this.wire.limits.maxPacketBytes);
         continue;
       }
-      this.take(decodePacket(bytes, at, stop, this.level, 'server'), false);
+      this.take(decodeFromServer(bytes, at, stop, this.level), false);
       at = stop;
     }
     return this.state === 'ended' ? end : at;
@@ -338,7 +338,7 @@ class MqttSpeaker implements Speaker {
     if (!large.complete) return at;
     this.large = undefined;
     large.close();
-    this.take(decodePacket(large.bytes, 0, large.bytes.length, this.level, 'server'), true);
+    this.take(decodeFromServer(large.bytes, 0, large.bytes.length, this.level), true);
     return at;
   }
 

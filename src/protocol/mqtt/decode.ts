@@ -77,6 +77,32 @@ export function decodePacket(
     return packet;
   }
   checkMinimal(bytes, start, body, level);
+  if (type === SUBSCRIBE || type === UNSUBSCRIBE) {
+    checkSender(type, level, from);
+    checkFlags(first, level);
+    const r = new Reader(bytes, body, end, level);
+    return type === SUBSCRIBE ? decodeSubscribe(r) : decodeUnsubscribe(r);
+  }
+  return decodeCommon(bytes, first, body, end, level, from);
+}
+
+/** As `decodePacket`, for what a server sends: a client carries no more of the codec than it needs. */
+export function decodeFromServer(bytes: Uint8Array, start: number, end: number, level: Level): Packet {
+  const body = bodyStart(bytes, start, end, level);
+  checkMinimal(bytes, start, body, level);
+  return decodeCommon(bytes, bytes[start]!, body, end, level, 'server');
+}
+
+/** All but the packets that only clients send and that have content. */
+function decodeCommon(
+  bytes: Uint8Array,
+  first: number,
+  body: number,
+  end: number,
+  level: Level,
+  from: Role,
+): Packet {
+  const type = first >> 4;
   if (type === PUBLISH) return decodePublish(bytes, first, body, end, level, from);
   checkSender(type, level, from);
   checkFlags(first, level);
@@ -94,12 +120,8 @@ export function decodePacket(
   switch (type) {
     case CONNACK:
       return decodeConnack(r);
-    case SUBSCRIBE:
-      return decodeSubscribe(r);
     case SUBACK:
       return decodeSuback(r);
-    case UNSUBSCRIBE:
-      return decodeUnsubscribe(r);
     case UNSUBACK:
       return decodeUnsuback(r);
     case DISCONNECT:

@@ -15,14 +15,13 @@ import {
   OwnParts,
   ownFrameBytes,
   plainFrameBytes,
-  sharedFrame,
   writeOwn,
   writePlain,
-  writeShared,
 } from './frame.ts';
 import { type LaneRun, type Lanes, SEQUENCE_FIRST_ID, SEQUENCE_IDS, SEQUENCE_MASK } from './lane.ts';
 import { outcomeOfRefusal, TAG_IDENTIFIER, TAG_RETAIN_AS_PUBLISHED } from './map.ts';
 import { PUBREL } from './packet.ts';
+import { sharedFrame, writeShared } from './shared-frame.ts';
 
 /** Ids that a client's own mailbox derives from its numbers: 1 to 32767. */
 const OWN_IDS = 32_767;

@@ -14,6 +14,7 @@ import {
   type Packet,
   PINGREQ,
   PINGRESP,
+  type Ping,
   PUBACK,
   PUBCOMP,
   PUBLISH,
@@ -64,6 +65,29 @@ export function encodePacket(p: Packet, level: Level): Uint8Array {
     case DISCONNECT:
     case AUTH:
       return encodeReasoned(p, level);
+  }
+}
+
+/** What a client sends, but PUBLISH, which goes by `frame.ts`. */
+export type ClientPacket = Connect | Acknowledgement | Subscribe | Unsubscribe | Ping | Disconnect | Auth;
+
+/** As `encodePacket`: a client carries no more of the codec than it needs. */
+export function encodeFromClient(p: ClientPacket, level: Level): Uint8Array {
+  switch (p.type) {
+    case CONNECT:
+      return encodeConnect(p);
+    case SUBSCRIBE:
+      return encodeSubscribe(p, level);
+    case UNSUBSCRIBE:
+      return encodeUnsubscribe(p, level);
+    case DISCONNECT:
+    case AUTH:
+      return encodeReasoned(p, level);
+    case PINGREQ:
+    case PINGRESP:
+      return openFrame(p.type << 4, 0).bytes;
+    default:
+      return encodeAcknowledgement(p, level);
   }
 }
 

@@ -252,6 +252,24 @@ export function outcomeOfRefusal(code: number): Outcome {
   }
 }
 
+/** The code with which a client refuses a delivery for good: what `outcomeOfRefusal` reads. */
+export function codeOfRefusal(why: Exclude<Outcome, 'ok'>): number {
+  switch (why) {
+    case 'unmatched':
+      return 0;
+    case 'not-authorized':
+      return 0x87;
+    case 'topic-invalid':
+      return 0x90;
+    case 'quota-exceeded':
+      return 0x97;
+    case 'payload-invalid':
+      return 0x99;
+    default:
+      return 0x83;
+  }
+}
+
 /** The tag of a subscription: its identifier in 28 bits (0: none) and the Retain As Published bit above them. */
 export const TAG_IDENTIFIER = 0x0fffffff;
 export const TAG_RETAIN_AS_PUBLISHED = 0x10000000;

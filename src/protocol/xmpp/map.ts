@@ -19,6 +19,13 @@ import { element, NS, type XmlElement, type XmlLimits, type XmlNode } from './pa
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
+/** What is said of a message besides what it has: a client's wishes. */
+export interface Wishes {
+  readonly qos: Qos;
+  /** Instead of when it expires, how long it lives: clocks differ. */
+  readonly ttl: number | undefined;
+}
+
 /** Where the parts of a stanza that only XMPP has are kept. */
 const OWN_SECTION = 'xmpp';
 const JSON_TYPE = 'application/json';
@@ -287,22 +294,35 @@ export function resourceOf(m: Message): string | undefined {
   return typeof to === 'string' ? to : undefined;
 }
 
+/** The children of an item that a client publishes. */
+export function publishedContents(m: Message, now: number): XmlElement[] {
+  const ttl = m.expiresAt === NEVER ? undefined : Math.max(0, Math.ceil(m.expiresAt - now));
+  return contentsOf(m, false, { qos: m.qos, ttl });
+}
+
 /** Payload and properties. */
-function contentsOf(m: Message, direct: boolean): XmlElement[] {
+function contentsOf(m: Message, direct: boolean, wishes?: Wishes): XmlElement[] {
   const told: { contentType: boolean; id: boolean } = { contentType: false, id: true };
   const inside: XmlElement[] = [];
-  const payload = payloadOf(m, direct, told);
+  // What a client does not call text is octets: the hub must not take it for text.
+  const text = m.meta?.text !== false && (wishes === undefined || m.meta?.text === true);
+  const payload = payloadOf(m, direct, text, told);
   if (payload !== undefined) inside.push(payload);
-  const properties = propertiesOf(m, told, direct);
+  const properties = propertiesOf(m, told, direct, wishes);
   if (properties !== undefined) inside.push(properties);
   return inside;
 }
 
-function payloadOf(m: Message, direct: boolean, told: { contentType: boolean }): XmlElement | undefined {
+function payloadOf(
+  m: Message,
+  direct: boolean,
+  asText: boolean,
+  told: { contentType: boolean },
+): XmlElement | undefined {
   const { payload, meta } = m;
   const type = meta?.contentType;
   if (payload.length === 0) return undefined;
-  const text = meta?.text === false ? undefined : textOf(payload);
+  const text = asText ? textOf(payload) : undefined;
   if (text !== undefined && direct) return element('body', NS.client, {}, [text]);
   if (text !== undefined && type !== undefined && /^(?:text|application)\/(?:[\w.-]+\+)?xml\b/i.test(type)) {
     const xml = xmlOf(text);
@@ -338,7 +358,12 @@ function xmlOf(text: string): XmlElement | undefined {
   }
 }
 
-function propertiesOf(m: Message, told: { contentType: boolean }, direct: boolean): XmlElement | undefined {
+function propertiesOf(
+  m: Message,
+  told: { contentType: boolean },
+  direct: boolean,
+  wishes: Wishes | undefined,
+): XmlElement | undefined {
   const meta = m.meta ?? {};
   const { messageId, correlation } = meta;
   const plain = (text: string | undefined): string | undefined =>
@@ -351,7 +376,10 @@ function propertiesOf(m: Message, told: { contentType: boolean }, direct: boolea
     created: moment(meta.createdAt),
     group: plain(meta.groupId),
     'group-sequence': meta.groupSequence?.toString(),
-    expires: moment(m.expiresAt === NEVER ? undefined : m.expiresAt),
+    expires: moment(m.expiresAt === NEVER || wishes !== undefined ? undefined : m.expiresAt),
+    ttl: wishes?.ttl?.toString(),
+    // A publish is at least once unless it says otherwise.
+    qos: wishes?.qos === 0 ? '0' : undefined,
   };
   const inside: XmlElement[] = [];
   if (correlation !== undefined) inside.push(idElement('correlation', correlation));

@@ -42,6 +42,8 @@ export class XmlScanner {
   private readonly budget: Budget;
   private mode = BETWEEN;
   private headed = false;
+  /** The XML declaration, which comes once, in front of the header. */
+  private declared = false;
   /** The piece began, perhaps in an earlier chunk. */
   private begun = false;
   private pieces: Uint8Array[] = [];
@@ -63,6 +65,7 @@ export class XmlScanner {
   restart(): void {
     this.close();
     this.headed = false;
+    this.declared = false;
     this.mode = BETWEEN;
     this.depth = 0;
   }
@@ -147,8 +150,11 @@ export class XmlScanner {
     this.seen = 0;
     if (c === 0x2f) this.mode = CLOSE;
     else if (c === 0x21 && this.depth > 0) this.mode = BANG;
-    else if (c === 0x3f && !this.headed && this.gathered === 0) this.mode = DECLARATION;
-    else if (c === 0x21 || c === 0x3f) throw restricted('a comment, document type or processing instruction');
+    else if (c === 0x3f && !this.headed && !this.declared) {
+      this.declared = true;
+      this.mode = DECLARATION;
+    } else if (c === 0x21 || c === 0x3f)
+      throw restricted('a comment, document type or processing instruction');
     else {
       this.mode = OPEN;
       if (++this.elements > this.limits.elements)

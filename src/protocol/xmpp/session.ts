@@ -151,6 +151,11 @@ export class Session implements Guest {
     });
   }
 
+  /** Calls `then` once everything is answered. */
+  whenAnswered(then: () => void): void {
+    this.answers.answer(this.access.due, then);
+  }
+
   /** What is owed to the client. */
   get waiting(): number {
     return this.answers.size;
@@ -246,8 +251,10 @@ export class Session implements Guest {
       this.answers.answer(this.access.due, () => this.link?.write(this.encode(element('a', NS.sm, { h }))));
     } else {
       acks.asked = false;
+      const before = acks.size;
       this.acknowledged(acks, e.attribute('h'));
-      if (acks.size > 0) this.ask();
+      // Who took nothing new will say so when it has: asking on and on would only make noise.
+      if (acks.size > 0 && acks.size < before) this.ask();
       this.pull();
     }
   }

@@ -1,0 +1,89 @@
+// Builds the browser's client into dist/client/browser/: one module to load, and parts that it loads when they are used.
+
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build } from 'vite';
+
+const root = path.resolve(import.meta.dirname, '..');
+
+/** What is loaded later: requests, SASL, and the kept outbox. */
+const LATER = /\/(?:request|respond|level|scram|outbox-database|records|reader|writer)\.ts$/;
+const ENTRY = path.join(root, 'src/client/browser.ts');
+
+/** The files, unless `write`. `entry`: what to build instead. */
+export async function bundle({ write, entry = ENTRY }) {
+  const [built] = await build({
+    root,
+    configFile: false,
+    logLevel: 'warn',
+    plugins: [smaller()],
+    build: {
+      write,
+      emptyOutDir: true,
+      outDir: path.join(root, 'dist/client/browser'),
+      target: 'es2022',
+      lib: { entry, formats: ['es'], fileName: 'waymeet-client' },
+      rolldownOptions: {
+        // Reading a property of ours does nothing else.
+        treeshake: { propertyReadSideEffects: false },
+        output: {
+          minify: { compress: true, mangle: true, codegen: true },
+          chunkFileNames: '[name].js',
+          codeSplitting: {
+            groups: [{ name: 'waymeet-core', test: (id) => id.includes('/src/') && !isLater(id) }],
+          },
+        },
+      },
+    },
+  });
+  return built.output;
+}
+
+function isLater(id) {
+  return LATER.test(id) && !id.includes('/protocol/');
+}
+
+/** Makes the sources smaller in ways that a minifier cannot know to be safe. */
+function smaller() {
+  return {
+    name: 'smaller',
+    enforce: 'pre',
+    transform(code, id) {
+      if (!id.startsWith(`${root}/src/`) || !id.endsWith('.ts')) return undefined;
+      return shorten(withoutClauses(code));
+    },
+  };
+}
+
+/** The rule that a server broke is for those who write one. */
+function withoutClauses(code) {
+  return code.replace(/'MQTT(?:5|311)-[\d.,-]+'/g, "''");
+}
+
+/**
+ * Private members are nobody's but their class's, yet a minifier keeps their names, as it cannot know. Here they get short ones, where a file
+ * names them by `this` alone; those without a first value need no declaration.
+ */
+function shorten(code) {
+  const declared =
+    /^ {2}private (?:readonly )?(?:async )?(?:get )?(?!async\b|get\b|static\b|constructor\b)(\w+)/gm;
+  let count = 0;
+  let text = code;
+  for (const name of new Set([...code.matchAll(declared)].map((m) => m[1]))) {
+    const uses = [...code.matchAll(new RegExp(`([\\w)\\]!]+)\\??\\.${name}\\b`, 'g'))];
+    if (uses.some((m) => m[1] !== 'this')) continue;
+    const short = `_${(count++).toString(36)}`;
+    text = text
+      .replace(new RegExp(`^ {2}private (?:readonly )?${name}!?: [^;=({]*;\\n`, 'gm'), '')
+      .replace(new RegExp(`^( {2}private (?:readonly )?(?:async )?(?:get )?)${name}\\b`, 'gm'), `$1${short}`)
+      .replace(new RegExp(`\\bthis\\.${name}\\b`, 'g'), `this.${short}`)
+      .replace(new RegExp(`(const \\{[^}]*?)\\b${name}\\b([^}]*\\} = this;)`, 'g'), (whole, before, after) =>
+        /:\s*$/.test(before)
+          ? whole
+          : `${before}${short}: ${name}${after.replace(/^:\s*\w+/, (renamed) => `${renamed}`)}`,
+      );
+  }
+  return text;
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) await bundle({ write: true });

@@ -1,0 +1,29 @@
+// How much of what came is settled: stream management (XEP-0198) counts stanzas in order, applications settle as they like.
+
+const MODULUS = 2 ** 32;
+
+export class Settled {
+  private last = 0;
+  private floor = 0;
+  /** Settled beyond the first that is not. */
+  private readonly ahead = new Set<number>();
+
+  /** A stanza came; its number. */
+  arrived(): number {
+    return ++this.last;
+  }
+
+  /** True: there is more to acknowledge. */
+  settle(id: number): boolean {
+    if (id <= this.floor || id > this.last) return false;
+    this.ahead.add(id);
+    const before = this.floor;
+    while (this.ahead.delete(this.floor + 1)) this.floor++;
+    return this.floor > before;
+  }
+
+  /** What is acknowledged. */
+  get handled(): number {
+    return this.floor % MODULUS;
+  }
+}
