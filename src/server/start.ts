@@ -22,6 +22,7 @@ import { hubLimits, makeHub, openStore } from './hub.ts';
 import { limitsOf, type OpenListener, openListener } from './listeners.ts';
 import { LocalClient } from './local.ts';
 import type { Log } from './log.ts';
+import { OscoreFiles } from './oscore.ts';
 import { TimedStore } from './timed-store.ts';
 import { FileWatch, watchedFiles } from './watch.ts';
 
@@ -90,8 +91,10 @@ export async function startServer(config: Config, options: ServerOptions): Promi
       loop.tap = tap;
     }),
   };
+  const oscore = new OscoreFiles();
   const web = {
     config: config.web,
+    oscore,
     api: config.web.api ? makeApi(config, hub, admin) : undefined,
     failed: (error: Error) => log.error({ err: error }, `a web request failed: ${error.message}`),
     metrics: () =>
@@ -114,7 +117,7 @@ export async function startServer(config: Config, options: ServerOptions): Promi
     // Rules may have changed while it was stopped.
     hub.reauthorize();
     own = new LocalClient(hub, 'admin');
-    for (const one of listeners) open.push(...(await openListener(one, { hub, loop, engines, web })));
+    for (const one of listeners) open.push(...(await openListener(one, { hub, loop, engines, web, oscore })));
     await passwords.show?.(options.announce ?? announce);
   } catch (error) {
     await Promise.all(open.map((l) => l.listener.close()));
@@ -130,7 +133,7 @@ export async function startServer(config: Config, options: ServerOptions): Promi
   const again = (values: readonly string[]): Promise<void> => {
     rereading = rereading.then(async () => {
       const { epoch } = engines;
-      await reread(plan(current), { open, engines, log }, values);
+      await reread(plan(current), { open, engines, oscore, log }, values);
       if (engines.epoch !== epoch) hub.reauthorize();
     });
     return rereading;
@@ -198,13 +201,14 @@ function retune(open: readonly OpenListener[], next: readonly PlannedListener[])
 interface Reloaded {
   readonly open: readonly OpenListener[];
   readonly engines: Engines;
+  readonly oscore: OscoreFiles;
   readonly log: Log;
 }
 
 /** Reads every file again, also those that kept their names. */
 async function reread(
   next: readonly PlannedListener[],
-  { open, engines, log }: Reloaded,
+  { open, engines, oscore, log }: Reloaded,
   values: readonly string[],
 ): Promise<void> {
   const done: string[] = [];
@@ -222,6 +226,7 @@ async function reread(
     for (const l of certified) l.reload!(next.find((same) => same.name === l.plan.name)!.tls);
   };
   if (certified.length > 0) await attempt('certificates', readCertificates);
+  if (oscore.some) await attempt('OSCORE contexts', () => oscore.reload());
   if (values.length > 0) done.push(values.join(', '));
   log.info(`reloaded ${done.join('; ')}`);
 }
