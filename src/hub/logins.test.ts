@@ -249,6 +249,12 @@ describe('failed logins', () => {
     expect((await world.logIn()).refused).toBeUndefined();
   });
 
+  test('do not ban an address that may be forged', async () => {
+    const world = await new World(LIMITS).start();
+    await fail(world, 4, { forgeable: true });
+    expect((await world.logIn()).refused).toBeUndefined();
+  });
+
   test('of IPv6, whatever address of the /64 they come from', async () => {
     const world = await new World(LIMITS).start();
     for (let i = 1; i <= 3; i++) await fail(world, 1, { remote: `[2001:db8::${i}]:5`, username: `u${i}` });

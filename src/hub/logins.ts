@@ -202,7 +202,8 @@ export class Logins implements Bans {
     const address = addressOf(login.remote);
     const fromHere = limits.failuresPerAddress ?? NEVER;
     const asUser = limits.failuresPerUser ?? NEVER;
-    if (!isLoopback(address)) this.count('address', networkOf(address), fromHere);
+    // Else anybody could have somebody else banned, with a wrong password in a datagram that says that it is from there.
+    if (login.forgeable !== true && !isLoopback(address)) this.count('address', networkOf(address), fromHere);
     if (user !== '') this.count('user', user, asUser);
   }
 

@@ -292,20 +292,22 @@ class Scene {
     publisher.publish(index);
   }
 
-  /** Publishes as much as there is room for. */
+  /** Publishes as much as there is room for. Answers that come at once do not begin anew. */
   private flood(who: number): void {
-    const { messages, devices } = this.o.workload;
+    if (this.flooding) return;
+    this.flooding = true;
+    const { messages } = this.o.workload;
     const publisher = this.publishers[who]!;
-    while (publisher.room) {
-      const index = this.nextOf(who);
-      if (index >= messages) return;
-      this.send(index, this.clock.now);
+    while (publisher.room && this.nextOf(who) < messages) {
+      this.send(this.nextOf(who), this.clock.now);
       this.sentBy[who] = (this.sentBy[who] ?? 0) + 1;
     }
+    this.flooding = false;
     // A level without answers has room again when the wire has; look once in a while.
-    if (this.nextOf(who) < messages && devices > 0) this.clock.at(this.clock.now + 1, () => this.flood(who));
+    if (this.nextOf(who) < messages) this.clock.at(this.clock.now + 1, () => this.flood(who));
   }
 
+  private flooding = false;
   private readonly sentBy: number[] = [];
 
   private nextOf(who: number): number {

@@ -4,6 +4,7 @@
 //                      └────────────── failed ─────────▶ away             └─ sleep ─▶ away (until there is something to say)
 
 import { Message, NEVER, type Qos } from '../contract/message.ts';
+import type { Outcome } from '../contract/outcome.ts';
 import type { Delivery, Refusal, Speaker, SpeakerOptions, Speech } from '../contract/speaker.ts';
 import type { Peer, Wire } from '../contract/wire.ts';
 import type { LabClock } from './network/clock.ts';
@@ -40,6 +41,14 @@ const MAX_BACKOFF_MS = 60_000;
 const MAX_FAILURES = 20;
 const MAX_TAGS = 32_767;
 const RECEIVE_MAXIMUM = 1_024;
+/** Outcomes of a connection that ended, not of a message. */
+const LOST: ReadonlySet<Outcome> = new Set<Outcome>([
+  'unavailable',
+  'idle',
+  'taken-over',
+  'slow-consumer',
+  'shutting-down',
+]);
 const SESSION_MS = 86_400_000;
 
 export class LabClient {
@@ -237,7 +246,7 @@ export class LabClient {
     const stage = this.flying.get(index);
     if (stage === undefined) return;
     this.flying.delete(index);
-    if (why !== undefined && why.outcome === 'unavailable' && this.settings.qos > 0 && !this.stopped) {
+    if (why !== undefined && LOST.has(why.outcome) && this.settings.qos > 0 && !this.stopped) {
       // The connection broke before the answer: what was promised is said again over the next one.
       this.stages.set(index, stage === 'released' ? 'released' : 'again');
       this.outbox.push(index);

@@ -27,6 +27,8 @@ export interface ListenerLimits {
   readonly acceptsPerSecond?: number;
   /** The same from one address; absent: no limit. */
   readonly connectsPerAddress?: number;
+  /** Datagrams a second that one address may send, on average. Default: any number. */
+  readonly datagramsPerAddress?: number;
 }
 
 /** Options that every listener has. */
@@ -102,6 +104,8 @@ export class Gate {
   private readonly wires = new Set<Guarded>();
   private readonly addresses = new Map<string, number>();
   private readonly rates = new AddressRates();
+  /** Of those who cannot be read more slowly. */
+  readonly datagramRates = new AddressRates();
   private tokens = 0;
   private tokensAt = 0;
   private complainedAt = Number.NEGATIVE_INFINITY;
@@ -138,6 +142,7 @@ export class Gate {
     this.acceptsPerSecond = o.acceptsPerSecond ?? 0;
     this.tokens = this.acceptsPerSecond;
     this.rates.perSecond = o.connectsPerAddress ?? Number.POSITIVE_INFINITY;
+    this.datagramRates.perSecond = o.datagramsPerAddress ?? Number.POSITIVE_INFINITY;
   }
 
   get connections(): number {

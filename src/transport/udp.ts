@@ -162,6 +162,11 @@ class UdpListener implements Listener, TimerOwner {
 
   private arrived(bytes: Uint8Array, from: RemoteInfo, remotes: Remotes<DatagramWire>): void {
     let wire = remotes.find(from.address, from.port);
+    // Nobody can be told to send more slowly: what is too much is lost.
+    if (wire?.near !== true && !isNear(from.address) && !this.gate.datagramRates.spend(from.address, now())) {
+      this.gate.hub.counters.drop('rate-exceeded');
+      return;
+    }
     if (wire === undefined) {
       if (this.closing) return;
       this.makeRoom();
@@ -215,10 +220,17 @@ class UdpListener implements Listener, TimerOwner {
   }
 }
 
+/** This machine itself, which no network can flood us from. */
+function isNear(address: string): boolean {
+  return address.startsWith('127.') || address === '::1' || address.startsWith('::ffff:127.');
+}
+
 class DatagramWire extends PacketWire implements Sender {
   heardAt = now();
   readonly at: { readonly address: string; readonly port: number };
   readonly sentTo: 'us' | 'group' | 'either';
+  /** It is on this machine. */
+  readonly near: boolean;
   private readonly port: DatagramPort;
   private readonly gone: (wire: DatagramWire) => void;
   private deaf = false;
@@ -234,6 +246,7 @@ class DatagramWire extends PacketWire implements Sender {
     super(gate, address, remoteName(address, from.port), {});
     this.at = { address: from.address, port: from.port };
     this.sentTo = sentTo;
+    this.near = isNear(from.address);
     this.port = port;
     this.gone = gone;
   }

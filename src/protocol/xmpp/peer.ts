@@ -33,9 +33,10 @@ const encoder = new TextEncoder();
 
 /**
  * fresh —header→ choosing —starttls→ fresh; choosing —auth→ proving —success→ fresh —header→ proved —bind, resume→ bound.
- * Every state —error, goodbye→ ended —the wire closes→ lost. All before bound ends after loginMs.
+ * bound —goodbye→ leaving —all is answered→ ended. Every state —error, goodbye→ ended —the wire closes→ lost. All before bound ends
+ * after loginMs.
  */
-type State = 'fresh' | 'choosing' | 'proving' | 'proved' | 'bound' | 'ended' | 'lost';
+type State = 'fresh' | 'choosing' | 'proving' | 'proved' | 'bound' | 'leaving' | 'ended' | 'lost';
 
 export class XmppPeer implements Peer, Link {
   private readonly wire: Wire;
@@ -76,13 +77,10 @@ export class XmppPeer implements Peer, Link {
       const incoming = this.framing.next(bytes, at, end);
       at = this.framing.at;
       if (incoming === undefined) return at;
-      const upgrading = this.take(incoming, now);
-      // Who sends in the clear behind <starttls/> wants it taken for secret. [RFC6120-5.3.1]
-      if (upgrading && at < end)
-        throw new StreamFault('policy-violation', 'RFC6120-5.4.3.1', 'octets in front of the handshake');
+      this.take(incoming, at === end, now);
       this.regulate();
     }
-    if (this.over) return end;
+    if (this.over || this.state === 'leaving') return end;
     if (at < end && this.framing.place.ns === undefined) {
       this.hold(bytes.slice(at, end));
       return end;
@@ -95,12 +93,12 @@ export class XmppPeer implements Peer, Link {
   }
 
   private get reading(): boolean {
-    return this.state !== 'proving' && !this.over && !this.choked;
+    return this.state !== 'proving' && this.state !== 'leaving' && !this.over && !this.choked;
   }
 
   /** A message that cannot be read yet, and that the carrier does not keep for us. */
   private hold(message: Uint8Array): void {
-    if (this.held.length >= MAX_HELD)
+    if (this.held.length >= MAX_HELD || message.length > this.framing.limits.stanzaBytes)
       throw new StreamFault('policy-violation', 'RFC6120-4.9.3.14', 'too much at once');
     this.held.push(message);
   }
@@ -113,30 +111,30 @@ export class XmppPeer implements Peer, Link {
     if (this.reading) this.wire.resume();
   }
 
-  /** True: TLS begins behind it. */
-  private take(incoming: Incoming, now: number): boolean {
+  /** `last`: nothing came behind it. */
+  private take(incoming: Incoming, last: boolean, now: number): void {
     if (incoming.kind === 'end') {
       this.goodbye();
-      return false;
+      return;
     }
     if (incoming.kind === 'header') {
       if (this.state !== 'fresh')
         throw new StreamFault('bad-format', 'RFC6120-4.2', 'a stream begins inside of a stream');
       this.begin(incoming.header);
-      return false;
+      return;
     }
     const e = incoming.element;
     switch (this.state) {
       case 'choosing':
-        if (e.is('starttls', NS.tls)) return this.secure();
-        this.authenticate(e);
-        return false;
+        if (e.is('starttls', NS.tls)) this.secure(last);
+        else this.authenticate(e);
+        return;
       case 'proved':
         this.enter(e, now);
-        return false;
+        return;
       case 'bound':
         this.session!.take(e);
-        return false;
+        return;
       default:
         throw new StreamFault('not-authorized', 'RFC6120-4.9.3.12', 'a stanza in front of the stream');
     }
@@ -237,17 +235,19 @@ export class XmppPeer implements Peer, Link {
     }
   }
 
-  private secure(): boolean {
+  private secure(last: boolean): void {
     if (!this.canSecure) {
       this.write(this.render(element('failure', NS.tls))); // [RFC6120-5.4.2.2]
       this.goodbye();
-      return false;
+      return;
     }
+    // Who sends in the clear behind <starttls/> wants it taken for secret. [RFC6120-5.3.1]
+    if (!last)
+      throw new StreamFault('policy-violation', 'RFC6120-5.4.3.1', 'octets in front of the handshake');
     this.write(this.render(element('proceed', NS.tls)));
     this.wire.secureUp!();
     this.sasl = undefined;
     this.restart();
-    return true;
   }
 
   // --- the login ---
@@ -403,7 +403,7 @@ export class XmppPeer implements Peer, Link {
   // --- time ---
 
   wake(now: number): void {
-    if (this.over) return;
+    if (this.over || this.state === 'leaving') return;
     if (this.state !== 'bound') {
       if (now >= this.openedAt + this.wire.limits.loginMs)
         this.fail('connection-timeout', 'The login took too long.');
@@ -435,8 +435,19 @@ export class XmppPeer implements Peer, Link {
 
   // --- endings ---
 
-  /** The other side has said goodbye: everything that is owed leaves, then ours. */
+  /** The other side has said goodbye: what it did is answered first. */
   private goodbye(): void {
+    if (this.session === undefined) {
+      this.part();
+      return;
+    }
+    this.state = 'leaving';
+    this.session.whenAnswered(() => {
+      if (this.state === 'leaving') this.part();
+    });
+  }
+
+  private part(): void {
     const { session } = this;
     this.session = undefined;
     session?.end(true);
@@ -487,11 +498,13 @@ export class XmppPeer implements Peer, Link {
 
   lost(): void {
     const { session } = this;
+    const leaving = this.state === 'leaving';
     this.session = undefined;
     this.state = 'lost';
     this.held = [];
     this.framing.close();
-    session?.unlink();
+    if (leaving) session?.end(true);
+    else session?.unlink();
   }
 }
 

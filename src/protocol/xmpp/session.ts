@@ -151,6 +151,11 @@ export class Session implements Guest {
     });
   }
 
+  /** Calls `then` once everything is answered. */
+  whenAnswered(then: () => void): void {
+    this.answers.answer(this.access.due, then);
+  }
+
   /** What is owed to the client. */
   get waiting(): number {
     return this.answers.size;

@@ -42,6 +42,7 @@ export interface PlannedListener {
     readonly firstByteMs: number;
     readonly acceptPerSecond: number;
     readonly connectsPerAddress: number;
+    readonly datagramsPerAddress: number;
   };
 }
 
@@ -75,8 +76,8 @@ export function plan(config: Config): PlannedListener[] {
       auth,
       engine: engineOf(auth),
       mqtt: over(config.mqtt, l.mqtt),
-      coap: config.coap,
-      mqttsn: config.mqttsn,
+      coap: over(config.coap, l.coap),
+      mqttsn: over(config.mqttsn, l.mqttsn),
       xmpp: config.xmpp,
       limits: {
         maxPacketBytes: l.limits.packet ?? config.limits.packet,
@@ -86,6 +87,7 @@ export function plan(config: Config): PlannedListener[] {
         firstByteMs: l.limits.firstByte ?? config.limits.firstByte,
         acceptPerSecond: l.limits.acceptPerSecond ?? config.limits.acceptPerSecond,
         connectsPerAddress: l.limits.connectsPerAddress ?? config.limits.connectsPerAddress,
+        datagramsPerAddress: l.limits.datagramsPerAddress ?? config.limits.datagramsPerAddress,
       },
     };
   });
@@ -127,7 +129,7 @@ function usual(config: Config): ListenerConfig[] {
   const add = (name: string, type: ListenerType, port: number | 'off', ...only: ProtocolName[]) => {
     if (port === 'off' || (isSecure(type) && !secured(type))) return;
     const protocols = only.length === 0 ? {} : { protocols: only };
-    found.push({ name, type, port, proxy: false, limits: {}, mqtt: {}, ...protocols });
+    found.push({ name, type, port, proxy: false, limits: {}, mqtt: {}, coap: {}, mqttsn: {}, ...protocols });
   };
   add('mqtt', 'tcp', config.ports.mqtt, 'mqtt');
   add('mqtts', 'tls', config.ports.mqtts, 'mqtt');
@@ -148,7 +150,7 @@ function usual(config: Config): ListenerConfig[] {
   return found;
 }
 
-function over(all: MqttConfig, here: ListenerConfig['mqtt']): MqttConfig {
+function over<C extends object>(all: C, here: { [K in keyof C]?: C[K] | undefined }): C {
   const said = Object.fromEntries(Object.entries(here).filter(([, value]) => value !== undefined));
-  return { ...all, ...said };
+  return { ...all, ...said } as C;
 }

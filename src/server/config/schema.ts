@@ -2,6 +2,7 @@
 
 import { z } from 'zod';
 import { JWT_ALGORITHMS } from '../../auth/algorithms.ts';
+import { coap, coapHere, mqttsn, mqttsnHere } from './datagrams.ts';
 import {
   duration,
   fieldNotes,
@@ -24,7 +25,6 @@ import {
   span,
   text,
   textByName,
-  topicsById,
   url,
   whole,
 } from './field.ts';
@@ -78,55 +78,6 @@ const mqttShape = {
 };
 
 const mqtt = group('MQTT, unless a listener says otherwise.', mqttShape);
-
-const coap = group('CoAP at every listener that speaks it.', {
-  verifyAddresses: preset(
-    "Over UDP, make an address prove that it is its sender's own (Echo) before it gets a large answer. Loopback needs no proof.",
-    flag,
-    true,
-  ),
-  body: preset('The largest body that is put together from blocks.', size(1_024, 268_435_456), '1MiB'),
-  requestsPerSecond: preset('Requests a second of one endpoint, on average.', limit(1), 'none'),
-  rpcTimeout: preset('How long a call of `/rpc/{topic}` waits for its answer.', span, '10s'),
-  multicast: preset(
-    'Answer discovery that is sent to 224.0.1.187, on UDP listeners with an IPv4 address of their own (not `0.0.0.0`).',
-    flag,
-    true,
-  ),
-  oscore: optional(
-    'OSCORE contexts, one line each: `user:their id:our id:secret[:salt[:context]]`, all but the user in hex.',
-    path,
-  ),
-  plugtest: preset(
-    'Serve the resources of the ETSI CoAP plugtests, for interoperability suites.',
-    flag,
-    false,
-  ),
-});
-
-const mqttsn = group('MQTT-SN at every listener that speaks it.', {
-  version: preset('The version spoken.', oneOf('1.2'), '1.2'),
-  gatewayId: preset('The id of this gateway, as GWINFO and ADVERTISE tell it.', whole(0, 255), 1),
-  predefined: optional('Topic ids that devices know without registering them.', topicsById),
-  qosMinusOne: preset('Take QoS -1: messages of devices that never connect.', flag, true),
-  roaming: preset('Let a sleeping device wake up at another address.', flag, true),
-  retry: preset('How long an answer is waited for before a message is sent again.', span, '10s'),
-  retries: preset('How often it is; then the device is lost.', whole(0, 100), 3),
-  wait: preset('How long a device that says that it is congested is left alone.', span, '5min'),
-  inflight: preset(
-    'Messages of QoS 1 and 2 on their way to one device; few can keep more than one apart.',
-    whole(1, 1_024),
-    1,
-  ),
-  registrations: preset('Topics that one device may register.', whole(1, 65_533), 1_024),
-  nodesPerForwarder: preset('Devices behind one forwarder.', whole(0, 65_535), 1_024),
-  messagesPerSecond: preset('Messages a second from one address, on average.', limit(1), 'none'),
-  multicast: optional(
-    'The group that the hub joins to be found (SEARCHGW), and advertises itself to, such as `225.1.1.1`; the host must be `0.0.0.0` or `::`.',
-    text,
-  ),
-  advertise: preset('How often it advertises itself there.', span, '15min'),
-});
 
 const xmpp = group('XMPP at every listener that speaks it.', {
   domain: optional('The only domain that is served; unless said, whatever clients call this hub.', text),
@@ -240,6 +191,7 @@ const listenerLimits = group('Limits of this listener alone.', {
   firstByte: optional('How long a connection may stay silent at first.', span, LIVE),
   acceptPerSecond: optional('Connections accepted a second, on average.', limit(1), LIVE),
   connectsPerAddress: optional('The same from one address.', limit(1), LIVE),
+  datagramsPerAddress: optional('Datagrams a second from one address, on average.', limit(1), LIVE),
   messagesPerSecond: optional('Messages that one client may publish a second.', limit(1), LIVE),
   bytesPerSecond: optional('Octets that one client may publish a second.', sizeOrNone(128), LIVE),
 });
@@ -275,6 +227,8 @@ export const listener = z.strictObject({
     serverReference: optional(about(mqttShape.serverReference), text),
     serverMoved: optional(about(mqttShape.serverMoved), flag),
   }),
+  coap: coapHere,
+  mqttsn: mqttsnHere,
 });
 
 const limits = group('What one hub holds at most, so that it stays up whatever its clients do.', {
@@ -298,6 +252,12 @@ const limits = group('What one hub holds at most, so that it stays up whatever i
     'Connections that one listener accepts a second from one address, on average.',
     limit(1),
     'none',
+    LIVE,
+  ),
+  datagramsPerAddress: preset(
+    'Datagrams that one UDP listener takes a second from one address, on average; from this machine, any number.',
+    limit(1),
+    10_000,
     LIVE,
   ),
   messagesPerSecond: preset(
