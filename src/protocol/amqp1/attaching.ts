@@ -29,8 +29,7 @@ export function attachOutgoing(session: SessionHost, p: Attach): Attached {
   if (wanted === undefined)
     throw new LinkFault('amqp:not-found', `there is no terminus of link ${p.name.slice(0, 200)}`);
   const kept = keepMsOf(wanted, host.hub) > 0;
-  const link: { made?: OutgoingLink } = {};
-  if (kept) host.termini.hold(key, { steal: () => link.made?.steal() });
+  if (kept) host.termini.takeAway(key);
   const source = openSource(host, wanted, {
     sndSettleMode: p.sndSettleMode ?? 2,
     rcvSettleMode: p.rcvSettleMode ?? 0,
@@ -40,7 +39,6 @@ export function attachOutgoing(session: SessionHost, p: Attach): Attached {
   });
   const { accepts } = filtersOf(wanted.filter);
   const made = new OutgoingLink(session, p, source, accepts, kept ? key : undefined);
-  link.made = made;
   if (kept) host.termini.hold(key, made);
   return {
     link: made,

@@ -135,6 +135,12 @@ export class Amqp1Peer implements Peer, Guest, ConnectionHost {
     return Math.min(this.options.links, this.hub.limits.subscriptionsPerClient);
   }
 
+  get attached(): number {
+    let links = 0;
+    for (const session of this.sessions.values()) links += session.size;
+    return links;
+  }
+
   get pressed(): boolean {
     if (!this.hub.pressed) return false;
     if (this.pressedUntil === NEVER) {

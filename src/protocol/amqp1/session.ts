@@ -157,6 +157,10 @@ export class AmqpSession implements SessionHost {
       throw new SessionFault('amqp:session:handle-in-use', `handle ${p.handle} is in use`);
     if (p.handle >= host.links)
       throw new SessionFault('amqp:resource-limit-exceeded', `handles go up to ${host.links - 1}`);
+    if (host.attached >= host.hub.limits.subscriptionsPerClient) {
+      this.refuse(p, 'amqp:resource-limit-exceeded', 'too many links');
+      return;
+    }
     const role = p.role === RECEIVER ? SENDER : RECEIVER;
     for (const link of this.links.values()) {
       if (link.name === p.name && link.role === role && link.state === 'attached') {
@@ -286,6 +290,10 @@ export class AmqpSession implements SessionHost {
     const { keptTicket } = this.host;
     this.answers.flush(keptTicket, (d) => this.host.write(this.channel, d));
     this.settlements.flush(keptTicket, (d) => this.host.write(this.channel, d));
+  }
+
+  get size(): number {
+    return this.links.size;
   }
 
   get waiting(): number {

@@ -36,6 +36,9 @@ export class Feeds {
       overflow: 'drop-oldest',
     });
     this.inbox = typeof queue === 'string' ? undefined : queue;
+    // The rules may have changed since.
+    for (const filter of [...(this.inbox?.bindings() ?? [])])
+      if (!access.may('subscribe', filter)) this.inbox?.unbind(filter);
     this.inboxIntake = new Intake(session, () => this.take);
   }
 
