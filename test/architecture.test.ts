@@ -63,7 +63,8 @@ function* shape(file: SourceFile): Iterable<string> {
 }
 
 function* opening(file: SourceFile): Iterable<string> {
-  const head = /^(?:#!.*\n)?((?:\/\/.*\n)+|\/\*[\s\S]*?\*\/\n)/.exec(file.text)?.[1];
+  const comment = /^(?:#!.*\n)?((?:\/\/.*\n)+|\/\*[\s\S]*?\*\/\n)/.exec(file.text)?.[1];
+  const head = comment?.split('\n//\n', 1)[0]; // a drawing may follow
   if (head === undefined) yield 'opens without a comment that says what lives here';
   else if (!/[.:?!](?:\)|\s*\[[^\]]*\])*(?:\s*\*\/)?\s*$/.test(head))
     yield 'its opening comment is no sentence';

@@ -48,7 +48,7 @@ export class CoapTestClient {
     link = {},
     remote = '127.0.0.1:50001',
     protocol = 'coap',
-    more: { readonly multicast?: boolean; readonly secure?: boolean } = {},
+    more: { readonly sentTo?: 'group' | 'either'; readonly secure?: boolean } = {},
   ) {
     this.raw = broker.connect({ protocol, link, remote, ...more });
     this.stream = protocol === 'coap+tcp';

@@ -16,6 +16,8 @@ import { mqtt } from '../src/protocol/mqtt/protocol.ts';
 import { mqttsn } from '../src/protocol/mqttsn/protocol.ts';
 import { stomp } from '../src/protocol/stomp/protocol.ts';
 import { waymeetJson } from '../src/protocol/websocket/protocol.ts';
+import type { XmppOptions } from '../src/protocol/xmpp/options.ts';
+import { xmpp, xmppMessages } from '../src/protocol/xmpp/protocol.ts';
 import { MemoryStore } from '../src/store/memory.ts';
 import { type LinkOptions, MemoryNetwork, type MemoryWire } from '../src/transport/memory.ts';
 import { seeded, VirtualClock } from '../src/transport/virtual-clock.ts';
@@ -55,6 +57,7 @@ export interface BrokerOptions {
   readonly store?: Store;
   readonly protocols?: readonly Protocol[];
   readonly mqtt?: Partial<MqttOptions>;
+  readonly xmpp?: Partial<XmppOptions>;
   /** What every connection has unless it says otherwise. */
   readonly link?: Partial<LinkOptions>;
   readonly startAt?: number;
@@ -69,7 +72,8 @@ export interface ConnectOptions {
   readonly protocol?: string;
   readonly remote?: string;
   readonly secure?: boolean;
-  readonly multicast?: boolean;
+  readonly securable?: boolean;
+  readonly sentTo?: 'us' | 'group' | 'either';
   readonly identity?: WireIdentity;
   readonly limits?: Partial<WireLimits>;
   readonly link?: Partial<LinkOptions>;
@@ -116,6 +120,8 @@ export class Broker {
       amqp091(),
       httpStream(jsonWords),
       amqp1(),
+      xmpp(options.xmpp),
+      xmppMessages(options.xmpp),
     ];
   }
 
@@ -185,7 +191,8 @@ export class Broker {
       remote: options.remote ?? `192.0.2.1:${this.port++}`,
       listener: name,
       secure: options.secure ?? false,
-      multicast: options.multicast ?? false,
+      securable: options.securable ?? false,
+      sentTo: options.sentTo ?? 'us',
       identity: options.identity ?? {},
       limits: options.limits ?? {},
     };

@@ -20,10 +20,18 @@ const JUDGES = [
   'python3-paho-mqtt',
   'python3-stomp',
   'python3-pika',
+  'python3-slixmpp',
+  'python3-qpid-proton',
+  'python3-uamqp',
   'libcoap3-bin',
   'openssl',
+  'iproute2',
+  'nftables',
+  'ethtool',
   'curl',
   'chromium',
+  'netcat-openbsd',
+  'amqp-tools',
 ];
 
 /** Where vitest leaves its counts. */

@@ -9,10 +9,10 @@ import { parseAcl } from './acl-text.ts';
 import { type PasswordOptions, Passwords } from './passwords.ts';
 import type { Proven, Prover } from './prover.ts';
 import { parsePsk } from './psk.ts';
-import { DEFAULT_ITERATIONS, MECHANISM, ScramExchange } from './scram.ts';
+import { DEFAULT_ITERATIONS, isMechanism, MECHANISMS, ScramExchange, type ScramMechanism } from './scram.ts';
 import { readText, TextFault } from './text.ts';
 import { looksLikeToken } from './token.ts';
-import { nameFault, parseUsers, readUsersText, type User } from './users.ts';
+import { nameFault, parseUsers, readUsersText, scramOf, type User } from './users.ts';
 
 export interface ChainOptions {
   readonly usersFile?: string;
@@ -23,6 +23,8 @@ export interface ChainOptions {
   readonly pskFile?: string;
   /** Who is asked, in this order: the users file, or what proves elsewhere. Default: the users file. */
   readonly chain?: readonly ('users' | Prover)[];
+  /** Rules may name groups that no file knows, as where proofs bring them. Default: where the chain has what brings them. */
+  readonly foreign?: boolean;
   /** Who says no name may enter as `anonymous`; by listener, or everywhere. Default: no. */
   readonly anonymous?: boolean | ((listener: string) => boolean);
   /** A verified client certificate's common name is the user; no password is asked. By listener, or everywhere. Default: no. */
@@ -34,11 +36,13 @@ export interface ChainOptions {
 interface Rules {
   readonly users: ReadonlyMap<string, User> | undefined;
   readonly usualIterations: number;
+  /** The mechanisms that some user has a credential for. */
+  readonly scram: ReadonlySet<string>;
   readonly psk: ReadonlyMap<string, Uint8Array>;
   readonly acl: Acl | undefined;
 }
 
-type Proof = 'user' | 'psk' | 'certificate' | 'anonymous' | 'jwt' | 'http';
+type Proof = 'user' | 'psk' | 'key' | 'certificate' | 'anonymous' | 'jwt' | 'http';
 
 /** Who may be one of several clients that hold the same identity object. */
 interface Bearer {
@@ -91,7 +95,8 @@ export class ChainAuth implements Auth {
   }
 
   async identify(login: Login): Promise<Identity | Outcome> {
-    const { certificate, pskIdentity } = login.wire;
+    const { certificate, pskIdentity, sealedBy } = login.wire;
+    if (sealedBy !== undefined) return this.identity('key', sealedBy, login);
     if (certificate !== undefined && granted(this.options.certificateIsUser, login.listener)) {
       if (nameFault(certificate.commonName) !== undefined) return 'bad-credentials';
       return this.identity('certificate', certificate.commonName, login);
@@ -141,7 +146,7 @@ export class ChainAuth implements Auth {
   exchange(mechanism: string, login: Login): Exchange | undefined {
     for (const link of this.chain) {
       if (link === 'users') {
-        const scram = mechanism === MECHANISM ? this.scram(login) : undefined;
+        const scram = isMechanism(mechanism) ? this.scram(mechanism, login) : undefined;
         if (scram !== undefined) return scram;
         continue;
       }
@@ -164,15 +169,17 @@ export class ChainAuth implements Auth {
     return { kind: 'refused', why: found ?? 'bad-credentials' };
   }
 
-  private scram(login: Login): Exchange | undefined {
-    if (this.rules.users === undefined) return undefined;
-    return new ScramExchange({
-      secret: this.secret,
-      usualIterations: this.rules.usualIterations,
-      find: (name) => this.rules.users?.get(name)?.scram,
-      proved: (name) =>
-        this.rules.users?.has(name) ? this.identity('user', name, login) : 'bad-credentials',
-    });
+  /** Offered as soon as somebody has a credential for it. */
+  private scram(mechanism: ScramMechanism, login: Login): Exchange | undefined {
+    const { users, scram, usualIterations } = this.rules;
+    if (users === undefined || !scram.has(mechanism)) return undefined;
+    const find = (name: string) => {
+      const user = this.rules.users?.get(name);
+      return user === undefined ? undefined : scramOf(user, mechanism);
+    };
+    const proved = (name: string) =>
+      this.rules.users?.has(name) ? this.identity('user', name, login) : ('bad-credentials' as const);
+    return new ScramExchange({ secret: this.secret, usualIterations, find, proved }, mechanism);
   }
 
   allows(who: Identity, client: string, action: Action, topicOrFilter: string): boolean {
@@ -195,8 +202,8 @@ export class ChainAuth implements Auth {
 
   absent(principal: string): Identity | undefined {
     const { users, psk, acl } = this.rules;
-    // Where it came in, and by what, is not known: rules that ask for it cannot be answered.
-    if (acl?.byWire) return undefined;
+    // Where it came in, and by what proof, is not known: a token may have brought rules of its own.
+    if (acl?.byWire || this.chain.some((link) => link !== 'users')) return undefined;
     const away = (proof: Proof, credential?: string) => {
       const bearer = { proof, principal, protocol: undefined, listener: undefined, credential };
       return new ChainIdentity(this, bearer, false, NEVER, [], undefined);
@@ -296,8 +303,16 @@ class ChainIdentity implements Identity {
 }
 
 /** Changes with the password. */
-function credentialOf({ hash, scram }: User): string {
-  return `${hash ?? ''}:${scram === undefined ? '' : Buffer.from(scram.storedKey).toString('base64')}`;
+function credentialOf({ hash, scram, scramSha1 }: User): string {
+  const keys = [scram, scramSha1].map((c) =>
+    c === undefined ? '' : Buffer.from(c.storedKey).toString('base64'),
+  );
+  return [hash ?? '', ...keys].join(':');
+}
+
+function mechanismsOf(users: ReadonlyMap<string, User>): Set<string> {
+  const all = [...users.values()];
+  return new Set(MECHANISMS.filter((m) => all.some((user) => scramOf(user, m) !== undefined)));
 }
 
 /** The iterations that most SCRAM credentials have. */
@@ -330,7 +345,7 @@ async function load(options: ChainOptions): Promise<Rules> {
   }
   const { usersFile, aclFile, pskFile } = options;
   // Tokens and services may say groups that no file has heard of.
-  const foreign = options.chain?.some((link) => link !== 'users') ?? false;
+  const foreign = options.foreign ?? options.chain?.some((link) => link !== 'users') ?? false;
   const users =
     usersFile === undefined
       ? undefined
@@ -358,6 +373,7 @@ async function load(options: ChainOptions): Promise<Rules> {
   return {
     users,
     usualIterations: usualIterations(users ?? new Map()),
+    scram: mechanismsOf(users ?? new Map()),
     psk: psk ?? new Map(),
     acl: models.length === 0 ? undefined : new Acl(merged(models), foreign),
   };

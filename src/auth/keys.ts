@@ -10,7 +10,7 @@ import {
   type JWSHeaderParameters,
 } from 'jose';
 import { Requests } from './requests.ts';
-import { secretFault, secretOctets } from './token.ts';
+import { isUrl, secretFault, secretOctets } from './token.ts';
 
 export interface KeyOptions {
   /** For HMAC; `base64:` in front of octets that are no text. */
@@ -206,10 +206,6 @@ function keySetOf(text: string): KeySet {
   if (!Array.isArray(set?.keys) || set.keys.length > MAX_KEYS)
     throw new Error(`a key set is {"keys": […]} with at most ${MAX_KEYS} keys`);
   return createLocalJWKSet(set as JSONWebKeySet);
-}
-
-export function isUrl(text: string | undefined): boolean {
-  return text !== undefined && /^https?:\/\//i.test(text);
 }
 
 /** Without what may be a password in it. */

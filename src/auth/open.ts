@@ -7,13 +7,13 @@ import { ANONYMOUS } from './acl.ts';
 /** How many names keep an identity object that their clients share. */
 const SHARED = 10_000;
 
-/** The principal is the user name that the client says, unproven, or `anonymous`. */
+/** The principal is what a key proved, or the user name that the client says, unproven, or `anonymous`. */
 export function openAuth(): Auth {
   const identities = new Map<string, Identity>();
   return {
     epoch: 0,
     async identify(login: Login) {
-      const principal = login.username || ANONYMOUS;
+      const principal = login.wire.sealedBy ?? login.wire.pskIdentity ?? (login.username || ANONYMOUS);
       let identity = identities.get(principal);
       if (identity === undefined) {
         identity = { principal, unrestricted: true, validUntil: NEVER };

@@ -61,6 +61,32 @@ test('[RFC7677-3] the example exchange', async () => {
   expect(await say(exchange, 'n,,n=user,r=again')).toEqual({ kind: 'refused', why: 'bad-credentials' });
 });
 
+test('[RFC5802-5] the example exchange of SCRAM-SHA-1', async () => {
+  const known = await scramCredential(
+    'pencil',
+    4_096,
+    Buffer.from('QSXCR+Q6sek8bf92', 'base64'),
+    'SCRAM-SHA-1',
+  );
+  expect(parseScram(formatScram(known))).toEqual(known);
+  const exchange = new ScramExchange(
+    {
+      secret: Buffer.alloc(32, 1),
+      find: () => known,
+      proved: identityOf,
+      usualIterations: 5_000,
+      nonce: () => '3rfcNHYJY1ZVvWVs7j',
+    },
+    'SCRAM-SHA-1',
+  );
+  const nonce = 'fyko+d2lbbFgONRv9qkxdawL3rfcNHYJY1ZVvWVs7j';
+  expect(replyOf(await say(exchange, 'n,,n=user,r=fyko+d2lbbFgONRv9qkxdawL'))).toBe(
+    `r=${nonce},s=QSXCR+Q6sek8bf92,i=4096`,
+  );
+  const done = await say(exchange, `c=biws,r=${nonce},p=v0X8v3Bz2T0CJGbJQyF0X+HI4Ts=`);
+  expect(replyOf(done)).toBe('v=rmF9pqV8S7suAoZWja4dJRkFsKQ=');
+});
+
 describe('the first message', () => {
   const users = { user: pencil, 'a,b=c': pencil, IX: pencil };
   const accepted: [text: string, name: string][] = [

@@ -1,4 +1,4 @@
-// SCRAM-SHA-256 (RFC 5802, RFC 7677), the server's side: neither the wire nor the users file holds a password.
+// SCRAM-SHA-256 and SCRAM-SHA-1 (RFC 5802, RFC 7677), the server's side: neither the wire nor the users file holds a password.
 
 import { createHash, createHmac, pbkdf2, randomBytes, timingSafeEqual } from 'node:crypto';
 import { createRequire } from 'node:module';
@@ -6,17 +6,34 @@ import { promisify } from 'node:util';
 import type { Exchange, ExchangeStep, Identity } from '../contract/auth.ts';
 import type { Outcome } from '../contract/outcome.ts';
 
-export const MECHANISM = 'SCRAM-SHA-256';
+/** Strongest first; the other one is for clients of XMPP that know no better. */
+export const MECHANISMS = ['SCRAM-SHA-256', 'SCRAM-SHA-1'] as const;
+export type ScramMechanism = (typeof MECHANISMS)[number];
+
+interface Hash {
+  readonly name: 'sha256' | 'sha1';
+  readonly bytes: number;
+}
+
+const HASH: Readonly<Record<ScramMechanism, Hash>> = {
+  'SCRAM-SHA-256': { name: 'sha256', bytes: 32 },
+  'SCRAM-SHA-1': { name: 'sha1', bytes: 20 },
+};
+
+export function isMechanism(name: string): name is ScramMechanism {
+  return name === 'SCRAM-SHA-256' || name === 'SCRAM-SHA-1';
+}
+
 /** [RFC7677-4] asks for at least so many. */
 export const MIN_ITERATIONS = 4_096;
 const MAX_ITERATIONS = 10_000_000;
 /** What a device computes at each login: 15,000 is some ms on a phone, about a second on a small microcontroller. */
 export const DEFAULT_ITERATIONS = 15_000;
 const MAX_STEP_BYTES = 4_096;
-const HASH_BYTES = 32;
 
 /** What is kept of a password: enough to check a proof, not to make one. */
 export interface ScramCredential {
+  readonly mechanism: ScramMechanism;
   readonly iterations: number;
   readonly salt: Uint8Array;
   readonly storedKey: Uint8Array;
@@ -27,35 +44,40 @@ export async function scramCredential(
   password: string,
   iterations = DEFAULT_ITERATIONS,
   salt: Uint8Array = randomBytes(16),
+  mechanism: ScramMechanism = 'SCRAM-SHA-256',
 ): Promise<ScramCredential> {
   if (!Number.isInteger(iterations) || iterations < MIN_ITERATIONS || iterations > MAX_ITERATIONS) {
     throw new RangeError(
       `SCRAM iterations must be ${MIN_ITERATIONS} to ${MAX_ITERATIONS}, not ${iterations}`,
     );
   }
-  const salted = await promisify(pbkdf2)(prepare(password), salt, iterations, HASH_BYTES, 'sha256');
+  const hash = HASH[mechanism];
+  const salted = await promisify(pbkdf2)(prepare(password), salt, iterations, hash.bytes, hash.name);
   return {
+    mechanism,
     iterations,
     salt,
-    storedKey: sha256(hmac(salted, 'Client Key')),
-    serverKey: hmac(salted, 'Server Key'),
+    storedKey: digest(hash, hmac(hash, salted, 'Client Key')),
+    serverKey: hmac(hash, salted, 'Server Key'),
   };
 }
 
 /** `SCRAM-SHA-256$15000:salt$StoredKey:ServerKey`, base64. */
 export function formatScram(c: ScramCredential): string {
-  return `${MECHANISM}$${c.iterations}:${base64(c.salt)}$${base64(c.storedKey)}:${base64(c.serverKey)}`;
+  return `${c.mechanism}$${c.iterations}:${base64(c.salt)}$${base64(c.storedKey)}:${base64(c.serverKey)}`;
 }
 
 /** undefined when the text is not such a credential, or weaker than the standard allows. */
 export function parseScram(text: string): ScramCredential | undefined {
-  const found = /^SCRAM-SHA-256\$(\d{1,8}):([\w+/=]+)\$([\w+/=]+):([\w+/=]+)$/.exec(text);
+  const found = /^(SCRAM-SHA-(?:256|1))\$(\d{1,8}):([\w+/=]+)\$([\w+/=]+):([\w+/=]+)$/.exec(text);
   if (found === null) return undefined;
-  const iterations = Number(found[1]);
-  const [salt, storedKey, serverKey] = found.slice(2).map((part) => Buffer.from(part, 'base64'));
+  const mechanism = found[1] as ScramMechanism;
+  const iterations = Number(found[2]);
+  const [salt, storedKey, serverKey] = found.slice(3).map((part) => Buffer.from(part, 'base64'));
+  const { bytes } = HASH[mechanism];
   if (iterations < MIN_ITERATIONS || iterations > MAX_ITERATIONS || salt!.length === 0) return undefined;
-  if (storedKey!.length !== HASH_BYTES || serverKey!.length !== HASH_BYTES) return undefined;
-  return { iterations, salt: salt!, storedKey: storedKey!, serverKey: serverKey! };
+  if (storedKey!.length !== bytes || serverKey!.length !== bytes) return undefined;
+  return { mechanism, iterations, salt: salt!, storedKey: storedKey!, serverKey: serverKey! };
 }
 
 export interface ScramServer {
@@ -80,6 +102,8 @@ export interface ScramServer {
 export class ScramExchange implements Exchange {
   private state: 'first' | 'final' | 'over' = 'first';
   private readonly server: ScramServer;
+  private readonly mechanism: ScramMechanism;
+  private readonly hash: Hash;
   private header = '';
   private name = '';
   private nonce = '';
@@ -88,8 +112,10 @@ export class ScramExchange implements Exchange {
   private clientFirstBare = '';
   private serverFirst = '';
 
-  constructor(server: ScramServer) {
+  constructor(server: ScramServer, mechanism: ScramMechanism = 'SCRAM-SHA-256') {
     this.server = server;
+    this.mechanism = mechanism;
+    this.hash = HASH[mechanism];
   }
 
   async step(fromClient: Uint8Array): Promise<ExchangeStep> {
@@ -120,7 +146,7 @@ export class ScramExchange implements Exchange {
     this.clientFirstBare = bare!;
     const credential = this.server.find(name);
     this.known = credential !== undefined;
-    this.credential = credential ?? unknownCredential(this.server, name);
+    this.credential = credential ?? unknownCredential(this.server, name, this.mechanism);
     this.nonce = clientNonce! + (this.server.nonce?.() ?? randomBytes(18).toString('base64'));
     this.serverFirst = `r=${this.nonce},s=${base64(this.credential.salt)},i=${this.credential.iterations}`;
     this.state = 'final';
@@ -136,22 +162,32 @@ export class ScramExchange implements Exchange {
       return refused('bad-credentials');
     const proof = Buffer.from(proof64!, 'base64');
     const { storedKey, serverKey } = this.credential!;
-    if (proof.length !== HASH_BYTES) return refused('bad-credentials');
+    if (proof.length !== this.hash.bytes) return refused('bad-credentials');
     const authMessage = `${this.clientFirstBare},${this.serverFirst},${withoutProof}`;
-    const signature = hmac(storedKey, authMessage);
+    const signature = hmac(this.hash, storedKey, authMessage);
     const clientKey = proof.map((octet, i) => octet ^ signature[i]!);
-    if (!timingSafeEqual(sha256(clientKey), storedKey) || !this.known) return refused('bad-credentials');
+    if (!timingSafeEqual(digest(this.hash, clientKey), storedKey) || !this.known)
+      return refused('bad-credentials');
     const identity = this.server.proved(this.name);
     if (typeof identity === 'string') return refused(identity);
-    return { kind: 'done', identity, reply: Buffer.from(`v=${base64(hmac(serverKey, authMessage))}`) };
+    return {
+      kind: 'done',
+      identity,
+      reply: Buffer.from(`v=${base64(hmac(this.hash, serverKey, authMessage))}`),
+    };
   }
 }
 
 /** Unknown names get a challenge too, always the same, so that it cannot be told who exists. */
-function unknownCredential({ secret, usualIterations }: ScramServer, name: string): ScramCredential {
-  const salt = hmac(secret, `salt ${name}`).subarray(0, 16);
-  const key = hmac(secret, `key ${name}`);
-  return { iterations: usualIterations, salt, storedKey: key, serverKey: key };
+function unknownCredential(
+  { secret, usualIterations }: ScramServer,
+  name: string,
+  mechanism: ScramMechanism,
+): ScramCredential {
+  const hash = HASH[mechanism];
+  const salt = hmac(HASH['SCRAM-SHA-256'], secret, `salt ${mechanism} ${name}`).subarray(0, 16);
+  const key = hmac(hash, secret, `key ${name}`);
+  return { mechanism, iterations: usualIterations, salt, storedKey: key, serverKey: key };
 }
 
 function decodeStep(bytes: Uint8Array): string | undefined {
@@ -186,12 +222,12 @@ function refused(why: Outcome): ExchangeStep {
   return { kind: 'refused', why };
 }
 
-function hmac(key: Uint8Array, text: string): Buffer {
-  return createHmac('sha256', key).update(text).digest();
+function hmac(hash: Hash, key: Uint8Array, text: string): Buffer {
+  return createHmac(hash.name, key).update(text).digest();
 }
 
-function sha256(bytes: Uint8Array): Buffer {
-  return createHash('sha256').update(bytes).digest();
+function digest(hash: Hash, bytes: Uint8Array): Buffer {
+  return createHash(hash.name).update(bytes).digest();
 }
 
 function base64(bytes: Uint8Array): string {

@@ -23,3 +23,8 @@ export function secretFault(text: string): string | undefined {
 export function secretOctets(text: string): Buffer {
   return text.startsWith('base64:') ? Buffer.from(text.slice(7), 'base64') : Buffer.from(text, 'utf8');
 }
+
+/** Whether keys are to be fetched, not read from a file. */
+export function isUrl(text: string | undefined): boolean {
+  return text !== undefined && /^https?:\/\//i.test(text);
+}

@@ -1,14 +1,24 @@
-// The users file: one line a user, `name:$argon2id$…[:SCRAM-SHA-256$…]`; read by the hub, edited by people and `waymeet user`.
+// The users file: one line a user, `name:$argon2id$…[:SCRAM-SHA-256$…][:SCRAM-SHA-1$…]`; read by the hub, edited by people and `waymeet user`.
 
 import { ANONYMOUS } from './acl.ts';
 import { hashPassword, isPasswordHash, Passwords } from './passwords.ts';
-import { formatScram, normaliseName, parseScram, type ScramCredential, scramCredential } from './scram.ts';
+import {
+  formatScram,
+  MECHANISMS,
+  normaliseName,
+  parseScram,
+  type ScramCredential,
+  type ScramMechanism,
+  scramCredential,
+} from './scram.ts';
 import { meaningfulLines, readText, replaceText, TextFault } from './text.ts';
 
 export interface User {
   readonly name: string;
   readonly hash: string | undefined;
   readonly scram: ScramCredential | undefined;
+  /** For clients that know SCRAM-SHA-1 and nothing newer. */
+  readonly scramSha1: ScramCredential | undefined;
 }
 
 const HEAD = '# Users of this hub, one a line; edit it with `waymeet user add | remove | list`.\n';
@@ -36,17 +46,24 @@ function parseUser(line: string): User | string {
   const fault = nameFault(name);
   if (fault !== undefined) return fault;
   const rest = line.slice(colon + 1);
-  const split = rest.indexOf('SCRAM-SHA-256$');
+  const split = rest.search(/SCRAM-SHA-(?:256|1)\$/);
   const hash = split < 0 ? rest : rest.slice(0, Math.max(0, split - 1));
-  const scram = split < 0 ? undefined : parseScram(rest.slice(split));
-  if (split >= 0 && scram === undefined) {
+  const found =
+    split < 0
+      ? []
+      : rest
+          .slice(split)
+          .split(/:(?=SCRAM-SHA-)/)
+          .map(parseScram);
+  if (found.includes(undefined)) {
     return `the SCRAM credential of \`${name}\` is damaged; set it with \`waymeet user add ${name}\``;
   }
-  if ((hash !== '' || scram === undefined) && !isPasswordHash(hash)) {
+  const [scram, scramSha1] = MECHANISMS.map((mechanism) => found.find((c) => c?.mechanism === mechanism));
+  if ((hash !== '' || found.length === 0) && !isPasswordHash(hash)) {
     const what = hash.startsWith('$') ? 'is of another kind than argon2' : 'is not hashed, or damaged';
     return `the password of \`${name}\` ${what}; set it with \`waymeet user add ${name}\``;
   }
-  return { name, hash: hash || undefined, scram };
+  return { name, hash: hash || undefined, scram, scramSha1 };
 }
 
 /** What is wrong with a user name, or undefined. */
@@ -61,8 +78,15 @@ export function nameFault(name: string): string | undefined {
   return undefined;
 }
 
+/** What is kept of a user for a mechanism. */
+export function scramOf(user: User, mechanism: ScramMechanism): ScramCredential | undefined {
+  return mechanism === 'SCRAM-SHA-1' ? user.scramSha1 : user.scram;
+}
+
 export interface AddUserOptions {
-  /** Also keep a SCRAM credential with so many iterations. It resists guessing less than argon2id does, once the file is stolen. */
+  /** Only a user who is there already gets a new password. */
+  readonly known?: boolean;
+  /** Also keep SCRAM credentials with so many iterations. They resist guessing less than argon2id does, once the file is stolen. */
   readonly scramIterations?: number;
 }
 
@@ -80,10 +104,12 @@ export async function addUser(
   if (options.scramIterations !== undefined) {
     if (normaliseName(name) !== name)
       throw new Error(`SCRAM clients would send \`${name}\` in another form; choose another name`);
-    entry += `:${formatScram(await scramCredential(password, options.scramIterations))}`;
+    for (const mechanism of MECHANISMS)
+      entry += `:${formatScram(await scramCredential(password, options.scramIterations, undefined, mechanism))}`;
   }
   const lines = (await readIfThere(file)).split('\n');
   const at = lines.findIndex((line) => nameOf(line) === name);
+  if (options.known === true && at < 0) throw new Error(`there is no user \`${name}\` in ${file}`);
   if (at >= 0) lines[at] = entry;
   else lines.splice(lines.at(-1) === '' ? -1 : lines.length, 0, entry);
   await replaceText(file, `${lines.join('\n').replace(/\n+$/, '')}\n`);

@@ -56,7 +56,7 @@ class Decoder {
       case 1:
         return -1 - n;
       case 2:
-        return this.octets(n).slice();
+        return new Uint8Array(this.octets(n)); // a copy, also of a Buffer, whose slice() is none
       case 3:
         return this.text(n);
       case 4:

@@ -24,10 +24,15 @@ export function loadOrFail(
   return { config, settings };
 }
 
-export function check(io: Io, file: string | undefined): number {
+/** Says what is wrong in the configuration, and in the files that it names. */
+export async function check(io: Io, file: string | undefined): Promise<number> {
   const loaded = load(io, file);
   for (const problem of loaded.problems) io.output.write(`${formatProblem(problem)}\n`);
   if (loaded.config === undefined) return EXIT.failed;
+  const { fileFaults } = await import('../server/check.ts');
+  const faults = await fileFaults(loaded.config);
+  for (const fault of faults) io.output.write(`${fault}\n`);
+  if (faults.length > 0) return EXIT.failed;
   say(io, `${loaded.file ?? 'no configuration file'}: nothing is wrong`);
   return EXIT.fine;
 }

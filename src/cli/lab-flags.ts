@@ -30,6 +30,8 @@ export interface RunFlags {
   sweep?: string[];
   seed?: number;
   set: string[];
+  real?: string[];
+  insecure?: boolean;
   threads?: number;
   save: boolean;
   out?: string;
@@ -58,6 +60,9 @@ export function defineLab(command: Command, make: Make, version: string, io: Io,
     .option('--csv <file>', 'write comma-separated values')
     .option('--json', 'print each cell as a line of JSON as it is done, instead of tables')
     .option('--quiet', 'no progress bar')
+    .optionsGroup('Real brokers:')
+    .option('--real <url...>', 'real clients on real sockets against these, instead of the simulation')
+    .option('--insecure', 'take any certificate')
     .action(async (file: string | undefined, flags: RunFlags) =>
       done(await (await lab()).run(io, version, file, flags)),
     );
@@ -69,6 +74,7 @@ export function defineLab(command: Command, make: Make, version: string, io: Io,
     .action(async (name: string | undefined, flags: ReportFlags) =>
       done(await (await lab()).report(io, name, flags)),
     );
+  defineChoose(make('choose', 'Say which protocol fits, and why.', command), io, done, version);
   make('list', 'List what there is: variants, networks, radios, runs.', command)
     .argument('[what]', 'variants, networks, radios or runs; default: all')
     .option('--json', 'as JSON')
@@ -76,6 +82,62 @@ export function defineLab(command: Command, make: Make, version: string, io: Io,
       done(await (await lab()).list(io, what, flags.json === true)),
     );
 }
+
+export interface ChooseFlags extends Record<string, unknown> {
+  json?: boolean;
+  list?: boolean;
+  run?: string;
+  messages?: number;
+  rate?: number;
+  size?: number;
+  top: number;
+}
+
+function defineChoose(command: Command, io: Io, done: Done, version: string): void {
+  command
+    .addHelpText(
+      'after',
+      '\nOn a terminal, what no flag says is asked. --list shows the questions, their answers and the rules.',
+    )
+    .optionsGroup('Answers:');
+  for (const [flag, about] of CHOOSE) command.option(`--${flag} <answer>`, about);
+  command
+    .optionsGroup('What is measured:')
+    .option('--run <run>', 'use the figures of this run instead of measuring')
+    .addOption(new Option('--messages <n>', 'default: 100').argParser(whole(1, 1_000_000)))
+    .addOption(new Option('--rate <n>', 'messages a second; default: one a minute').argParser(decimal))
+    .addOption(new Option('--size <octets>', 'of a payload; default: 20').argParser(whole(8, 1_048_576)))
+    .optionsGroup('Output:')
+    .addOption(new Option('--top <n>', 'so many of the ranking').argParser(whole(1, 100)).default(5))
+    .option('--list', 'show questions and rules, and choose nothing')
+    .option('--json', 'print the advice as JSON, and ask nothing')
+    .action(async (flags: ChooseFlags) => {
+      const { choose } = await import('./lab-choose.ts');
+      done(
+        await choose(
+          io,
+          version,
+          flags,
+          CHOOSE.map(([flag]) => flag),
+        ),
+      );
+    });
+}
+
+/** One flag for each question (src/lab/choose/questions.ts), here because help must be quick. */
+const CHOOSE: readonly (readonly [flag: string, about: string])[] = [
+  ['model', 'telemetry, commands, requests, work or chat'],
+  ['delivery', 'best-effort, at-least-once or exactly-once'],
+  ['restful', 'yes or no'],
+  ['device', 'class1, class2, linux or server'],
+  ['power', 'mains or battery'],
+  ['network', 'as in waymeet lab list networks'],
+  ['nat', 'yes, no or web-only'],
+  ['browser', 'yes or no'],
+  ['cloud', 'none, aws or azure'],
+  ['backend', 'none, rabbitmq, jms, http or xmpp'],
+  ['security', 'yes or no'],
+];
 
 function workloadFlags(command: Command): Command {
   return command

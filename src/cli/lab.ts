@@ -1,35 +1,22 @@
 // `waymeet lab run`, `report` and `list`: files, flags and the terminal around src/lab.
 
-import {
-  closeSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  statSync,
-  writeFileSync,
-  writeSync,
-} from 'node:fs';
+import { closeSync, mkdirSync, openSync, writeFileSync, writeSync } from 'node:fs';
 import path from 'node:path';
 import { parse } from 'yaml';
 import { NETWORKS } from '../lab/networks.ts';
 import { RADIOS } from '../lab/radios.ts';
 import { csvOf } from '../lab/report/csv.ts';
 import { htmlOf } from '../lab/report/html.ts';
-import { type Run, readRun, runOf } from '../lab/report/read.ts';
+import { type Run, runOf } from '../lab/report/read.ts';
 import { tableOf } from '../lab/report/table.ts';
 import type { RunLine } from '../lab/result.ts';
 import { runIdOf, runLab } from '../lab/run.ts';
 import { VARIANTS } from '../lab/variant.ts';
 import { planOf, readWorkload, WorkloadError, type WorkloadInput } from '../lab/workload.ts';
 import { EXIT, Failure, type Io, say } from './io.ts';
+import { Bar } from './lab-bar.ts';
 import type { ReportFlags, RunFlags } from './lab-flags.ts';
-
-/** Where runs are kept, below the folder that the command runs in. */
-const FOLDER = 'waymeet-lab';
-const BAR_WIDTH = 30;
-/** A terminal is not redrawn more often, ms. */
-const REDRAW_MS = 100;
+import { FOLDER, openRun, readText, runsIn } from './lab-runs.ts';
 
 export async function run(
   io: Io,
@@ -39,6 +26,7 @@ export async function run(
 ): Promise<number> {
   return asUsage(async () => {
     const input = inputOf(io, file, flags);
+    if (flags.real !== undefined) return (await import('./lab-real.ts')).real(io, input, flags);
     const keeper = keeperOf(io, version, input, flags);
     const lines: RunLine[] = [];
     const bar = new Bar(io, flags.quiet !== true);
@@ -73,8 +61,7 @@ export async function run(
 
 export async function report(io: Io, name: string | undefined, flags: ReportFlags): Promise<number> {
   return asUsage(async () => {
-    const file = fileOf(io, name);
-    const found = readRun(readText(file), file);
+    const found = openRun(io, name);
     if (flags.json === true)
       for (const line of [found.head, ...found.cells, ...found.sweeps])
         io.output.write(`${JSON.stringify(line)}\n`);
@@ -213,85 +200,12 @@ function keeperOf(io: Io, version: string, input: WorkloadInput, flags: RunFlags
   };
 }
 
-function readText(file: string): string {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch (why) {
-    throw new Failure(`${file} cannot be read: ${(why as Error).message}`, EXIT.usage, why);
-  }
-}
-
-function fileOf(io: Io, name: string | undefined): string {
-  const folder = path.resolve(io.folder, FOLDER);
-  if (name === undefined) {
-    const newest = runFiles(folder)[0];
-    if (newest === undefined)
-      throw new Failure(
-        `there is no run in ${FOLDER}: make one with 'waymeet lab run', or name its file`,
-        EXIT.usage,
-      );
-    return newest;
-  }
-  return /^[0-9a-f]{12}$/.test(name) ? path.join(folder, `${name}.ndjson`) : path.resolve(io.folder, name);
-}
-
-/** The newest first. */
-function runFiles(folder: string): string[] {
-  let names: string[];
-  try {
-    names = readdirSync(folder);
-  } catch (why) {
-    if ((why as NodeJS.ErrnoException).code === 'ENOENT') return [];
-    throw why;
-  }
-  return names
-    .filter((n) => n.endsWith('.ndjson'))
-    .map((n) => path.join(folder, n))
-    .map((file) => ({ file, at: statSync(file).mtimeMs }))
-    .sort((a, b) => b.at - a.at)
-    .map(({ file }) => file);
-}
-
-function runsIn(io: Io): object[] {
-  return runFiles(path.resolve(io.folder, FOLDER)).map((file) => {
-    const { head, cells, sweeps } = readRun(readText(file), file);
-    const networks = head.networks.map((n) => n.name).join(' ');
-    return { run: head.run, cells: `${cells.length + sweeps.length} of ${head.cells}`, networks };
-  });
-}
-
 async function writeReports(io: Io, run: Run, flags: ReportFlags): Promise<void> {
   if (flags.csv !== undefined) writeFileSync(path.resolve(io.folder, flags.csv), csvOf(run));
   if (flags.html !== undefined) writeFileSync(path.resolve(io.folder, flags.html), await htmlOf(run));
 }
 
 // ---- the terminal
-
-class Bar {
-  private readonly io: Io;
-  private readonly shown: boolean;
-  private readonly began = performance.now();
-  private drawnAt = Number.NEGATIVE_INFINITY;
-
-  constructor(io: Io, wanted: boolean) {
-    this.io = io;
-    this.shown = wanted && io.errors.isTTY === true;
-  }
-
-  show(done: number, of: number): void {
-    if (!this.shown || performance.now() - this.drawnAt < REDRAW_MS) return;
-    this.drawnAt = performance.now();
-    const share = done / of;
-    const full = Math.round(share * BAR_WIDTH);
-    const bar = '█'.repeat(full) + '░'.repeat(BAR_WIDTH - full);
-    const seconds = ((this.drawnAt - this.began) / 1_000).toFixed(0);
-    this.io.errors.write(`\r${bar} ${Math.floor(done)} of ${of} cells, ${seconds} s `);
-  }
-
-  clear(): void {
-    if (this.shown) this.io.errors.write('\r\x1b[2K');
-  }
-}
 
 function columnsOf(rows: readonly object[]): string {
   const texts = rows.map((row) => Object.values(row).map(String));

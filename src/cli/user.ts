@@ -1,13 +1,11 @@
-// `waymeet user add | remove | list` and `waymeet acl check`: who may come in, and what they may do.
+// `waymeet user add | passwd | remove | list | group`: who may come in, and who is in which group.
 
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { ChainAuth } from '../auth/chain.ts';
+import { changeGroup, readRules } from '../auth/acl-edit.ts';
 import { addUser, listUsers, removeUser } from '../auth/users.ts';
-import type { Identity } from '../contract/auth.ts';
-import { NEVER } from '../contract/message.ts';
-import { aclOf } from '../server/config/acl.ts';
-import { load, loadOrFail } from './config.ts';
+import { rulesFile } from './acl.ts';
+import { load } from './config.ts';
 import { EXIT, Failure, type Io, say } from './io.ts';
 import { askSecret } from './prompt.ts';
 
@@ -18,73 +16,77 @@ export interface UserFlags {
   scram?: boolean;
 }
 
-const SCRAM_ITERATIONS = 15_000;
+export interface GroupFlags {
+  config?: string;
+  acl?: string;
+}
 
-export async function add(io: Io, name: string, flags: UserFlags): Promise<number> {
-  const file = usersFile(io, flags);
+const SCRAM_ITERATIONS = 15_000;
+const READ_AGAIN = 'a running hub reads it by itself';
+
+export async function add(io: Io, name: string, flags: UserFlags, known = false): Promise<number> {
+  const { file, named } = usersFile(io, flags);
   const password = await newPassword(io, name, flags);
-  const how = await addUser(file, name, password, flags.scram ? { scramIterations: SCRAM_ITERATIONS } : {});
+  const scram = flags.scram ? { scramIterations: SCRAM_ITERATIONS } : {};
+  const how = await addUser(file, name, password, { known, ...scram });
   say(io, how === 'added' ? `added '${name}' to ${file}` : `'${name}' has a new password in ${file}`);
-  say(io, 'a running hub reads it on SIGHUP');
+  say(io, named ? READ_AGAIN : `no configuration names that file: start the hub with --auth-users ${file}`);
   return EXIT.fine;
 }
 
+/** As `add`, for a user who is there already. */
+export function passwd(io: Io, name: string, flags: UserFlags): Promise<number> {
+  return add(io, name, flags, true);
+}
+
 export async function remove(io: Io, name: string, flags: UserFlags): Promise<number> {
-  const file = usersFile(io, flags);
+  const { file } = usersFile(io, flags);
   if (!(await removeUser(file, name)))
     throw new Failure(`there is no '${name}' in ${file}; \`waymeet user list\` shows who is`);
-  say(io, `removed '${name}' from ${file}; a running hub reads it on SIGHUP`);
+  say(io, `removed '${name}' from ${file}; ${READ_AGAIN}`);
   return EXIT.fine;
 }
 
 export async function list(io: Io, flags: UserFlags): Promise<number> {
-  for (const user of await listUsers(usersFile(io, flags))) {
-    io.output.write(`${user.name}${user.scram === undefined ? '' : '  (SCRAM-SHA-256)'}\n`);
+  for (const user of await listUsers(usersFile(io, flags).file)) {
+    io.output.write(`${user.name}${user.scram === undefined ? '' : '  (SCRAM)'}\n`);
   }
   return EXIT.fine;
 }
 
-export interface AclFlags {
-  config?: string;
-  acl?: string;
-  users?: string;
-  client: string;
-}
-
-/** Says whether `user` may do it; 'anonymous' is whoever shows no name. */
-export async function checkAcl(
+/** `group add ops alice bob`, `group remove ops bob`, `group list`. */
+export async function group(
   io: Io,
-  user: string,
-  action: string,
-  topic: string,
-  flags: AclFlags,
+  change: 'add' | 'remove',
+  name: string,
+  users: readonly string[],
+  flags: GroupFlags,
 ): Promise<number> {
-  if (action !== 'publish' && action !== 'subscribe')
-    throw new Failure(`'${action}' is no action: write publish or subscribe`, EXIT.usage);
-  const configured = flags.acl === undefined ? loadOrFail(io, flags.config).config.auth : undefined;
-  const file = flags.acl === undefined ? configured?.acl : resolve(io.folder, flags.acl);
-  const rules = configured === undefined ? undefined : aclOf(configured);
-  if (file === undefined && rules === undefined)
-    throw new Failure(
-      'there are no rules: name their file with --acl, or write auth.acl or auth.rules in the configuration',
-      EXIT.usage,
-    );
-  const auth = await ChainAuth.open({
-    ...(file === undefined ? {} : { aclFile: file }),
-    ...(rules === undefined ? {} : { acl: rules }),
-  });
-  const who: Identity = { principal: user, unrestricted: false, validUntil: NEVER };
-  const allowed = auth.allows(who, flags.client, action, topic);
-  io.output.write(
-    `${allowed ? 'allowed' : 'denied'}: '${user}' (client '${flags.client}') ${action} ${topic}\n`,
-  );
-  return allowed ? EXIT.fine : EXIT.failed;
+  const file = rulesFile(io, flags);
+  const members = await changeGroup(file, name, { [change]: users });
+  say(io, `group ${name} of ${file}: ${members.join(', ') || 'nobody'}; ${READ_AGAIN}`);
+  return EXIT.fine;
 }
 
-function usersFile(io: Io, flags: UserFlags): string {
-  if (flags.users !== undefined) return resolve(io.folder, flags.users);
-  const configured = load(io, flags.config).config?.auth.users;
-  return configured ?? resolve(io.folder, 'waymeet-users');
+export async function groups(io: Io, flags: GroupFlags): Promise<number> {
+  const { groups: all = {} } = await readRules(rulesFile(io, flags));
+  for (const [name, members] of Object.entries(all)) io.output.write(`${name}: ${members.join(', ')}\n`);
+  return EXIT.fine;
+}
+
+/** The file that `--users` names, or the configuration does, here or in the only listener that has one, or the usual one. */
+function usersFile(io: Io, flags: UserFlags): { readonly file: string; readonly named: boolean } {
+  if (flags.users !== undefined) return { file: resolve(io.folder, flags.users), named: true };
+  const { config, problems } = load(io, flags.config);
+  if (config === undefined)
+    throw new Failure(`the configuration is wrong: ${problems[0]!.text}; or name the file with --users`);
+  const own = new Set((config.listeners ?? []).flatMap(({ auth }) => auth?.users ?? []));
+  if (config.auth.users === undefined && own.size > 1)
+    throw new Failure(
+      `the listeners have several users files: name one with --users: ${[...own].join(' or ')}`,
+    );
+  const file = config.auth.users ?? [...own][0];
+  return { file: file ?? resolve(io.folder, 'waymeet-users'), named: file !== undefined };
 }
 
 async function newPassword(io: Io, name: string, flags: UserFlags): Promise<string> {

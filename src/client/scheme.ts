@@ -7,12 +7,16 @@ const mqttsn = async () => (await import('../protocol/mqttsn/client.ts')).mqttsn
 const coap = async () => (await import('../protocol/coap/client.ts')).coapSpeech;
 const coapStream = async () => (await import('../protocol/coap/client.ts')).coapStreamSpeech;
 const coapMessages = async () => (await import('../protocol/coap/client.ts')).coapMessageSpeech;
+const amqp1 = async () => (await import('../protocol/amqp1/client.ts')).amqp1Speech;
 const http = async () => (await import('./http.ts')).HTTP;
 const json = async () => (await import('../protocol/websocket/client.ts')).WAYMEET_JSON;
 const cbor = async () => (await import('../protocol/websocket/client.ts')).WAYMEET_CBOR;
+const xmpp = async () => (await import('../protocol/xmpp/client.ts')).xmppSpeech;
+const xmppMessages = async () => (await import('../protocol/xmpp/client.ts')).xmppMessageSpeech;
 
 const COAP_PATH = '/.well-known/coap'; // [RFC8323-4]
 const JSON_PATH = '/waymeet';
+const XMPP_PATH = '/xmpp';
 
 export const SCHEMES: Readonly<Record<string, Scheme>> = {
   'mqtt:': { transport: 'tcp', port: 1883, load: mqtt },
@@ -29,10 +33,18 @@ export const SCHEMES: Readonly<Record<string, Scheme>> = {
   'coaps+tcp:': { transport: 'tls', port: 5684, load: coapStream },
   'coap+ws:': { transport: 'ws', port: 80, path: COAP_PATH, load: coapMessages },
   'coaps+ws:': { transport: 'wss', port: 443, path: COAP_PATH, load: coapMessages },
+  'amqp:': { transport: 'tcp', port: 5672, load: amqp1 },
+  'amqps:': { transport: 'tls', port: 5671, load: amqp1 },
+  'amqp+ws:': { transport: 'ws', port: 80, path: '/amqp', load: amqp1 },
+  'amqps+ws:': { transport: 'wss', port: 443, path: '/amqp', load: amqp1 },
   'http:': { transport: 'tcp', port: 80, load: http },
   'https:': { transport: 'tls', port: 443, load: http },
   'json+ws:': { transport: 'ws', port: 80, path: JSON_PATH, load: json },
   'json+wss:': { transport: 'wss', port: 443, path: JSON_PATH, load: json },
   'cbor+ws:': { transport: 'ws', port: 80, path: JSON_PATH, load: cbor },
   'cbor+wss:': { transport: 'wss', port: 443, path: JSON_PATH, load: cbor },
+  'xmpp:': { transport: 'tcp', port: 5222, load: xmpp },
+  'xmpps:': { transport: 'tls', port: 5223, load: xmpp },
+  'xmpp+ws:': { transport: 'ws', port: 80, path: XMPP_PATH, load: xmppMessages },
+  'xmpp+wss:': { transport: 'wss', port: 443, path: XMPP_PATH, load: xmppMessages },
 };

@@ -85,14 +85,16 @@ export interface Access {
 export interface Hub {
   /** Proves who it is, then `guest.welcome` or `guest.refuse`. Returns a way to withdraw. */
   login(login: Login, guest: Guest): void;
-  /** As login, with an identity that an exchange has proved. */
+  /** As login, with an identity that `prove` or an exchange has proved. */
   admit(login: Login, identity: Identity, guest: Guest): void;
-  /** Who shows these credentials, for a client that renews its proof (`access.renewed`). Rejects when the engine fails. */
+  /** Who shows these credentials, and no more: for `admit`, or a client that renews its proof (`access.renewed`). */
   prove(login: Login): Promise<Identity | Outcome>;
   /** Starts a SASL exchange, or undefined when the mechanism is not offered. */
   exchange(mechanism: string, login: Login): Exchange | undefined;
   /** ms since 1970, the world's clock: for what a delivery caused by another peer must know, as a message's remaining life. */
   now(): number;
+  /** Calls `run` once at `at` (ms) or soon after: for what outlives a wire. Returns how to take it back. */
+  later(at: number, run: (now: number) => void): () => void;
   /** Whether some filter starts with these literal levels: whether anybody subscribes, or a queue is bound, below them. */
   bound(levels: string): boolean;
   /** More waits in memory than `limits.memoryBytes`: publishers should be held back. */

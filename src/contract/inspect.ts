@@ -2,6 +2,8 @@
 
 import type { Subscription } from './mailbox.ts';
 import type { Message } from './message.ts';
+import type { Outcome } from './outcome.ts';
+import type { QueueOptions } from './queue.ts';
 
 export interface ClientView {
   readonly protocol: string;
@@ -30,6 +32,21 @@ export interface SessionView {
   subscriptions(): Iterable<Subscription>;
 }
 
+/** A work queue, `$queue/{name}`. */
+export interface QueueView {
+  readonly name: string;
+  /** Somebody declared it; else it goes when it is empty and alone. */
+  readonly declared: boolean;
+  readonly options: QueueOptions;
+  readonly waiting: number;
+  readonly waitingBytes: number;
+  /** Delivered and not acknowledged. */
+  readonly unsettled: number;
+  readonly consumers: number;
+  /** The filters of topics whose messages come into it. */
+  readonly bound: ReadonlyMap<string, unknown>;
+}
+
 export type HubEvent =
   | { readonly kind: 'connected'; readonly at: number; readonly client: ClientView }
   | {
@@ -37,6 +54,8 @@ export type HubEvent =
       readonly at: number;
       readonly client: ClientView;
       readonly graceful: boolean;
+      /** Why the hub sent it away; absent: it went by itself, or its connection was lost. */
+      readonly reason?: Outcome;
     }
   | {
       readonly kind: 'subscribed' | 'unsubscribed';
@@ -56,6 +75,12 @@ export interface Inspection {
   purge(protocol: string, name: string): number | undefined;
   /** Ends a session that nobody consumes. False: there is none, or somebody does. */
   end(protocol: string, name: string): boolean;
+  queues(): Iterable<QueueView>;
+  queue(name: string): QueueView | undefined;
+  /** Discards what waits in a queue. Returns how many; undefined: there is no such queue. */
+  purgeQueue(name: string): number | undefined;
+  /** Ends a queue, with what waits in it. False: there is none. */
+  endQueue(name: string): boolean;
   /** Calls `visit` with every retained message that `filter` matches. */
   retained(filter: string, visit: (m: Message) => void): void;
   /** Forgets the retained message of a topic. False: there was none. */

@@ -29,6 +29,7 @@ export interface UserProperty {
  */
 export interface Wrapping {
   readonly dialect: string;
+  /** Whoever puts another payload between them leaves the wrapping out. */
   readonly before: Uint8Array;
   readonly after: Uint8Array;
   /** The payload stands between the two; false: `before` is all of it, and the payload a rendering for other dialects. */

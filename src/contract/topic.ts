@@ -74,3 +74,15 @@ function fits(text: string, limits: TopicLimits): boolean {
   }
   return levels <= limits.topicLevels && bytes <= limits.topicBytes;
 }
+
+/** Whether a filter matches a topic. A leading wildcard never matches a `$` topic. [MQTT5-4.7.2-1] */
+export function matchesTopic(filter: string, topic: string): boolean {
+  const wanted = filter.split('/');
+  const levels = topic.split('/');
+  if (topic.startsWith('$') && (wanted[0] === '#' || wanted[0] === '+')) return false;
+  for (const [i, want] of wanted.entries()) {
+    if (want === '#') return true;
+    if (i >= levels.length || (want !== '+' && want !== levels[i])) return false;
+  }
+  return wanted.length === levels.length;
+}

@@ -8,6 +8,8 @@ export interface WireIdentity {
   readonly certificate?: { readonly commonName: string; readonly fingerprint: string };
   /** The TLS-PSK or DTLS-PSK identity that the handshake proved. */
   readonly pskIdentity?: string;
+  /** The user whose key sealed what came (OSCORE). */
+  readonly sealedBy?: string;
   /** The server name that the client asked for (SNI). */
   readonly serverName?: string;
 }
@@ -47,8 +49,11 @@ export interface Wire {
   /** The listener's name in the configuration, `mqtt` or `mqtt-tls`. */
   readonly listener: string;
   readonly secure: boolean;
-  /** Datagrams: what arrives was sent to a group; what is written goes to the sender alone. */
-  readonly multicast?: boolean;
+  /**
+   * Datagrams: whether what arrives was sent to us alone (absent), or to a group, or whether nobody can tell. What is written goes to the
+   * sender alone.
+   */
+  readonly sentTo?: 'us' | 'group' | 'either';
   readonly identity: WireIdentity;
   readonly limits: WireLimits;
   readonly slabs: Slabs;
@@ -66,6 +71,12 @@ export interface Wire {
   write(bytes: Uint8Array): void;
   /** Appends `slab.bytes[start..end)` by reference: a fan-out writes the same octets to many wires. */
   share(slab: Slab, start: number, end: number): void;
+  /**
+   * Begins TLS inside of the connection (STARTTLS), as its server, behind what was written; then `secure` and `identity` say what the
+   * handshake proved, and what arrives are the octets inside. What is written before is lost. A handshake that fails closes the wire.
+   * Absent where that cannot be done.
+   */
+  readonly secureUp?: (() => void) | undefined;
   /** Stops and restarts reading: backpressure towards the publisher. */
   pause(): void;
   resume(): void;

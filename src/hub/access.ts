@@ -38,6 +38,8 @@ export class AccessCore implements Access {
   readonly exclusive = new Set<QueueBox>();
   identity: Identity;
   gone = false;
+  /** Why the hub sent it away. */
+  why: Outcome | undefined = undefined;
   private readonly hub: HubCore;
   private ticket = 0;
   private last: Will | undefined = undefined;
@@ -250,6 +252,13 @@ export class AccessCore implements Access {
     }
     this.hub.logins.watchValidity(this);
     return 'ok';
+  }
+
+  /** The hub ends it, and says why. */
+  sendAway(why: Outcome, graceful: boolean): void {
+    this.why = why;
+    this.guest.evict(why);
+    this.leave(graceful, this.hub.now());
   }
 
   leave(graceful: boolean, now: number): void {

@@ -24,13 +24,13 @@ import { Group } from './group.ts';
 import { HubInspection } from './inspection.ts';
 import { Journal, key } from './journal.ts';
 import { Logins } from './logins.ts';
-import { type Held, type MailboxHost, OwnBox } from './mailbox.ts';
+import { type Held, isOwn, type MailboxHost, OwnBox } from './mailbox.ts';
 import { Notes } from './notes.ts';
 import { Queues, queueNameOf } from './queues.ts';
 import { restore } from './restore.ts';
 import { Retained } from './retained.ts';
 import { mergedGrant, RouteTable, type Target, type TopicRoute } from './routes.ts';
-import { parseShare, type Share } from './share.ts';
+import { literal, parseShare, type Share } from './share.ts';
 import { Wills } from './wills.ts';
 import { QueueBox, type QueueHost } from './work-queue.ts';
 
@@ -113,8 +113,7 @@ export class HubCore implements OwnedHub, MailboxHost, QueueHost {
   async stop(): Promise<void> {
     this.stopping = true;
     for (const access of [...this.clients.values()]) {
-      access.guest.evict('shutting-down');
-      access.leave(true, this.now());
+      access.sendAway('shutting-down', true);
     }
     await this.journal?.flush();
   }
@@ -200,8 +199,7 @@ export class HubCore implements OwnedHub, MailboxHost, QueueHost {
   disconnect(protocol: string, client: string): boolean {
     const access = this.clients.get(clientKey(protocol, client)) ?? this.relative(protocol, client);
     if (access === undefined) return false;
-    access.guest.evict('disconnected-by-admin');
-    access.leave(false, this.now());
+    access.sendAway('disconnected-by-admin', false);
     return true;
   }
 
@@ -514,6 +512,13 @@ export class HubCore implements OwnedHub, MailboxHost, QueueHost {
     return this.routes.filters.has(levels);
   }
 
+  later(at: number, run: (now: number) => void): () => void {
+    const deadline = this.deadlines.add(at, run);
+    return () => {
+      deadline.cancelled = true;
+    };
+  }
+
   random(length: number): Uint8Array {
     return this.world.random(length);
   }
@@ -529,17 +534,4 @@ export class HubCore implements OwnedHub, MailboxHost, QueueHost {
   get pressed(): boolean {
     return this.queuedBytes > this.limits.memoryBytes;
   }
-}
-
-function isOwn(m: Message, box: Box): boolean {
-  return (
-    box instanceof OwnBox &&
-    m.origin.protocol === box.access?.protocol &&
-    m.origin.client === box.access.client
-  );
-}
-
-/** Whether a filter is a plain name. */
-function literal(filter: string): boolean {
-  return filter !== '' && !filter.includes('+') && !filter.includes('#');
 }

@@ -1,6 +1,6 @@
 // The hub as its owner sees it: views of what it holds, the few changes by hand, and events.
 
-import type { ClientView, HubEvent, Inspection, SessionView } from '../contract/inspect.ts';
+import type { ClientView, HubEvent, Inspection, QueueView, SessionView } from '../contract/inspect.ts';
 import { Message, NEVER } from '../contract/message.ts';
 import { type AccessCore, clientKey } from './access.ts';
 import type { HubCore } from './hub.ts';
@@ -44,6 +44,25 @@ export class HubInspection implements Inspection {
     return true;
   }
 
+  queues(): Iterable<QueueView> {
+    return this.hub.queues.byName.values();
+  }
+
+  queue(name: string): QueueView | undefined {
+    return this.hub.queues.byName.get(name);
+  }
+
+  purgeQueue(name: string): number | undefined {
+    return this.hub.queues.byName.get(name)?.purge();
+  }
+
+  endQueue(name: string): boolean {
+    const queue = this.hub.queues.byName.get(name);
+    if (queue === undefined) return false;
+    this.hub.queues.end(queue);
+    return true;
+  }
+
   retained(filter: string, visit: (m: Message) => void): void {
     this.hub.retained.select(filter, this.hub.now(), visit);
   }
@@ -71,7 +90,9 @@ export class HubInspection implements Inspection {
 
   disconnected(access: AccessCore, graceful: boolean): void {
     if (this.watchers.size === 0 || access.protocol === OWN) return;
-    this.tell({ kind: 'disconnected', at: this.hub.now(), client: viewOf(access), graceful });
+    const { why } = access;
+    const event = { kind: 'disconnected', at: this.hub.now(), client: viewOf(access), graceful } as const;
+    this.tell(why === undefined ? event : { ...event, reason: why });
   }
 
   subscribed(kind: 'subscribed' | 'unsubscribed', protocol: string, session: string, filter: string): void {

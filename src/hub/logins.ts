@@ -35,23 +35,27 @@ export class Logins implements Bans {
       guest.refuse(refusal);
       return;
     }
-    const failed = (what: string) => (why: Error) => {
-      this.hub.world.log('error', `${what} ${login.remote}: ${why.message}`, { err: why });
-      guest.refuse('unavailable');
-    };
     this.prove(login)
-      .then((result) => {
-        if (typeof result === 'string') guest.refuse(result);
-        else this.admit(login, result, guest);
-      }, failed('cannot tell who is at'))
-      .catch(failed('a defect ended the login of'));
+      .then((result) =>
+        typeof result === 'string' ? guest.refuse(result) : this.admit(login, result, guest),
+      )
+      .catch((why: Error) => {
+        this.hub.world.log('error', `a defect ended the login of ${login.remote}: ${why}`, { err: why });
+        guest.refuse('unavailable');
+      });
   }
 
   /** Who it is, as the engine says; what fails is counted. */
   async prove(login: Login): Promise<Identity | Outcome> {
-    const result = await this.hub.world.auth.identify(login);
-    this.note(login, result);
-    return result;
+    try {
+      const result = await this.hub.world.auth.identify(login);
+      // Towers ask without a name, too, to know what to offer.
+      if (login.username !== undefined || login.password !== undefined) this.note(login, result);
+      return result;
+    } catch (why) {
+      this.hub.world.log('error', `cannot tell who is at ${login.remote}: ${why}`, { err: why });
+      return 'unavailable';
+    }
   }
 
   exchange(mechanism: string, login: Login): Exchange | undefined {
@@ -79,10 +83,7 @@ export class Logins implements Bans {
     const client = login.client === '' ? hub.newName() : login.client;
     const access = new AccessCore(hub, login, client, identity, guest);
     const earlier = hub.clients.get(access.key);
-    if (earlier !== undefined) {
-      earlier.guest.evict('taken-over'); // [MQTT5-3.1.4-3]
-      earlier.leave(false, hub.now());
-    }
+    earlier?.sendAway('taken-over', false); // [MQTT5-3.1.4-3]
     hub.clients.set(access.key, access);
     this.addresses.add(login.remote);
     const counters = hub.counters.of(login.protocol);
@@ -117,10 +118,8 @@ export class Logins implements Bans {
   watchValidity(access: AccessCore): void {
     const { identity } = access;
     if (identity.validUntil === NEVER) return;
-    this.hub.deadlines.add(identity.validUntil, (now) => {
-      if (access.gone || access.identity !== identity) return;
-      access.guest.evict('not-authorized');
-      access.leave(false, now);
+    this.hub.deadlines.add(identity.validUntil, () => {
+      if (!access.gone && access.identity === identity) access.sendAway('not-authorized', false);
     });
   }
 
@@ -129,8 +128,7 @@ export class Logins implements Bans {
     let count = 0;
     for (const access of [...this.hub.clients.values()]) {
       if (access.protocol === 'hub' || !goes(access)) continue;
-      access.guest.evict(why);
-      access.leave(false, this.hub.now());
+      access.sendAway(why, false);
       count++;
     }
     return count;
@@ -204,7 +202,8 @@ export class Logins implements Bans {
     const address = addressOf(login.remote);
     const fromHere = limits.failuresPerAddress ?? NEVER;
     const asUser = limits.failuresPerUser ?? NEVER;
-    if (!isLoopback(address)) this.count('address', networkOf(address), fromHere);
+    // Else anybody could have somebody else banned, with a wrong password in a datagram that says that it is from there.
+    if (login.forgeable !== true && !isLoopback(address)) this.count('address', networkOf(address), fromHere);
     if (user !== '') this.count('user', user, asUser);
   }
 

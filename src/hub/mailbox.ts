@@ -158,6 +158,7 @@ export class OwnBox extends Box implements Mailbox {
   }
 
   evict(why: Outcome): void {
+    if (this.access !== undefined) this.access.why = why;
     this.own?.consumer.evict(why);
   }
 
@@ -280,4 +281,13 @@ export class StoredIds implements InboundIds, Deferred {
       for (const id of this.ids) w.varint(id);
     });
   }
+}
+
+/** Whether the client of `box` itself published `m`. */
+export function isOwn(m: Message, box: Box): boolean {
+  return (
+    box instanceof OwnBox &&
+    m.origin.protocol === box.access?.protocol &&
+    m.origin.client === box.access.client
+  );
 }

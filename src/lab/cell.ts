@@ -194,7 +194,13 @@ class Scene {
   private message(index: number): Message {
     const { workload: w, variant } = this.o;
     const payload = payloadOf(index, w.payload.bytes, w.payload.shape);
-    return outgoing(this.topic(this.deviceOf(index)), payload, variant.qos, w.retained, this.clock.now);
+    return outgoing(
+      this.topic(this.deviceOf(index)),
+      payload,
+      variant.qos,
+      w.retained || variant.retains === true,
+      this.clock.now,
+    );
   }
 
   private fail(why: string): void {
@@ -286,20 +292,22 @@ class Scene {
     publisher.publish(index);
   }
 
-  /** Publishes as much as there is room for. */
+  /** Publishes as much as there is room for. Answers that come at once do not begin anew. */
   private flood(who: number): void {
-    const { messages, devices } = this.o.workload;
+    if (this.flooding) return;
+    this.flooding = true;
+    const { messages } = this.o.workload;
     const publisher = this.publishers[who]!;
-    while (publisher.room) {
-      const index = this.nextOf(who);
-      if (index >= messages) return;
-      this.send(index, this.clock.now);
+    while (publisher.room && this.nextOf(who) < messages) {
+      this.send(this.nextOf(who), this.clock.now);
       this.sentBy[who] = (this.sentBy[who] ?? 0) + 1;
     }
+    this.flooding = false;
     // A level without answers has room again when the wire has; look once in a while.
-    if (this.nextOf(who) < messages && devices > 0) this.clock.at(this.clock.now + 1, () => this.flood(who));
+    if (this.nextOf(who) < messages) this.clock.at(this.clock.now + 1, () => this.flood(who));
   }
 
+  private flooding = false;
   private readonly sentBy: number[] = [];
 
   private nextOf(who: number): number {
@@ -345,7 +353,7 @@ class Scene {
     for (const one of this.settled) before.add(one);
     const crossings =
       (w.direction === 'down' ? 0 : this.written) +
-      (w.direction === 'up' ? 0 : this.site.delivered - this.deliveredBefore);
+      (w.direction === 'up' ? 0 : Math.max(this.delivered, this.site.delivered - this.deliveredBefore));
     const bytes = bytesOf(tally, crossings * w.payload.bytes);
     const setupBytes = before.bytes;
     const latencies = this.latencies.slice(0, this.delivered).sort();
@@ -474,7 +482,7 @@ async function firstDelivery(o: CellOptions): Promise<number> {
   const name = topic.replaceAll('{device}', '0');
   const random = seeded(1);
   const make = (): Message =>
-    outgoing(name, payloadOf(0, payload.bytes, payload.shape), qos, false, clock.now);
+    outgoing(name, payloadOf(0, payload.bytes, payload.shape), qos, o.variant.retains === true, clock.now);
   let listening = false;
   let begun = 0;
   let arrived = 0;
@@ -530,14 +538,16 @@ async function watchIdle(o: CellOptions): Promise<Cell['idle']> {
   const link = new Link(clock, o.network, seeded(cellSeed(o, 5)));
   let ready = false;
   const filters = [o.workload.topic.replaceAll('{device}', '0')];
-  const { qos, settings } = o.variant;
+  const { qos, settings, retains } = o.variant;
+  // Of those whose two sides differ, the one that the variant is about.
+  const speech = retains === true ? (o.sides.listener ?? o.sides.speech) : o.sides.speech;
   const client = new LabClient(
     site,
     link,
     {
-      speech: o.sides.speech,
+      speech,
       name: 'idle',
-      filters: o.sides.speech.ability.subscribeQos.length === 0 ? [] : filters,
+      filters: speech.ability.subscribeQos.length === 0 ? [] : filters,
       qos,
       settings,
       keepAliveMs: keepAliveSeconds * 1_000,

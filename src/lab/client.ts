@@ -4,10 +4,12 @@
 //                      └────────────── failed ─────────▶ away             └─ sleep ─▶ away (until there is something to say)
 
 import { Message, NEVER, type Qos } from '../contract/message.ts';
+import type { Outcome } from '../contract/outcome.ts';
 import type { Delivery, Refusal, Speaker, SpeakerOptions, Speech } from '../contract/speaker.ts';
 import type { Peer, Wire } from '../contract/wire.ts';
 import type { LabClock } from './network/clock.ts';
 import type { Link } from './network/link.ts';
+import type { TcpEnd } from './network/tcp.ts';
 import { DeviceMemory, type Dialled, type Site } from './site.ts';
 
 export interface ClientSettings {
@@ -39,6 +41,14 @@ const MAX_BACKOFF_MS = 60_000;
 const MAX_FAILURES = 20;
 const MAX_TAGS = 32_767;
 const RECEIVE_MAXIMUM = 1_024;
+/** Outcomes of a connection that ended, not of a message. */
+const LOST: ReadonlySet<Outcome> = new Set<Outcome>([
+  'unavailable',
+  'idle',
+  'taken-over',
+  'slow-consumer',
+  'shutting-down',
+]);
 const SESSION_MS = 86_400_000;
 
 export class LabClient {
@@ -53,6 +63,7 @@ export class LabClient {
   private readonly settings: ClientSettings;
   private readonly events: ClientEvents;
   private readonly random: () => number;
+  private readonly others: TcpEnd[] = [];
   private readonly memory = new DeviceMemory();
   private readonly messageOf: (index: number) => Message;
   private speaker: Speaker | undefined;
@@ -124,10 +135,13 @@ export class LabClient {
   /** The transport's counters so far. */
   get tcp(): { retransmissions: number; timeouts: number } {
     const { sender } = this.dialled?.tcp ?? {};
-    return {
-      retransmissions: this.tcpRetransmissions + (sender?.retransmissions ?? 0),
-      timeouts: this.tcpTimeouts + (sender?.timeouts ?? 0),
-    };
+    let retransmissions = this.tcpRetransmissions + (sender?.retransmissions ?? 0);
+    let timeouts = this.tcpTimeouts + (sender?.timeouts ?? 0);
+    for (const one of this.others) {
+      retransmissions += one.sender.retransmissions;
+      timeouts += one.sender.timeouts;
+    }
+    return { retransmissions, timeouts };
   }
 
   private open(wire: Wire): Peer {
@@ -166,10 +180,20 @@ export class LabClient {
         inbound: this.inbound,
         kept: (then) => then(),
       },
+      // Who listens needs one connection; who speaks may need one for each thing that it says.
+      ...(this.settings.filters.length > 0 ? {} : { another: this.another }),
       random: (length) => Uint8Array.from({ length }, () => Math.floor(this.random() * 256)),
       now: () => this.clock.now,
     };
   }
+
+  private readonly another: NonNullable<SpeakerOptions['another']> = (open, failed) => {
+    this.connections++;
+    const { name } = this.settings;
+    const gone = (): void => failed({ outcome: 'unavailable', reason: 'no connection', code: 0 });
+    const dialled = this.site.dial(this.link, name, this.memory, open, gone);
+    if (dialled.tcp !== undefined) this.others.push(dialled.tcp);
+  };
 
   private opened(resumed: boolean): void {
     // The speaker may tell from within `open`, before we have it.
@@ -222,7 +246,7 @@ export class LabClient {
     const stage = this.flying.get(index);
     if (stage === undefined) return;
     this.flying.delete(index);
-    if (why !== undefined && why.outcome === 'unavailable' && this.settings.qos > 0 && !this.stopped) {
+    if (why !== undefined && LOST.has(why.outcome) && this.settings.qos > 0 && !this.stopped) {
       // The connection broke before the answer: what was promised is said again over the next one.
       this.stages.set(index, stage === 'released' ? 'released' : 'again');
       this.outbox.push(index);

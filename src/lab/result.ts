@@ -25,8 +25,8 @@ export interface Latency {
   readonly p90: number;
   readonly p99: number;
   readonly max: number;
-  /** Percentiles 0, 2, … 100. */
-  readonly cdf: readonly number[];
+  /** A share of those that arrived, in percent, and how long they took at most. */
+  readonly cdf: readonly (readonly [percent: number, ms: number])[];
 }
 
 export interface Cell {
@@ -117,7 +117,7 @@ export interface RunEnd {
 
 export type RunLine = RunHead | Cell | RunEnd;
 
-const CDF_STEPS = 50;
+const CDF_PERCENTS = [...Array.from({ length: 50 }, (_, i) => 2 * i), 99, 99.5, 99.9, 100];
 
 /** Of sorted values. */
 export function latencyOf(sorted: Float64Array): Latency {
@@ -134,7 +134,7 @@ export function latencyOf(sorted: Float64Array): Latency {
     p90: at(0.9),
     p99: at(0.99),
     max: round(sorted[length - 1]!),
-    cdf: Array.from({ length: CDF_STEPS + 1 }, (_, i) => at(Math.max(1 / length, i / CDF_STEPS))),
+    cdf: CDF_PERCENTS.map((percent) => [percent, at(Math.max(1 / length, percent / 100))]),
   };
 }
 

@@ -26,6 +26,8 @@ export interface Variant {
   /** Over WebSocket: the path that is asked for. */
   readonly webSocketPath?: string;
   readonly settings: Readonly<Record<string, string>>;
+  /** Publishes as last values, because its subscribers ask for those. */
+  readonly retains?: boolean;
   /** What the protocol calls its guarantee. */
   readonly guarantee: string;
   /** `topics`: what will be published to, for protocols that may know topics beforehand. */
@@ -75,6 +77,13 @@ function mqttVariants(): Variant[] {
           security: 'none',
           webSocketPath: '/mqtt',
         },
+        {
+          ...base,
+          id: `${short}-qos${qos}-wss`,
+          title: `${title} QoS ${qos}, WebSocket and TLS`,
+          security: 'tls',
+          webSocketPath: '/mqtt',
+        },
       );
     }
   }
@@ -99,6 +108,24 @@ function coapVariants(): Variant[] {
       { ...base, id: short, title, security: 'none' },
       { ...base, id: `${short}-dtls`, title: `${title}, DTLS`, security: 'dtls' },
     );
+  }
+  for (const everySeconds of [10, 60]) {
+    variants.push({
+      id: `coap-poll${everySeconds}`,
+      title: `CoAP, asked every ${everySeconds} s`,
+      family: 'coap',
+      qos: 1,
+      transport: 'udp',
+      security: 'none',
+      settings: {},
+      retains: true,
+      guarantee: 'the newest value, when asked',
+      load: async () => {
+        const sides = await coapSides('coap')();
+        const { pollingSpeech } = await import('./poll.ts');
+        return { ...sides, listener: pollingSpeech(everySeconds * 1_000) };
+      },
+    });
   }
   const stream = { family: 'coap' as const, qos: 1 as const, transport: 'tcp' as const, settings: {} };
   variants.push(
@@ -127,6 +154,15 @@ function coapVariants(): Variant[] {
       webSocketPath: '/.well-known/coap',
       load: coapSides('coap+ws'),
     },
+    {
+      ...stream,
+      id: 'coap-wss',
+      title: 'CoAP over WebSocket and TLS',
+      security: 'tls',
+      guarantee: 'answered',
+      webSocketPath: '/.well-known/coap',
+      load: coapSides('coap+ws'),
+    },
   );
   return variants;
 }
@@ -148,7 +184,7 @@ function mqttsnVariants(): Variant[] {
       const predefined = new Map(topics.map((topic, i) => [i + 1, topic]));
       return {
         speech: client.mqttsnTeller({ predefined }),
-        listener: client.mqttsnSpeech(),
+        listener: client.mqttsnSpeech({ predefined }),
         protocol: server.mqttsn({ predefined }),
       };
     },
@@ -182,7 +218,7 @@ function webSocketVariants(): Variant[] {
         family: 'websocket' as const,
         qos,
         transport: 'tcp' as const,
-        webSocketPath: '/ws',
+        webSocketPath: '/waymeet',
         settings: {},
         guarantee: `QoS ${qos}`,
         load: async () => {
@@ -204,11 +240,92 @@ function webSocketVariants(): Variant[] {
   return variants;
 }
 
+function httpVariants(): Variant[] {
+  const variants: Variant[] = [];
+  for (const [id, title, connection] of [
+    ['http', 'HTTP/1.1, kept alive', 'keep-alive'],
+    ['http-close', 'HTTP/1.1, a connection each', 'close'],
+  ] as const) {
+    const base = {
+      family: 'http' as const,
+      qos: 1 as const,
+      transport: 'tcp' as const,
+      settings: { connection },
+      guarantee: 'answered; down: server-sent events',
+      load: async () => {
+        const [{ HTTP }, { httpStream }, { jsonWords }] = await Promise.all([
+          import('../client/http.ts'),
+          import('../protocol/http/stream-peer.ts'),
+          import('../admin/json.ts'),
+        ]);
+        return { speech: HTTP, protocol: httpStream(jsonWords) };
+      },
+    };
+    variants.push(
+      { ...base, id, title, security: 'none' },
+      { ...base, id: `${id}-tls`, title: `${title}, TLS`, security: 'tls' },
+    );
+  }
+  return variants;
+}
+
+const SETTLED = ['settled when sent', 'settled by the receiver', 'settled in two steps'] as const;
+
+function amqpVariants(): Variant[] {
+  const variants: Variant[] = [];
+  for (const qos of [0, 1, 2] as const) {
+    const base = {
+      family: 'amqp' as const,
+      qos,
+      transport: 'tcp' as const,
+      settings: {},
+      guarantee: SETTLED[qos],
+      load: async () => {
+        const [{ amqp1Speech }, { amqp1 }] = await Promise.all([
+          import('../protocol/amqp1/client.ts'),
+          import('../protocol/amqp1/protocol.ts'),
+        ]);
+        return { speech: amqp1Speech, protocol: amqp1() };
+      },
+    };
+    const title = `AMQP 1.0, ${base.guarantee}`;
+    variants.push(
+      { ...base, id: `amqp1-qos${qos}`, title, security: 'none' },
+      { ...base, id: `amqp1-qos${qos}-tls`, title: `${title}, TLS`, security: 'tls' },
+    );
+  }
+  return variants;
+}
+
+function xmppVariants(): Variant[] {
+  const base = {
+    family: 'xmpp' as const,
+    qos: 1 as const,
+    transport: 'tcp' as const,
+    settings: {},
+    guarantee: 'answered; stream management',
+    load: async () => {
+      const [{ xmppSpeech }, { xmpp }] = await Promise.all([
+        import('../protocol/xmpp/client.ts'),
+        import('../protocol/xmpp/protocol.ts'),
+      ]);
+      return { speech: xmppSpeech, protocol: xmpp() };
+    },
+  };
+  return [
+    { ...base, id: 'xmpp', title: 'XMPP pubsub', security: 'none' },
+    { ...base, id: 'xmpp-tls', title: 'XMPP pubsub, TLS', security: 'tls' },
+  ];
+}
+
 export const VARIANTS: readonly Variant[] = [
   ...mqttVariants(),
   ...mqttsnVariants(),
   ...coapVariants(),
   ...webSocketVariants(),
+  ...httpVariants(),
+  ...amqpVariants(),
+  ...xmppVariants(),
 ];
 
 /** What a run takes when nobody says. */
@@ -224,7 +341,7 @@ export const DEFAULT_VARIANTS = [
   'coap-con',
   'coap-con-dtls',
   'ws-json-qos0',
-  'ws-cbor-qos0',
+  'http',
 ] as const;
 
 export function variantOf(id: string): Variant | undefined {

@@ -4,6 +4,7 @@ import { Guard } from '../admin/api/guard.ts';
 import type { ApiHost } from '../admin/api/operations.ts';
 import { Api } from '../admin/api/router.ts';
 import type { ProcessWatch } from '../admin/process.ts';
+import type { Tracer } from '../admin/trace.ts';
 import type { OwnedHub } from '../contract/hub.ts';
 import type { Message } from '../contract/message.ts';
 import type { Outcome } from '../contract/outcome.ts';
@@ -20,6 +21,7 @@ export interface ApiParts {
   readonly watch: ProcessWatch;
   readonly passwords: AdminPasswords;
   publish(m: Message): Promise<Outcome>;
+  readonly tracer: Tracer;
 }
 
 export function makeApi(config: Config, hub: OwnedHub, parts: ApiParts): Api {
@@ -33,6 +35,7 @@ export function makeApi(config: Config, hub: OwnedHub, parts: ApiParts): Api {
     settings: () => parts.settings.map(settingOf),
     figures: () => figuresOf(hub, parts.watch),
     publish: (m) => parts.publish(m),
+    tracer: parts.tracer,
   };
   return new Api(host, guard);
 }

@@ -6,27 +6,35 @@ import type { OwnedHub } from '../contract/hub.ts';
 import type { Protocol } from '../contract/wire.ts';
 import { amqp1 } from '../protocol/amqp1/protocol.ts';
 import { amqp091 } from '../protocol/amqp091/protocol.ts';
-import type { OscoreContexts } from '../protocol/coap/oscore.ts';
 import { type CoapSettings, coap, coapMessages, coapStream } from '../protocol/coap/protocol.ts';
 import { mqtt } from '../protocol/mqtt/protocol.ts';
 import { advertisement, mqttsn } from '../protocol/mqttsn/protocol.ts';
 import { stomp } from '../protocol/stomp/protocol.ts';
 import { waymeetJson } from '../protocol/websocket/protocol.ts';
+import { xmpp, xmppMessages } from '../protocol/xmpp/protocol.ts';
 import type { Credentials, TlsCredentials } from '../transport/contexts.ts';
 import { listenDtls } from '../transport/dtls.ts';
 import type { Listener, ListenerLimits, ListenerOptions } from '../transport/listener.ts';
 import type { Loop } from '../transport/loop.ts';
+import { StartTls } from '../transport/starttls.ts';
 import { listenTcp } from '../transport/tcp.ts';
 import { listenTls, type TlsOptions } from '../transport/tls.ts';
 import { listenUdp, type UdpOptions } from '../transport/udp.ts';
 import { listenUnix } from '../transport/unix.ts';
 import type { Engines } from './auth.ts';
 import type { PlannedListener, ProtocolName } from './config/listeners.ts';
-import type { CoapConfig, MqttSnConfig, TlsConfig } from './config/schema.ts';
-import { readOscore } from './oscore.ts';
+import type { MqttSnConfig, TlsConfig } from './config/schema.ts';
+import type { OscoreFiles } from './oscore.ts';
 import { listenWeb, type WebParts } from './web.ts';
 
-const ALL_COAP_NODES = '224.0.1.187'; // [RFC7252-12.8]
+const ALL_COAP_NODES = ['224.0.1.187', 'ff02::fd', 'ff05::fd']; // [RFC7252-12.8]
+
+/** What clients may ask for by ALPN. Which protocol is spoken, its first octets tell. */
+const ALPN: Partial<Record<ProtocolName, string>> = {
+  mqtt: 'mqtt',
+  coap: 'coap', // [RFC8323-8.2]
+  xmpp: 'xmpp-client', // [XEP-0368-5]
+};
 
 /** A listener that is open. */
 export interface OpenListener {
@@ -37,6 +45,7 @@ export interface OpenListener {
 }
 
 export interface ListenerParts {
+  readonly oscore: OscoreFiles;
   readonly hub: OwnedHub;
   readonly loop: Loop;
   readonly engines: Engines;
@@ -49,7 +58,7 @@ export class ListenError extends Error {}
 /** Opens one planned listener on each of its addresses. Rejects with ListenError. */
 export async function openListener(plan: PlannedListener, parts: ListenerParts): Promise<OpenListener[]> {
   // Counted from zero: whoever watches sees a protocol before its first client.
-  for (const { name } of towers(plan)) parts.hub.counters.of(name);
+  for (const { name } of towers(plan, parts.oscore)) parts.hub.counters.of(name);
   if (plan.type === 'unix') return [await openOn('', plan, parts)];
   const open: OpenListener[] = [];
   for (const host of plan.hosts) {
@@ -69,14 +78,21 @@ export async function openListener(plan: PlannedListener, parts: ListenerParts):
 async function openOn(host: string, plan: PlannedListener, parts: ListenerParts): Promise<OpenListener> {
   const { hub } = parts;
   const options = optionsOf(plan, parts);
+  const speaks = towers(plan, parts.oscore);
   switch (plan.type) {
-    case 'tcp':
-      return { plan, listener: await listenTcp(towers(plan), hub, { ...options, host, port: plan.port }) };
+    case 'tcp': {
+      const securer = startTlsOf(plan);
+      const inside = securer === undefined ? {} : { securer };
+      const where = { ...options, ...inside, host, port: plan.port };
+      const listener = await listenTcp(speaks, hub, where);
+      if (securer === undefined) return { plan, listener };
+      return { plan, listener, reload: (next) => securer.load(credentialsOf(next)) };
+    }
     case 'unix':
-      return { plan, listener: await listenUnix(towers(plan), hub, { ...options, path: plan.path! }) };
+      return { plan, listener: await listenUnix(speaks, hub, { ...options, path: plan.path! }) };
     case 'tls': {
       const tls = tlsOptions(plan, parts.engines);
-      const listener = await listenTls(towers(plan), hub, { ...options, ...tls, host, port: plan.port });
+      const listener = await listenTls(speaks, hub, { ...options, ...tls, host, port: plan.port });
       return { plan, listener, reload: (next) => listener.reload(credentialsOf(next)) };
     }
     case 'ws':
@@ -85,7 +101,7 @@ async function openOn(host: string, plan: PlannedListener, parts: ListenerParts)
     case 'dtls': {
       const { proxy: _, ...datagrams } = options;
       const { minVersion: _version, ...dtls } = tlsOptions(plan, parts.engines);
-      const listener = await listenDtls(towers(plan), hub, { ...datagrams, ...dtls, host, port: plan.port });
+      const listener = await listenDtls(speaks, hub, { ...datagrams, ...dtls, host, port: plan.port });
       return { plan, listener, reload: (next) => listener.reload(credentialsOf(next)) };
     }
     case 'udp': {
@@ -94,24 +110,24 @@ async function openOn(host: string, plan: PlannedListener, parts: ListenerParts)
       const special =
         name === 'mqttsn'
           ? snSocket(host, plan.mqttsn)
-          : { groups: plan.coap.multicast ? [ALL_COAP_NODES] : [] };
+          : { groups: plan.coap.multicast ? ALL_COAP_NODES : [] };
       const socket = { ...datagrams, ...special, host, port: plan.port };
-      return { plan, listener: await listenUdp(tower(name, plan), hub, socket) };
+      return { plan, listener: await listenUdp(speaks[0]!, hub, socket) };
     }
   }
 }
 
-function towers(plan: PlannedListener): Protocol[] {
-  return plan.protocols.map((name) => tower(name, plan));
+function towers(plan: PlannedListener, oscore: OscoreFiles): Protocol[] {
+  return plan.protocols.map((name) => tower(name, plan, oscore));
 }
 
 /** The tower of a protocol, with what the listener says about it. */
-export function tower(name: ProtocolName, plan: PlannedListener): Protocol {
+export function tower(name: ProtocolName, plan: PlannedListener, oscore: OscoreFiles): Protocol {
   switch (name) {
     case 'mqtt':
       return mqtt(plan.mqtt as Parameters<typeof mqtt>[0]);
     case 'coap':
-      return coapOn(plan);
+      return coapOn(plan, oscore);
     case 'mqttsn':
       return mqttsnOn(plan.mqttsn);
     case 'waymeet':
@@ -122,17 +138,27 @@ export function tower(name: ProtocolName, plan: PlannedListener): Protocol {
       return amqp1();
     case 'stomp':
       return stomp();
+    case 'xmpp':
+      return xmppOn(plan);
   }
 }
 
-const contexts = new WeakMap<CoapConfig, OscoreContexts>();
+/** XMPP as the carrier of the listener frames it. */
+function xmppOn({ type, xmpp: said }: PlannedListener): Protocol {
+  const { domain, starttls, resume, stanza, ping } = said;
+  const options = { domain, startTls: starttls, resumeMs: resume, stanzaBytes: stanza, pingMs: ping };
+  return type === 'ws' || type === 'wss' ? xmppMessages(options) : xmpp(options);
+}
 
-/** One set of contexts for all listeners of a configuration: a sequence number is taken once, wherever it arrives. */
-function oscoreOf(config: CoapConfig): OscoreContexts | undefined {
-  if (config.oscore === undefined) return undefined;
-  const found = contexts.get(config) ?? readOscore(config.oscore);
-  contexts.set(config, found);
-  return found;
+/** TLS inside of connections costs the bare handles, so that only who needs it has it. */
+function startTlsOf({ protocols, tls }: PlannedListener): StartTls | undefined {
+  if (protocols.join() !== 'xmpp' || tls.cert === undefined) return undefined;
+  return new StartTls({
+    ...credentialsOf(tls),
+    requestCertificate: tls.ca !== undefined,
+    requireCertificate: tls.requireCert,
+    minVersion: tls.minVersion,
+  });
 }
 
 function mqttsnOn(said: MqttSnConfig): Protocol {
@@ -140,6 +166,7 @@ function mqttsnOn(said: MqttSnConfig): Protocol {
     version: said.version,
     gatewayId: said.gatewayId,
     predefined: said.predefined ?? new Map(),
+    clients: said.clients ?? new Map(),
     qosMinusOne: said.qosMinusOne,
     roaming: said.roaming,
     retryMs: said.retry,
@@ -166,14 +193,14 @@ function snSocket(host: string, { multicast, advertise, gatewayId }: MqttSnConfi
 }
 
 /** CoAP as the carrier of the listener frames it. */
-function coapOn({ type, coap: said }: PlannedListener): Protocol {
+function coapOn({ type, coap: said }: PlannedListener, oscore: OscoreFiles): Protocol {
   const settings: CoapSettings = {
     verifyAddresses: said.verifyAddresses,
     maxBodyBytes: said.body,
     requestsPerSecond: said.requestsPerSecond,
     rpcTimeoutMs: said.rpcTimeout,
     plugtest: said.plugtest,
-    oscore: oscoreOf(said),
+    oscore: said.oscore === undefined ? undefined : oscore.at(said.oscore),
   };
   switch (type) {
     case 'udp':
@@ -201,13 +228,16 @@ export function limitsOf({ limits }: PlannedListener): ListenerLimits {
     maxConnectionsPerAddress: limits.connectionsPerAddress,
     acceptsPerSecond: Number.isFinite(limits.acceptPerSecond) ? limits.acceptPerSecond : 0,
     connectsPerAddress: limits.connectsPerAddress,
+    datagramsPerAddress: limits.datagramsPerAddress,
   };
 }
 
 function tlsOptions(plan: PlannedListener, engines: Engines): Omit<TlsOptions, 'port' | 'loop' | 'name'> {
   const { tls } = plan;
+  const alpn = plan.protocols.flatMap((name) => ALPN[name] ?? []);
   return {
     ...credentialsOf(tls),
+    ...(alpn.length === 0 ? { alpnStrict: false } : { alpn }),
     requestCertificate: tls.ca !== undefined,
     requireCertificate: tls.requireCert,
     minVersion: tls.minVersion,
@@ -223,6 +253,7 @@ export function credentialsOf(tls: TlsConfig): TlsCredentials {
     cert: readFileSync(cert),
     key: readFileSync(key),
     ...(tls.ca === undefined ? {} : { ca: readFileSync(tls.ca) }),
+    ...(tls.crl === undefined ? {} : { crl: readFileSync(tls.crl) }),
   });
   return {
     ...(tls.cert === undefined || tls.key === undefined ? {} : { credentials: read(tls.cert, tls.key) }),

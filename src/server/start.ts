@@ -1,9 +1,11 @@
 // The composition root: the only list of parts. Starts a hub as configured, reloads it, stops it.
 
+import { DeliveryWatch } from '../admin/delivery.ts';
 import type { Phase } from '../admin/health.ts';
 import { renderMetrics } from '../admin/metrics.ts';
 import { ProcessWatch } from '../admin/process.ts';
 import { SysTree } from '../admin/sys.ts';
+import { Tracer } from '../admin/trace.ts';
 import type { OwnedHub } from '../contract/hub.ts';
 import { type Message, NEVER } from '../contract/message.ts';
 import type { Outcome } from '../contract/outcome.ts';
@@ -21,7 +23,9 @@ import { hubLimits, makeHub, openStore } from './hub.ts';
 import { limitsOf, type OpenListener, openListener } from './listeners.ts';
 import { LocalClient } from './local.ts';
 import type { Log } from './log.ts';
+import { OscoreFiles } from './oscore.ts';
 import { TimedStore } from './timed-store.ts';
+import { FileWatch, watchedFiles } from './watch.ts';
 
 /** The engine's writer thread may still be unwinding from the failed commit: an exit under it would end in SIGABRT instead of code 1. */
 const UNWIND_MS = 200;
@@ -58,12 +62,10 @@ export async function startServer(config: Config, options: ServerOptions): Promi
   const listeners = plan(config);
   const engines = await openEngines(listeners, log);
   const opened = await openStore(config.store);
-  const passwords = await adminPasswords(config, listeners, options.announce ?? announce).catch(
-    async (error) => {
-      await opened?.close();
-      throw error;
-    },
-  );
+  const passwords = await adminPasswords(config, listeners).catch(async (error) => {
+    await opened?.close();
+    throw error;
+  });
   const store = opened === undefined ? undefined : new TimedStore(opened);
   const state = { phase: 'starting' as Phase };
   const failed = (why: Error) => {
@@ -75,6 +77,8 @@ export async function startServer(config: Config, options: ServerOptions): Promi
   };
   const { hub, loop, limits } = makeHub(hubLimits(config), engines, store, log, failed);
   const watch = new ProcessWatch();
+  const deliveries = new DeliveryWatch(hub.counters);
+  loop.stopwatch = deliveries;
   const startedAt = now();
   const open: OpenListener[] = [];
   // It logs in once the hub has started.
@@ -86,9 +90,14 @@ export async function startServer(config: Config, options: ServerOptions): Promi
     watch,
     passwords,
     publish: async (m: Message): Promise<Outcome> => own?.publish(m) ?? 'unavailable',
+    tracer: new Tracer(hub, (tap) => {
+      loop.tap = tap;
+    }),
   };
+  const oscore = new OscoreFiles();
   const web = {
     config: config.web,
+    oscore,
     api: config.web.api ? makeApi(config, hub, admin) : undefined,
     failed: (error: Error) => log.error({ err: error }, `a web request failed: ${error.message}`),
     metrics: () =>
@@ -97,6 +106,7 @@ export async function startServer(config: Config, options: ServerOptions): Promi
         counters: hub.counters,
         stats: hub.stats,
         process: watch.look(),
+        deliveries: deliveries.times,
         commits: store?.commits,
       }),
     health: () => ({
@@ -111,7 +121,8 @@ export async function startServer(config: Config, options: ServerOptions): Promi
     // Rules may have changed while it was stopped.
     hub.reauthorize();
     own = new LocalClient(hub, 'admin');
-    for (const one of listeners) open.push(...(await openListener(one, { hub, loop, engines, web })));
+    for (const one of listeners) open.push(...(await openListener(one, { hub, loop, engines, web, oscore })));
+    await passwords.show?.(options.announce ?? announce);
   } catch (error) {
     await Promise.all(open.map((l) => l.listener.close()));
     await hub.stop();
@@ -120,16 +131,32 @@ export async function startServer(config: Config, options: ServerOptions): Promi
     await store?.close();
     throw error;
   }
+  let current = config;
+  let rereading = Promise.resolve();
+  /** Reads every file again, as the plan names it now; one after the other. */
+  const again = (values: readonly string[]): Promise<void> => {
+    rereading = rereading.then(async () => {
+      const { epoch } = engines;
+      await reread(plan(current), { open, engines, oscore, log }, values);
+      if (engines.epoch !== epoch) hub.reauthorize();
+    });
+    return rereading;
+  };
+  const files = new FileWatch(
+    () => watchedFiles(plan(current)),
+    config.watch,
+    () => void again([]),
+  );
   const sys = publishSys(hub, loop, config, options.version, startedAt, store);
   state.phase = 'ready';
   log.info(`waymeet ${options.version} is ready: ${open.map((l) => l.listener.address).join('  ')}`);
   if (store === undefined) log.info('store.durability is memory: nothing is kept over a restart');
 
-  let current = config;
   let stopping: Promise<void> | undefined;
   const stop = async () => {
     state.phase = 'stopping';
     sys.stop();
+    files.stop();
     await Promise.all(open.map((l) => l.listener.close()));
     await hub.stop();
     await Promise.all(open.map((l) => l.listener.ended(DRAIN_MS)));
@@ -148,9 +175,7 @@ export async function startServer(config: Config, options: ServerOptions): Promi
     async reload(next) {
       const changes = changesOf(current, next);
       current = changes.applied;
-      const { epoch } = engines;
-      await reread(plan(current), { open, engines, log }, changes.live);
-      if (engines.epoch !== epoch) hub.reauthorize();
+      await again(changes.live);
       retune(open, plan(current));
       Object.assign(limits, hubLimits(current));
       hub.retune();
@@ -180,13 +205,14 @@ function retune(open: readonly OpenListener[], next: readonly PlannedListener[])
 interface Reloaded {
   readonly open: readonly OpenListener[];
   readonly engines: Engines;
+  readonly oscore: OscoreFiles;
   readonly log: Log;
 }
 
 /** Reads every file again, also those that kept their names. */
 async function reread(
   next: readonly PlannedListener[],
-  { open, engines, log }: Reloaded,
+  { open, engines, oscore, log }: Reloaded,
   values: readonly string[],
 ): Promise<void> {
   const done: string[] = [];
@@ -204,6 +230,7 @@ async function reread(
     for (const l of certified) l.reload!(next.find((same) => same.name === l.plan.name)!.tls);
   };
   if (certified.length > 0) await attempt('certificates', readCertificates);
+  if (oscore.some) await attempt('OSCORE contexts', () => oscore.reload());
   if (values.length > 0) done.push(values.join(', '));
   log.info(`reloaded ${done.join('; ')}`);
 }

@@ -21,9 +21,11 @@ import { attachWebSocket, type Remote, type WebSocketRoutes } from '../transport
 import { isSecure, type PlannedListener } from './config/listeners.ts';
 import type { Config } from './config/schema.ts';
 import { credentialsOf, type OpenListener, tower } from './listeners.ts';
+import type { OscoreFiles } from './oscore.ts';
 
 export interface WebParts {
   readonly config: Config['web'];
+  readonly oscore: OscoreFiles;
   readonly metrics: () => string;
   readonly health: () => Health;
   readonly api: Api | undefined;
@@ -66,7 +68,7 @@ export async function listenWeb(
   const server = secure ? createSecureServer(plan, contexts, routes) : createServer(routes);
   const { proxy, ...rest } = options;
   remotes = proxy === true ? readProxyHeaders(server, options) : undefined;
-  const sockets = attachWebSocket(server, webSocketRoutes(plan, config), hub, {
+  const sockets = attachWebSocket(server, webSocketRoutes(plan, parts), hub, {
     ...rest,
     ...(config.origins === undefined ? {} : { origins: config.origins }),
     ...(remotes === undefined ? {} : { remoteOf: (socket: Socket) => remotes?.get(connectionName(socket)) }),
@@ -120,22 +122,24 @@ function dashboardFolder(): string {
   return existsSync(built) ? built : fileURLToPath(new URL('../../dist/web/', import.meta.url));
 }
 
-function webSocketRoutes(plan: PlannedListener, config: Config['web']): WebSocketRoutes {
+function webSocketRoutes(plan: PlannedListener, { config, oscore }: WebParts): WebSocketRoutes {
   const routes: Record<string, Record<string, Protocol>> = {};
   if (plan.protocols.includes('mqtt')) {
-    const mqtt = tower('mqtt', plan);
+    const mqtt = tower('mqtt', plan, oscore);
     routes[config.mqtt] = { mqtt, 'mqttv3.1': mqtt };
   }
-  if (plan.protocols.includes('waymeet')) routes[config.json] = { 'waymeet.v1': tower('waymeet', plan) };
-  if (plan.protocols.includes('coap')) routes[config.coap] = { coap: tower('coap', plan) };
+  if (plan.protocols.includes('waymeet'))
+    routes[config.json] = { 'waymeet.v1': tower('waymeet', plan, oscore) };
+  if (plan.protocols.includes('coap')) routes[config.coap] = { coap: tower('coap', plan, oscore) };
   if (plan.protocols.includes('stomp')) {
-    const stomp = tower('stomp', plan);
+    const stomp = tower('stomp', plan, oscore);
     routes[config.stomp] = { 'v12.stomp': stomp, 'v11.stomp': stomp, 'v10.stomp': stomp, '': stomp };
   }
   if (plan.protocols.includes('amqp1')) {
-    const amqp1 = tower('amqp1', plan);
+    const amqp1 = tower('amqp1', plan, oscore);
     routes[config.amqp] = { amqp: amqp1, AMQPWSB10: amqp1 };
   }
+  if (plan.protocols.includes('xmpp')) routes[config.xmpp] = { xmpp: tower('xmpp', plan, oscore) };
   return routes;
 }
 

@@ -22,6 +22,7 @@ import {
   remoteName,
 } from './listener.ts';
 import { PacketWire } from './packets.ts';
+import { type DatagramPort, openPort, type Sender } from './rawudp.ts';
 import { displaceSilent, forgetSilent } from './silence.ts';
 import { Timer, type TimerOwner } from './timers.ts';
 
@@ -160,6 +161,7 @@ class SecureUdpListener implements DtlsListener, LinesPort<Place>, TimerOwner {
   readonly address: string;
   private readonly gate: Gate;
   private readonly socket: Socket;
+  private readonly port: DatagramPort;
   private readonly keyring: Keyring;
   private readonly lines: Lines<Place>;
   private readonly idleMs: number;
@@ -178,9 +180,10 @@ class SecureUdpListener implements DtlsListener, LinesPort<Place>, TimerOwner {
     this.lines = new Lines(this, keyring.settings(), o, now());
     const at = socket.address();
     this.address = `${gate.protocols[0]!.name}s://${remoteName(at.address, at.port)}`;
-    socket.on('message', (bytes, from) => this.arrived(bytes, from));
-    // ICMP's complaints about datagrams of ours; each send tells its own wire.
-    socket.on('error', (error) => gate.loop.log('debug', `udp: ${error.message}`, { listener: gate.name }));
+    this.port = openPort(socket, gate.loop.slabs, {
+      arrived: (bytes, from) => this.arrived(bytes, from),
+      failed: (why) => gate.loop.log('debug', `udp: ${why}`, { listener: gate.name }),
+    });
     gate.loop.timers.schedule(this.idleTimer, now() + this.idleMs);
   }
 
@@ -216,12 +219,12 @@ class SecureUdpListener implements DtlsListener, LinesPort<Place>, TimerOwner {
   // ---- what the lines ask for
 
   send(datagram: Uint8Array, to: Place): void {
-    if (!this.closed_) this.socket.send(datagram, to.port, to.address, ignore);
+    if (!this.closed_) this.port.send(datagram, undefined, to.address, to.port, NOBODY);
   }
 
-  /** As `send`, and tells when the kernel has it. */
-  sendThen(datagram: Uint8Array, to: Place, then: () => void): void {
-    if (!this.closed_) this.socket.send(datagram, to.port, to.address, then);
+  /** As `send`, and tells when the kernel has it; true: it has it already. */
+  sendThen(datagram: Uint8Array, to: Place, sender: Sender): boolean {
+    return this.closed_ || this.port.send(datagram, undefined, to.address, to.port, sender);
   }
 
   wakeLater(line: Line<Place>, at: number): void {
@@ -411,12 +414,11 @@ class SecureWire extends PacketWire {
     this.deaf = false;
   }
 
-  protected sendPacket(bytes: Uint8Array): void {
+  protected sendPacket(bytes: Uint8Array): boolean {
     const datagram = this.line.seal(bytes);
-    const sent = () => this.packetSent(bytes.length);
     // Too large for a record: a lost datagram, as one would be that is too large for UDP.
-    if (datagram === undefined) setImmediate(sent);
-    else this.listener_.sendThen(datagram, this.line.remote, sent);
+    if (datagram === undefined) return true;
+    return this.listener_.sendThen(datagram, this.line.remote, { sent: () => this.packetSent(bytes.length) });
   }
 
   protected farewell(): void {
@@ -428,4 +430,4 @@ class SecureWire extends PacketWire {
   }
 }
 
-function ignore(): void {}
+const NOBODY: Sender = { sent() {} };

@@ -1,7 +1,9 @@
 // What a listener allows: its options with their defaults, the count of its wires, and who may come in.
 
+import type { Socket } from 'node:net';
+import type { TLSSocket } from 'node:tls';
 import type { Hub, ProtocolCounters } from '../contract/hub.ts';
-import type { Protocol, WireLimits } from '../contract/wire.ts';
+import type { Protocol, WireIdentity, WireLimits } from '../contract/wire.ts';
 import { AddressRates } from './address-rates.ts';
 import { now } from './clock.ts';
 import type { Loop } from './loop.ts';
@@ -25,6 +27,8 @@ export interface ListenerLimits {
   readonly acceptsPerSecond?: number;
   /** The same from one address; absent: no limit. */
   readonly connectsPerAddress?: number;
+  /** Datagrams a second that one address may send, on average. Default: any number. */
+  readonly datagramsPerAddress?: number;
 }
 
 /** Options that every listener has. */
@@ -36,6 +40,14 @@ export interface ListenerOptions extends ListenerLimits {
   readonly proxy?: boolean;
   /** The client certificate's common name that a PROXY v2 header tells is taken as proven. */
   readonly proxyTrustsCertificate?: boolean;
+  /** Begins TLS inside of connections, for protocols that ask for it there. */
+  readonly securer?: Securer;
+}
+
+/** Makes plain connections secret ones. */
+export interface Securer {
+  /** Has `socket`, which nobody reads any more, shake hands; one that does not is destroyed. */
+  secure(socket: Socket, secured: (socket: TLSSocket, identity: WireIdentity) => void): void;
 }
 
 /** A place where connections arrive. */
@@ -83,6 +95,7 @@ export class Gate {
   maxUnsentBytes!: number;
   readonly proxy: boolean;
   readonly proxyTrustsCertificate: boolean;
+  readonly securer: Securer | undefined;
   /** Until a connection's protocol is known, it is counted with the listener's first. */
   readonly counters: ProtocolCounters;
   private maxConnections!: number;
@@ -91,6 +104,8 @@ export class Gate {
   private readonly wires = new Set<Guarded>();
   private readonly addresses = new Map<string, number>();
   private readonly rates = new AddressRates();
+  /** Of those who cannot be read more slowly. */
+  readonly datagramRates = new AddressRates();
   private tokens = 0;
   private tokensAt = 0;
   private complainedAt = Number.NEGATIVE_INFINITY;
@@ -106,6 +121,7 @@ export class Gate {
     this.tune(o);
     this.proxy = o.proxy ?? false;
     this.proxyTrustsCertificate = o.proxyTrustsCertificate ?? false;
+    this.securer = o.securer;
     this.counters = hub.counters.of(protocols[0]!.name);
   }
 
@@ -126,6 +142,7 @@ export class Gate {
     this.acceptsPerSecond = o.acceptsPerSecond ?? 0;
     this.tokens = this.acceptsPerSecond;
     this.rates.perSecond = o.connectsPerAddress ?? Number.POSITIVE_INFINITY;
+    this.datagramRates.perSecond = o.datagramsPerAddress ?? Number.POSITIVE_INFINITY;
   }
 
   get connections(): number {

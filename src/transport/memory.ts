@@ -41,7 +41,9 @@ export interface EndOptions {
   readonly remote: string;
   readonly listener: string;
   readonly secure?: boolean;
-  readonly multicast?: boolean;
+  /** TLS can begin inside of it, without a handshake. */
+  readonly securable?: boolean;
+  readonly sentTo?: Wire['sentTo'];
   readonly identity?: WireIdentity;
   readonly limits?: Partial<WireLimits>;
 }
@@ -102,8 +104,9 @@ const NOTHING = new Uint8Array(0);
 export class MemoryWire implements Wire {
   readonly remote: string;
   readonly listener: string;
-  readonly secure: boolean;
-  readonly multicast: boolean;
+  secure: boolean;
+  readonly secureUp: (() => void) | undefined;
+  readonly sentTo: 'us' | 'group' | 'either';
   readonly identity: WireIdentity;
   readonly limits: WireLimits;
   readonly slabs: Slabs;
@@ -150,11 +153,16 @@ export class MemoryWire implements Wire {
     this.remote = options.remote;
     this.listener = options.listener;
     this.secure = options.secure ?? false;
-    this.multicast = options.multicast ?? false;
+    this.secureUp = options.securable === true ? () => this.becomeSecure() : undefined;
+    this.sentTo = options.sentTo ?? 'us';
     this.identity = options.identity ?? {};
     this.limits = { ...DEFAULT_WIRE_LIMITS, ...options.limits };
     this.slabs = network.pool;
     this.outbox = new Outbox(network.pool);
+  }
+
+  private becomeSecure(): void {
+    this.secure = true;
   }
 
   get bytes(): Uint8Array {

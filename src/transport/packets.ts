@@ -1,20 +1,32 @@
 // A Wire whose every write is one packet: a datagram, or a whole WebSocket message.
 
+import type { Slab } from '../contract/wire.ts';
 import { now } from './clock.ts';
 import { CLOSED, ENDING, OPEN, PeeredWire, SHUT } from './peered.ts';
 
 export abstract class PacketWire extends PeeredWire {
   /** Lengths of the packets in the outbox, in order: each `write`, `reserve` and `share` made one. */
-  private lengths: number[] = [];
+  private readonly lengths: number[] = [];
   private underWay = 0;
 
-  /** Sends one packet and calls `packetSent` with its length, later. `bytes` stay unchanged. */
-  protected abstract sendPacket(bytes: Uint8Array): void;
+  /**
+   * Sends one packet. True: it is out, and its octets are not needed any more; false: `packetSent` is called with its length, later. `bytes`
+   * are unchanged until then if they lie in no slab, and if the slab is retained.
+   */
+  protected abstract sendPacket(bytes: Uint8Array, slab: Slab | undefined): boolean;
+  /** The last packet of this turn was given. */
+  protected sentAll(): void {}
   /** Everything is sent: say goodbye in the carrier's own words. Whoever has none destroys the wire. */
   protected abstract farewell(): void;
 
   get unsent(): number {
     return this.outbox.length + this.underWay;
+  }
+
+  /** Messages whose sending was begun beside the outbox. */
+  protected departs(length: number): void {
+    this.underWay += length;
+    this.counters.bytesOut += length;
   }
 
   protected wrote(length: number): void {
@@ -26,31 +38,40 @@ export abstract class PacketWire extends PeeredWire {
   protected ending(): void {}
 
   protected sendTurn(): void {
-    const lengths = this.lengths;
-    if (lengths.length > 0) {
-      this.lengths = [];
-      this.sendAll(lengths);
+    const { lengths } = this;
+    const count = lengths.length;
+    if (count > 0) {
+      this.sendAll(lengths, count);
+      // What was written meanwhile leaves in the next turn.
+      if (lengths.length === count) lengths.length = 0;
+      else lengths.splice(0, count);
     }
     this.part();
   }
 
-  private sendAll(lengths: readonly number[]): void {
+  private sendAll(lengths: readonly number[], count: number): void {
     const spans = this.outbox.take();
+    const { tap } = this.gate.loop;
     let i = 0;
     let at = spans[0]!.start;
-    for (const length of lengths) {
+    let span = spans[0]!;
+    for (let n = 0; n < count; n++) {
+      const length = lengths[n]!;
       // Neighbours were merged into one span, but no packet lies in two.
-      while (at === spans[i]!.end && length > 0) at = spans[++i]!.start;
-      const span = spans[i]!;
+      while (at === span.end && length > 0) {
+        span = spans[++i]!;
+        at = span.start;
+      }
       const packet = span.bytes.subarray(at, at + length);
       at += length;
-      this.underWay += length;
       this.counters.bytesOut += length;
-      // The socket keeps the packet beyond this turn, the slab does not.
-      this.sendPacket(span.slab === undefined ? packet : Buffer.from(packet));
+      if (tap !== undefined) tap.passed(this, 'out', packet, 0, length);
+      if (!this.sendPacket(packet, span.slab)) this.underWay += length;
       if (this.state === CLOSED) break;
     }
+    this.sentAll();
     this.outbox.sent(spans);
+    this.relieved();
   }
 
   protected packetSent(length: number): void {
@@ -71,6 +92,9 @@ export abstract class PacketWire extends PeeredWire {
     if (this.state !== OPEN) return;
     this.inTime();
     this.counters.bytesIn += bytes.length;
+    const { tap } = this.gate.loop;
+    if (tap !== undefined) tap.passed(this, 'in', bytes, 0, bytes.length);
+    this.gate.loop.reading();
     const at = now();
     try {
       this.peer.receive(bytes, 0, bytes.length, at);

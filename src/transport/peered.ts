@@ -32,6 +32,8 @@ export abstract class PeeredWire implements Wire, Flushable, TimerOwner, Guarded
   /** The remote's address alone, by which connections are counted; empty when it has none. */
   address: string;
   identity: WireIdentity;
+  /** The name of the protocol, once it is found. */
+  protocol = '';
   peer: Peer = NOBODY;
   protected readonly gate: Gate;
   protected counters: ProtocolCounters;
@@ -79,6 +81,11 @@ export abstract class PeeredWire implements Wire, Flushable, TimerOwner, Guarded
     return this.gate.secure;
   }
 
+  /** This side, or both, have ended it. */
+  protected get ended(): boolean {
+    return this.state !== OPEN;
+  }
+
   get limits(): WireLimits {
     return this.gate.limits;
   }
@@ -115,7 +122,7 @@ export abstract class PeeredWire implements Wire, Flushable, TimerOwner, Guarded
   }
 
   /** Memory for octets that will go nowhere, for a tower that writes to a wire that has ended. */
-  private reserveNowhere(length: number): number {
+  protected reserveNowhere(length: number): number {
     const slabs = this.gate.loop.slabs;
     const at = slabs.reserve(length);
     this.outbox.bytes = slabs.current.bytes;
@@ -169,6 +176,7 @@ export abstract class PeeredWire implements Wire, Flushable, TimerOwner, Guarded
   open(protocol: Protocol, at: number): void {
     this.counters = this.gate.hub.counters.of(protocol.name);
     this.counted = true;
+    this.protocol = protocol.name;
     this.counters.connections++;
     this.counters.connectionsTotal++;
     this.peer = protocol.open(this, this.gate.hub, at);

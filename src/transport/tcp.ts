@@ -21,7 +21,7 @@ export interface TcpOptions extends ListenerOptions {
   readonly port: number;
   /** Default: 127.0.0.1. */
   readonly host?: string;
-  /** Use Node's bare handles where it offers them. Default: true. */
+  /** Use Node's bare handles where it offers them, and where nothing begins TLS inside. Default: true. */
   readonly raw?: boolean;
   /** Several processes may listen on the port, and the kernel deals connections out among them. */
   readonly reusePort?: boolean;
@@ -30,7 +30,7 @@ export interface TcpOptions extends ListenerOptions {
 /** Rejects with the system's error (EADDRINUSE, EACCES, …). */
 export async function listenTcp(protocols: readonly Protocol[], hub: Hub, o: TcpOptions): Promise<Listener> {
   const gate = new Gate(protocols, hub, false, o);
-  const server = await listenStream(gate, tcpOptions(o), o.raw ?? true);
+  const server = await listenStream(gate, tcpOptions(o), (o.raw ?? true) && o.securer === undefined);
   return new StreamListener(gate, server, `${protocols[0]!.name}://${hostPort(server)}`);
 }
 

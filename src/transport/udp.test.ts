@@ -44,8 +44,13 @@ async function setUp(more: Partial<UdpOptions> = {}) {
   return { hub, protocol, listener, counters: hub.counters.of('line'), client };
 }
 
-test.each(['127.0.0.1', '::1'])('%s: a peer for each remote; datagrams stay apart', async (host) => {
-  const { client, protocol, counters } = await setUp({ host });
+test.each([
+  ['127.0.0.1', true],
+  ['127.0.0.1', false],
+  ['::1', true],
+  ['::1', false],
+])('%s, bare handle %s: a peer for each remote; datagrams stay apart', async (host, raw) => {
+  const { client, protocol, counters } = await setUp({ host, raw });
   const [a, b] = [await client(), await client()];
   a.send('echo one\necho two\n');
   expect([await a.next(), await a.next()]).toEqual(['one\n', 'two\n']);
@@ -59,8 +64,8 @@ test.each(['127.0.0.1', '::1'])('%s: a peer for each remote; datagrams stay apar
   await until(() => protocol.peers[0]!.wire.unsent === 0, 'everything sent');
 });
 
-test('large and small packets keep their order', async () => {
-  const { client } = await setUp();
+test.each([true, false])('bare handle %s: large and small packets keep their order', async (raw) => {
+  const { client } = await setUp({ raw });
   const a = await client();
   a.send('mixed 2\n');
   let value = 0;
@@ -166,11 +171,40 @@ test('a group is heard on the interface of the host, and answered from the own a
   socket.setMulticastInterface('127.0.0.1');
   socket.send('echo one\n', Number(port), '224.0.1.187');
   expect([await next(), await from]).toEqual(['one\n', Number(port)]);
-  expect(protocol.peers.map((peer) => peer.wire.multicast)).toEqual([true]);
+  expect(protocol.peers.map((peer) => peer.wire.sentTo)).toEqual(['group']);
 });
 
 /** Where there is no network but loopback, nobody can join a group. */
-const connected = Object.values(networkInterfaces()).some((all) => all?.some((a) => !a.internal));
+const connected = outside(false) !== undefined && outside(true) !== undefined;
+
+/** An interface with a network behind it, and an address of its own. */
+function outside(six: boolean): readonly [name: string, address: string] | undefined {
+  for (const [name, all] of Object.entries(networkInterfaces())) {
+    const one = all?.find(
+      (a) => !a.internal && (a.family === 'IPv6') === six && !a.address.startsWith('fe80'),
+    );
+    if (one !== undefined) return [name, one.address];
+  }
+  return undefined;
+}
+
+test.skipIf(!connected).each([
+  ['0.0.0.0', '224.0.1.187', 'either'],
+  ['::', 'ff02::fd', 'either'],
+  ['global', 'ff02::fd', 'group'],
+])('a group is heard on %s: %s, sent to %s', async (said, group, sentTo) => {
+  const [name, own] = outside(group.includes(':'))!;
+  const { listener, protocol } = await setUp({ host: said === 'global' ? own : said, groups: [group] });
+  const socket = createSocket(group.includes(':') ? 'udp6' : 'udp4');
+  sockets.push(socket);
+  await new Promise<void>((done) => socket.bind(0, done));
+  socket.setMulticastInterface(group.includes(':') ? `::%${name}` : own);
+  const answer = new Promise<string>((done) => socket.once('message', (bytes) => done(bytes.toString())));
+  const { port } = new URL(listener.address.replace('line:', 'udp:'));
+  socket.send('echo one\n', Number(port), group.includes(':') ? `${group}%${name}` : group);
+  expect(await answer).toBe('one\n');
+  expect(protocol.peers.map((peer) => peer.wire.sentTo)).toEqual([sentTo]);
+});
 
 test.skipIf(!connected)('a beacon is heard in its group, again and again', async () => {
   const beacon = { group: '225.1.1.1', bytes: Buffer.from('here'), everyMs: 5 };

@@ -1,10 +1,11 @@
 // The UDP listener: one peer for each remote address and port, in a bounded table.
 
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
-import { isIPv4, isIPv6 } from 'node:net';
+import { isIPv6 } from 'node:net';
 import type { Hub } from '../contract/hub.ts';
-import type { Protocol } from '../contract/wire.ts';
+import type { Protocol, Slab } from '../contract/wire.ts';
 import { now } from './clock.ts';
+import { hearGroup, isEverywhere, placesOf } from './groups.ts';
 import {
   Gate,
   type Listener,
@@ -14,6 +15,8 @@ import {
   remoteName,
 } from './listener.ts';
 import { PacketWire } from './packets.ts';
+import { type DatagramPort, openPort, type Sender } from './rawudp.ts';
+import { Remotes } from './remotes.ts';
 import { DEFAULT_IDLE_MS, displaceSilent, forgetSilent } from './silence.ts';
 import { Timer, type TimerOwner } from './timers.ts';
 
@@ -24,11 +27,13 @@ export interface UdpOptions extends Omit<ListenerOptions, 'proxy' | 'proxyTrusts
   /** A remote that was silent for so long is forgotten, whatever its protocol thinks. Default: an hour. */
   readonly idleMs?: number;
   /**
-   * IPv4 groups to hear too, on the interface that has `host`. Not with a host that stands for all addresses: there nobody can tell a datagram to
-   * a group from one to us. A group that cannot be joined is passed over, and said in the log.
+   * Groups to hear too, on the interface that has `host`, or on each. With a host that stands for all addresses nobody can tell a datagram to a
+   * group from one to us, and wires say so. A group that cannot be joined is passed over, and said in the log.
    */
   readonly groups?: readonly string[];
   readonly beacon?: Beacon;
+  /** Use the bare handle where this Node has it. Default: true. */
+  readonly raw?: boolean;
 }
 
 /** Being found: the listener joins a multicast group, and tells it something again and again. */
@@ -66,9 +71,8 @@ export async function listenUdp(protocol: Protocol, hub: Hub, o: UdpOptions): Pr
       throw error;
     }
   }
-  const listener = new UdpListener(gate, socket, protocol, o.idleMs ?? DEFAULT_IDLE_MS, o.beacon);
-  if (isIPv4(host) && host !== '0.0.0.0')
-    for (const group of o.groups ?? []) await listener.join(group, host);
+  const listener = new UdpListener(gate, socket, protocol, o);
+  for (const group of o.groups ?? []) await listener.join(group, host);
   return listener;
 }
 
@@ -79,22 +83,33 @@ class UdpListener implements Listener, TimerOwner {
   private readonly protocol: Protocol;
   private readonly idleMs: number;
   private readonly timer = new Timer(this);
-  /** Least recently heard first. */
-  private readonly wires = new Map<string, DatagramWire>();
+  private readonly port: DatagramPort;
+  private readonly wires = new Remotes<DatagramWire>();
+  /** Who speaks to a group is another endpoint than the same address that speaks to us alone. */
+  private readonly askers = new Remotes<DatagramWire>();
   private readonly groups: Socket[] = [];
+  /** The socket itself is in a group. */
+  private joined = false;
   private closing = false;
   private stopBeacon = (): void => {};
 
-  constructor(gate: Gate, socket: Socket, protocol: Protocol, idleMs: number, beacon: Beacon | undefined) {
+  constructor(gate: Gate, socket: Socket, protocol: Protocol, o: UdpOptions) {
+    const { idleMs = DEFAULT_IDLE_MS, beacon } = o;
     this.gate = gate;
     this.socket = socket;
     this.protocol = protocol;
     this.idleMs = idleMs;
     const at = socket.address();
     this.address = `${protocol.name}://${remoteName(at.address, at.port)}`;
-    socket.on('message', (bytes, from) => this.arrived(bytes, from, false));
-    // ICMP's complaints about datagrams of ours; each send tells its own wire.
-    socket.on('error', (error) => gate.loop.log('debug', `udp: ${error.message}`, { listener: gate.name }));
+    this.port = openPort(
+      socket,
+      gate.loop.slabs,
+      {
+        arrived: (bytes, from) => this.arrived(bytes, from, this.wires),
+        failed: (why) => gate.loop.log('debug', `udp: ${why}`, { listener: gate.name }),
+      },
+      o.raw,
+    );
     gate.loop.timers.schedule(this.timer, now() + idleMs);
     if (beacon !== undefined) this.shine(beacon, at.port);
   }
@@ -124,56 +139,66 @@ class UdpListener implements Listener, TimerOwner {
 
   /** Hears what is sent to a group; answers go out from the listener's own address. */
   async join(group: string, host: string): Promise<void> {
-    const { gate } = this;
-    const socket = createSocket({ type: 'udp4', reuseAddr: true });
-    try {
-      await new Promise<void>((resolve, reject) => {
-        socket.once('error', reject);
-        socket.bind({ port: this.socket.address().port, address: group }, () => resolve());
-      });
-      socket.addMembership(group, host);
-    } catch (error) {
-      socket.close();
-      const why = (error as Error).message;
-      gate.loop.log('info', `listener ${gate.name} cannot hear the group ${group}: ${why}`, { host });
-      return;
+    for (const place of placesOf(group, host)) {
+      try {
+        if (isEverywhere(host)) {
+          this.socket.addMembership(group, place.on);
+          this.joined = true;
+        } else this.listenTo(await hearGroup(group, place, this.socket.address().port));
+      } catch (error) {
+        const { message } = error as Error;
+        const what = `listener ${this.gate.name} cannot hear the group ${group} at ${place.on}: ${message}`;
+        this.gate.loop.log('info', what, { host });
+      }
     }
+  }
+
+  private listenTo(socket: Socket): void {
+    const { gate } = this;
     socket.on('error', (error) => gate.loop.log('debug', `udp: ${error.message}`, { listener: gate.name }));
-    socket.on('message', (bytes, from) => this.arrived(bytes, from, true));
+    socket.on('message', (bytes, from) => this.arrived(bytes, from, this.askers));
     this.groups.push(socket);
   }
 
-  private arrived(bytes: Uint8Array, from: RemoteInfo, multicast: boolean): void {
-    const key = `${multicast ? 'group ' : ''}${from.address} ${from.port}`;
-    let wire = this.wires.get(key);
+  private arrived(bytes: Uint8Array, from: RemoteInfo, remotes: Remotes<DatagramWire>): void {
+    let wire = remotes.find(from.address, from.port);
+    // Nobody can be told to send more slowly: what is too much is lost.
+    if (wire?.near !== true && !isNear(from.address) && !this.gate.datagramRates.spend(from.address, now())) {
+      this.gate.hub.counters.drop('rate-exceeded');
+      return;
+    }
     if (wire === undefined) {
       if (this.closing) return;
-      const address = plainAddress(from.address);
       this.makeRoom();
-      if (!this.gate.admits(address)) return;
-      wire = new DatagramWire(this.gate, this.socket, from, multicast, () => this.gone(key));
-      this.wires.set(key, wire);
+      if (!this.gate.admits(plainAddress(from.address))) return;
+      const sentTo = remotes === this.askers ? 'group' : this.joined ? 'either' : 'us';
+      wire = new DatagramWire(this.gate, this.port, from, sentTo, (gone) => {
+        remotes.remove(gone);
+        if (this.closing && this.empty) this.socket.close();
+      });
+      remotes.add(wire);
       wire.begin(this.protocol);
-    } else {
-      this.wires.delete(key);
-      this.wires.set(key, wire);
     }
     wire.heard(bytes);
+    remotes.touch(wire);
   }
 
   private makeRoom(): void {
     if (!this.gate.crowded) return;
     displaceSilent(this.wires.values());
+    displaceSilent(this.askers.values());
   }
 
-  private gone(key: string): void {
-    this.wires.delete(key);
-    if (this.closing && this.wires.size === 0) this.socket.close();
+  private get empty(): boolean {
+    return this.wires.size === 0 && this.askers.size === 0;
   }
 
   /** Forgets who was silent for too long. */
   due(at: number): void {
-    const next = forgetSilent(this.wires.values(), at, this.idleMs);
+    const next = Math.min(
+      forgetSilent(this.wires.values(), at, this.idleMs),
+      forgetSilent(this.askers.values(), at, this.idleMs),
+    );
     if (!this.closing) this.gate.loop.timers.schedule(this.timer, next);
   }
 
@@ -184,30 +209,45 @@ class UdpListener implements Listener, TimerOwner {
     for (const socket of this.groups) socket.close();
     this.stopBeacon();
     this.gate.loop.timers.cancel(this.timer);
-    if (this.wires.size === 0) this.socket.close();
+    if (this.empty) this.socket.close();
   }
 
   /** Nobody at the other end closes anything: who has not ended by now has no reason to. */
   ended(withinMs: number): Promise<void> {
     for (const wire of this.wires.values()) wire.end();
+    for (const wire of this.askers.values()) wire.end();
     return this.gate.ended(withinMs);
   }
 }
 
-class DatagramWire extends PacketWire {
+/** This machine itself, which no network can flood us from. */
+function isNear(address: string): boolean {
+  return address.startsWith('127.') || address === '::1' || address.startsWith('::ffff:127.');
+}
+
+class DatagramWire extends PacketWire implements Sender {
   heardAt = now();
-  readonly multicast: boolean;
-  private readonly socket: Socket;
-  private readonly to: RemoteInfo;
-  private readonly gone: () => void;
+  readonly at: { readonly address: string; readonly port: number };
+  readonly sentTo: 'us' | 'group' | 'either';
+  /** It is on this machine. */
+  readonly near: boolean;
+  private readonly port: DatagramPort;
+  private readonly gone: (wire: DatagramWire) => void;
   private deaf = false;
 
-  constructor(gate: Gate, socket: Socket, to: RemoteInfo, multicast: boolean, gone: () => void) {
-    const address = plainAddress(to.address);
-    super(gate, address, remoteName(address, to.port), {});
-    this.multicast = multicast;
-    this.socket = socket;
-    this.to = to;
+  constructor(
+    gate: Gate,
+    port: DatagramPort,
+    from: RemoteInfo,
+    sentTo: 'us' | 'group' | 'either',
+    gone: (wire: DatagramWire) => void,
+  ) {
+    const address = plainAddress(from.address);
+    super(gate, address, remoteName(address, from.port), {});
+    this.at = { address: from.address, port: from.port };
+    this.sentTo = sentTo;
+    this.near = isNear(from.address);
+    this.port = port;
     this.gone = gone;
   }
 
@@ -235,9 +275,13 @@ class DatagramWire extends PacketWire {
     this.deaf = false;
   }
 
-  protected sendPacket(bytes: Uint8Array): void {
-    // An error (too large for one datagram, no route) is a lost datagram: the protocol above repeats, or gives up.
-    this.socket.send(bytes, this.to.port, this.to.address, () => this.packetSent(bytes.length));
+  protected sendPacket(bytes: Uint8Array, slab: Slab | undefined): boolean {
+    return this.port.send(bytes, slab, this.at.address, this.at.port, this);
+  }
+
+  /** @internal */
+  sent(length: number): void {
+    this.packetSent(length);
   }
 
   protected farewell(): void {
@@ -246,6 +290,6 @@ class DatagramWire extends PacketWire {
 
   protected close(): void {
     // Later, because the last to go closes the socket, and the wire may be in the middle of sending.
-    setImmediate(this.gone);
+    setImmediate(this.gone, this);
   }
 }

@@ -6,10 +6,12 @@ import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { TLSSocket } from 'node:tls';
 import { type WebSocket, WebSocketServer } from 'ws';
+import { BY_REFERENCE_BYTES } from '../bytes/outbox.ts';
 import type { Hub } from '../contract/hub.ts';
 import { ProtocolError } from '../contract/outcome.ts';
-import type { Protocol, WireIdentity } from '../contract/wire.ts';
+import type { Protocol, Slab, WireIdentity } from '../contract/wire.ts';
 import { now } from './clock.ts';
+import { batch, frameHead, sharedFrame } from './frames.ts';
 import { identityOf } from './identity.ts';
 import {
   Gate,
@@ -20,6 +22,7 @@ import {
   remoteName,
 } from './listener.ts';
 import { PacketWire } from './packets.ts';
+import { OPEN } from './peered.ts';
 import { StreamWire } from './stream.ts';
 
 /** Path (`/mqtt`) → subprotocol (`mqtt`) → protocol. The subprotocol '' serves clients that name none. */
@@ -197,7 +200,7 @@ class WebSocketListener implements Listener {
     });
     web.on('close', () => this.lives.delete(life));
     if (protocol.carrier === 'message') {
-      new WebSocketMessages(this.gate, web, protocol, address, remote, identity).begin();
+      new WebSocketMessages(this.gate, web, socket, protocol, address, remote, identity).begin(protocol);
       return;
     }
     const wire = new WebSocketStream(this.gate, web, socket, address, remote, identity, protocol);
@@ -311,14 +314,22 @@ class WebSocketStream extends StreamWire {
 /** Whole messages, text or binary as the protocol says. */
 class WebSocketMessages extends PacketWire {
   private readonly web: WebSocket;
-  private readonly protocol: Protocol;
+  private readonly socket: Duplex;
   text: boolean;
   private paused = false;
+  /** Compressed messages are left to ws; else all frames of a turn are laid out here and leave in one write. */
+  private readonly plain: boolean;
+  private early: Buffer[] = [];
   private closeCode = CLOSE_NORMAL;
+  /** Octets of messages in each write that is under way. */
+  private readonly writes: number[] = [];
+  /** The only message of this turn so far: it need not be copied. */
+  private only: Uint8Array | undefined = undefined;
 
   constructor(
     gate: Gate,
     web: WebSocket,
+    socket: Duplex,
     protocol: Protocol,
     address: string,
     remote: string,
@@ -326,9 +337,14 @@ class WebSocketMessages extends PacketWire {
   ) {
     super(gate, address, remote, identity);
     this.web = web;
-    this.protocol = protocol;
+    this.socket = socket;
     this.text = protocol.text ?? false;
-    web.on('message', (octets: Buffer) => this.packetArrived(octets));
+    this.plain = web.extensions === '';
+    web.on('message', (octets: Buffer) => {
+      // What was read already still comes when reading has stopped.
+      if (this.held) this.early.push(octets);
+      else this.packetArrived(octets);
+    });
     web.on('error', (error) => {
       this.counters.broken++;
       gate.loop.log('debug', `connection ${remote}: ${error.message}`, { listener: gate.name });
@@ -337,12 +353,12 @@ class WebSocketMessages extends PacketWire {
     web.on('close', () => this.destroy());
   }
 
-  begin(): void {
+  begin(protocol: Protocol): void {
     this.gate.enter(this);
     this.limit(this.gate.firstByteMs);
     const at = now();
     try {
-      this.open(this.protocol, at);
+      this.open(protocol, at);
     } catch (error) {
       this.threw(error, at);
     }
@@ -364,8 +380,9 @@ class WebSocketMessages extends PacketWire {
   }
 
   protected override reading(on: boolean): void {
+    while (on && !this.held && this.early.length > 0) this.packetArrived(this.early.shift()!);
     if (this.paused) return;
-    if (on) this.web.resume();
+    if (on && !this.held) this.web.resume();
     else this.web.pause();
   }
 
@@ -374,10 +391,88 @@ class WebSocketMessages extends PacketWire {
     this.web.resume();
   }
 
-  protected sendPacket(bytes: Uint8Array): void {
-    const length = bytes.length;
-    this.web.send(bytes, this.text ? TEXT : BINARY, () => this.packetSent(length));
+  override get unsent(): number {
+    return this.only === undefined ? super.unsent : super.unsent + this.only.length;
   }
+
+  override write(bytes: Uint8Array): void {
+    if (this.state !== OPEN) return;
+    if (!this.plain || this.only !== undefined || this.outbox.length > 0) {
+      this.queueOnly();
+      super.write(bytes);
+      return;
+    }
+    this.only = bytes;
+    this.touch();
+    if (this.unsent > this.gate.highWaterBytes) this.weigh(this.unsent);
+  }
+
+  override reserve(length: number): number {
+    this.queueOnly();
+    return super.reserve(length);
+  }
+
+  override share(slab: Slab, start: number, end: number): void {
+    this.queueOnly();
+    super.share(slab, start, end);
+  }
+
+  /** It is not the only one any more. */
+  private queueOnly(): void {
+    const { only } = this;
+    if (only === undefined) return;
+    this.only = undefined;
+    super.write(only);
+  }
+
+  protected override sendTurn(): void {
+    const { only } = this;
+    if (only !== undefined) {
+      this.only = undefined;
+      this.departs(only.length);
+      this.gate.loop.tap?.passed(this, 'out', only, 0, only.length);
+      if (only.length > SHARED_BYTES) this.sendLarge(only);
+      else {
+        this.writes.push(only.length);
+        this.socket.write(sharedFrame(only, this.text), this.written);
+      }
+    }
+    super.sendTurn();
+  }
+
+  protected sendPacket(bytes: Uint8Array, slab: Slab | undefined): boolean {
+    const { length } = bytes;
+    if (!this.plain) {
+      // The socket keeps it beyond this turn, the slab does not.
+      const kept = slab === undefined ? bytes : Buffer.from(bytes);
+      this.web.send(kept, this.text ? TEXT : BINARY, () => this.packetSent(length));
+    } else if (!batch.add(bytes, this.text)) {
+      this.sentAll();
+      if (!batch.add(bytes, this.text)) this.sendLarge(bytes);
+    }
+    return false;
+  }
+
+  /** Too long to be laid beside others. */
+  private sendLarge(bytes: Uint8Array): void {
+    this.writes.push(bytes.length);
+    this.socket.cork();
+    this.socket.write(frameHead(bytes.length, this.text));
+    // Large packets are the tower's own and lent by nobody; those between may lie in a slab.
+    this.socket.write(bytes.length < BY_REFERENCE_BYTES ? Buffer.from(bytes) : bytes, this.written);
+    this.socket.uncork();
+  }
+
+  protected override sentAll(): void {
+    if (batch.messageBytes === 0 && batch.length === 0) return;
+    this.writes.push(batch.messageBytes);
+    this.socket.write(batch.take(), this.written);
+  }
+
+  private readonly written = (): void => {
+    // A failed write is followed by 'close'.
+    this.packetSent(this.writes.shift()!);
+  };
 
   protected farewell(): void {
     this.web.close(this.closeCode);
@@ -387,6 +482,9 @@ class WebSocketMessages extends PacketWire {
     this.web.terminate();
   }
 }
+
+/** Longer messages go by reference. */
+const SHARED_BYTES = 16_384;
 
 const BINARY = { binary: true } as const;
 const BINARY_FRAGMENT = { binary: true, fin: false } as const;

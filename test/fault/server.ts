@@ -55,6 +55,7 @@ export class Server {
       'ports-mqttsn': 'off',
       'ports-stomp': 'off',
       'ports-amqp': 'off',
+      'ports-xmpp': 'off',
       'log-format': 'json',
       'store-path': options.store,
       'store-durability': options.durability ?? 'full',

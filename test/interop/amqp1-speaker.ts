@@ -50,8 +50,8 @@ export class Amqp1Speaker implements Speaker {
       return;
     }
     const [answer] = await client.heardOf(DISPOSITION);
-    if (answer?.state?.kind !== ACCEPTED || answer.settled !== m.qos < 2) throw new Error('not accepted');
-    if (m.qos > 1) client.settle(false, id, answer.state);
+    if (answer?.state?.kind !== ACCEPTED || answer.first !== id) throw new Error('not accepted');
+    if (answer.settled !== true) throw new Error('a target that is not kept waits for nothing');
     await client.broker.clock.advance(0);
   }
 

@@ -2,6 +2,7 @@
 
 import { HTTP } from '../../src/client/http.ts';
 import type { Qos } from '../../src/contract/message.ts';
+import { amqp1Speech } from '../../src/protocol/amqp1/client.ts';
 import { decodeCoap, decodeUint } from '../../src/protocol/coap/decode.ts';
 import { encodeCoap, encodeOptions, encodeUint } from '../../src/protocol/coap/encode.ts';
 import { decodeFrame, encodeFrame } from '../../src/protocol/coap/frame.ts';
@@ -23,6 +24,7 @@ import { Amqp091Speaker } from './amqp091-speaker.ts';
 import { MqttSnSpeaker } from './mqttsn-speaker.ts';
 import { SpeechSpeaker } from './speech-speaker.ts';
 import { StompSpeaker } from './stomp-speaker.ts';
+import { XmppSpeaker } from './xmpp-speaker.ts';
 
 /** What can be said of a message besides its payload. */
 export interface Said {
@@ -168,6 +170,16 @@ export const PROTOCOLS: Readonly<Record<string, Ability>> = {
     hears: ALL.filter((word) => word !== 'text'),
     open: (broker) => Amqp091Speaker.open(broker),
   },
+  xmpp: {
+    maxQos: 1,
+    tellsTopic: true,
+    tellsRetained: true,
+    tellsQos: false,
+    says: ALL,
+    // Text or octets: both come as text where they can.
+    hears: ALL.filter((word) => word !== 'text'),
+    open: (broker, name) => XmppSpeaker.open(broker, name),
+  },
   'amqp 1.0': {
     maxQos: 2,
     tellsTopic: true,
@@ -175,6 +187,14 @@ export const PROTOCOLS: Readonly<Record<string, Ability>> = {
     says: ALL,
     hears: ALL,
     open: (broker, name) => Amqp1Speaker.open(broker, name),
+  },
+  'amqp 1.0 client': {
+    maxQos: 2,
+    tellsTopic: true,
+    tellsRetained: true,
+    says: ALL,
+    hears: ALL,
+    open: (broker, name) => SpeechSpeaker.open(broker, amqp1Speech, 'amqp1', name),
   },
 };
 

@@ -14,6 +14,7 @@ const OWN = new Set([
   'content-length',
   'reply-to',
   'correlation-id',
+  'amqp-message-id',
   'expires',
   'persistent',
   'retain',

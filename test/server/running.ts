@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import { afterEach } from 'vitest';
-import { type Resolved, resolveConfig } from '../../src/server/config/resolve.ts';
+import { type Resolved, resolveConfig, type Setting } from '../../src/server/config/resolve.ts';
 import type { Config } from '../../src/server/config/schema.ts';
 import { createLog } from '../../src/server/log.ts';
 import { type Server, startServer } from '../../src/server/start.ts';
@@ -62,7 +62,10 @@ export function folder(): { path: string; write(name: string, text: string): str
   };
 }
 
-export async function start(settings: Record<string, unknown>): Promise<Running> {
+export async function start(
+  settings: Record<string, unknown>,
+  shown: readonly Setting[] = [],
+): Promise<Running> {
   const log: string[] = [];
   const sink = new Writable({
     write(chunk: Buffer, _encoding, done) {
@@ -76,6 +79,7 @@ export async function start(settings: Record<string, unknown>): Promise<Running>
   const server = await startServer(configOf(settings), {
     log: createLog({ level: 'debug', format: 'json' }, sink),
     version: 'test',
+    settings: shown,
   });
   ending(() => server.stop());
   return {

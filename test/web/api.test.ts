@@ -29,6 +29,40 @@ test('a client is listed, shown, and sent away', async () => {
   expect((await fetch(`${api}/clients/mqtt/d%2F1`)).status).toBe(404);
 });
 
+test('a work queue: shown, purged, ended', async () => {
+  for (const body of ['1', '2', '3'])
+    await fetch(`${hub.address('web')}/topics/$queue/jobs%2Fa`, { method: 'POST', body });
+  expect(await get('/queues?search=jobs')).toMatchObject({
+    total: 1,
+    items: [{ name: 'jobs/a', waiting: 3, unsettled: 0, consumers: 0, declared: false, maxMessages: null }],
+  });
+  const path = `${api}/queues/jobs%2Fa`;
+  const device = await connectAsync(hub.address('mqtt'), { clientId: 'takes' });
+  await device.subscribeAsync('$queue/jobs/a', { qos: 1 });
+  expect(await get('/queues/jobs%2Fa')).toMatchObject({ consumers: 1 });
+  await device.endAsync();
+  await fetch(`${hub.address('web')}/topics/$queue/jobs/a`, { method: 'POST', body: '4' });
+  const { waiting } = (await get('/queues/jobs%2Fa')) as unknown as { waiting: number };
+  expect(await (await fetch(`${path}/messages`, { method: 'DELETE' })).json()).toEqual({ purged: waiting });
+  expect((await fetch(path)).status, 'nobody declared it, it is empty and alone').toBe(404);
+  await fetch(`${hub.address('web')}/topics/$queue/jobs/a`, { method: 'POST', body: '5' });
+  expect((await fetch(path, { method: 'DELETE' })).status).toBe(200);
+  expect((await fetch(path, { method: 'DELETE' })).status).toBe(404);
+});
+
+test('why a client was sent away is told', async () => {
+  const first = await connectAsync(hub.address('mqtt'), { clientId: 'twice', reconnectPeriod: 0 });
+  const stream = events(await fetch(`${api}/events`));
+  const second = await connectAsync(hub.address('mqtt'), { clientId: 'twice' });
+  for await (const { type, data } of stream) {
+    const event = data as { client?: { client: string } };
+    if (type !== 'disconnected' || event.client?.client !== 'twice') continue;
+    expect(event).toMatchObject({ graceful: false, reason: 'taken-over' });
+    break;
+  }
+  await Promise.all([first.endAsync(), second.endAsync()]);
+});
+
 test('a session: its subscriptions and queue, purged and ended', async () => {
   const options = {
     clientId: 's1',

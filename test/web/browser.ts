@@ -1,14 +1,15 @@
 // Debian's Chromium, driven by playwright-core; tests that need it are skipped by name where it is missing.
 
 import { existsSync } from 'node:fs';
-import { type Browser, chromium } from 'playwright-core';
+import { type Browser, chromium, type Page } from 'playwright-core';
 
 const EXECUTABLE = '/usr/bin/chromium';
+const TIMEOUT_MS = 8_000;
 
 export const hasChromium = existsSync(EXECUTABLE);
 
 /** A browser that speaks to nobody but the hub. */
-export function openBrowser(): Promise<Browser> {
+export function openBrowser(more: readonly string[] = []): Promise<Browser> {
   return chromium.launch({
     executablePath: EXECUTABLE,
     args: [
@@ -20,6 +21,27 @@ export function openBrowser(): Promise<Browser> {
       '--disable-background-networking',
       '--disable-component-update',
       '--disable-sync',
+      ...more,
     ],
   });
+}
+
+/** A page of the dashboard. `complaints` gets what must not happen: errors, requests that the policy stops, requests elsewhere. */
+export async function openPage(
+  browser: Browser,
+  base: string,
+): Promise<{ page: Page; complaints: string[] }> {
+  const page = await browser.newPage({ viewport: { width: 1280, height: 800 } });
+  const complaints: string[] = [];
+  page.setDefaultTimeout(TIMEOUT_MS);
+  page.on('pageerror', (error) => complaints.push(String(error.stack)));
+  page.on('console', (m) => {
+    if (m.type() === 'error' && /Content Security Policy/.test(m.text())) complaints.push(m.text());
+  });
+  page.on('request', (request) => {
+    if (!/^(?:data|blob):/.test(request.url()) && new URL(request.url()).host !== new URL(base).host)
+      complaints.push(`a request to ${request.url()}`);
+  });
+  await page.goto(base);
+  return { page, complaints };
 }

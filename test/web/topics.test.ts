@@ -215,7 +215,7 @@ describe('refused', () => {
     ['GET', '/subscribe?filter=a%23', {}, 400, 'filter-invalid'],
     ['POST', '/publish', {}, 400, 'payload-invalid'],
     ['POST', '/topics/a', { Origin: 'https://evil.example' }, 403, 'origin-refused'],
-    ['POST', '/topics/a', { Authorization: 'Bearer x' }, 401, 'bad-authentication-method'],
+    ['POST', '/topics/a', { Authorization: 'Digest x' }, 401, 'bad-authentication-method'],
   ];
   test.each(REFUSED)('%s %s %j: %i %s', async (method, path, headers, status, code) => {
     const response = await fetch(base + path, { method, headers });

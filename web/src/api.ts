@@ -2,19 +2,7 @@
 
 import { signal } from '@preact/signals';
 import { readEvents } from './events.ts';
-
-export interface HubFacts {
-  readonly version: string;
-  readonly paths: { readonly mqtt: string; readonly json: string; readonly coap?: string };
-  readonly loginNeeded: boolean;
-  readonly listeners: readonly {
-    name: string;
-    address: string;
-    type: string;
-    protocols: string[];
-    connections: number;
-  }[];
-}
+import type { HubFacts } from './hub-facts.ts';
 
 interface ProtocolFigures {
   readonly clients: number;
@@ -63,16 +51,23 @@ export const happened = signal<readonly HubEvent[]>([]);
 /** 'login': the API asks for a password. */
 export const live = signal<'off' | 'on' | 'login'>('off');
 
+/** Who is logged in; undefined: nobody has to be. */
+export const role = signal<'viewer' | 'admin' | undefined>(undefined);
+
 const KEPT_FIGURES = 180;
 const KEPT_EVENTS = 500;
-const LOGIN_KEY = 'waymeet-login';
-const WHO_KEY = 'waymeet-who';
 const AGAIN_MS = 2_000;
 
-let login = sessionStorage.getItem(LOGIN_KEY) ?? '';
-/** Who is logged in; empty: nobody had to. */
-export const who = signal(sessionStorage.getItem(WHO_KEY) ?? '');
+/** What every change shows, so that no other page can make one with our cookie. */
+let csrf: string | undefined;
 
+interface Session {
+  readonly loginNeeded: boolean;
+  readonly role: 'viewer' | 'admin' | null;
+  readonly csrf: string | null;
+}
+
+/** Throws Error with the sentence of the hub when it refuses. */
 export async function api<T>(path: string, method = 'GET', body?: object): Promise<T> {
   const response = await request(path, method, body);
   const answer = (await response.json()) as T & { detail?: string };
@@ -85,41 +80,38 @@ export async function request(
   path: string,
   method = 'GET',
   body?: object,
-  stop?: AbortSignal,
+  more: RequestInit = {},
 ): Promise<Response> {
   const response = await fetch(`/api/v1${path}`, {
     method,
-    headers: login === '' ? {} : { Authorization: login },
+    ...more,
+    headers: { ...more.headers, ...(csrf === undefined ? {} : { 'X-Waymeet-CSRF': csrf }) },
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-    ...(stop === undefined ? {} : { signal: stop }),
   });
-  if (response.status === 401) live.value = 'login';
+  if (response.status === 401 && path !== '/login') live.value = 'login';
   return response;
 }
 
 /** Tries a login; resolves to what is wrong with it, or undefined. */
 export async function logIn(user: string, password: string): Promise<string | undefined> {
-  const octets = new TextEncoder().encode(`${user}:${password}`);
-  login = `Basic ${btoa(String.fromCharCode(...octets))}`;
   try {
-    await api('/stats');
+    note(await api<Session>('/login', 'POST', { user, password }));
   } catch (error) {
-    login = '';
     return (error as Error).message;
   }
-  sessionStorage.setItem(LOGIN_KEY, login);
-  sessionStorage.setItem(WHO_KEY, user);
-  who.value = user;
-  live.value = 'off';
   return undefined;
 }
 
-export function leave(): void {
-  login = '';
-  who.value = '';
-  sessionStorage.removeItem(LOGIN_KEY);
-  sessionStorage.removeItem(WHO_KEY);
-  live.value = 'login';
+export async function leave(): Promise<void> {
+  await api('/logout', 'POST');
+  note(await api<Session>('/session'));
+}
+
+function note(session: Session): void {
+  csrf = session.csrf ?? undefined;
+  role.value = session.loginNeeded ? (session.role ?? undefined) : undefined;
+  if (session.loginNeeded && session.role === null) live.value = 'login';
+  else if (live.value === 'login') live.value = 'off';
 }
 
 /** Follows the hub for as long as the page is open. */
@@ -127,6 +119,7 @@ export async function follow(): Promise<void> {
   for (;;) {
     try {
       hub.value = await api<HubFacts>('/hub');
+      note(await api<Session>('/session'));
       if (live.value !== 'login') await followOnce();
     } catch {
       live.value = live.value === 'login' ? 'login' : 'off'; // the hub is gone: it is asked again below

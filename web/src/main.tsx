@@ -9,15 +9,19 @@ import { ClientsPage } from './pages/clients.tsx';
 import { ConfigPage } from './pages/config.tsx';
 import { DevicePage } from './pages/device/page.tsx';
 import { OverviewPage } from './pages/overview.tsx';
+import { QueuesPage } from './pages/queues.tsx';
 import { RetainedPage } from './pages/retained.tsx';
 import { TestClientPage } from './pages/test-client/page.tsx';
 import { TopicsPage } from './pages/topics/page.tsx';
+import { TracePage } from './pages/trace.tsx';
 import { WildcardsPage } from './pages/wildcards.tsx';
 import './styles/tokens.css';
 import './styles/base.css';
 import './styles/frame.css';
 import './styles/parts.css';
+import './styles/test-client.css';
 import './styles/pages.css';
+import './styles/narrow.css';
 
 const TRY = 'Try';
 const MESSAGES = 'Messages';
@@ -55,6 +59,8 @@ const PAGES: readonly PageEntry[] = [
   { name: 'retained', title: 'Retained', icon: 'pin', key: 'r', group: MESSAGES, page: RetainedPage },
   { name: 'overview', title: 'Overview', icon: 'pulse', key: 'v', group: HUB, page: OverviewPage },
   { name: 'clients', title: 'Clients', icon: 'people', key: 'c', group: HUB, page: ClientsPage },
+  { name: 'queues', title: 'Queues', icon: 'layers', key: 'q', group: HUB, page: QueuesPage },
+  { name: 'trace', title: 'Trace', icon: 'scan', key: 'x', group: HUB, page: TracePage },
   { name: 'config', title: 'Configuration', icon: 'sliders', key: 's', group: HUB, page: ConfigPage },
 ];
 

@@ -24,7 +24,12 @@ export function openApi(operations: readonly Operation[], version: string): obje
       responses: {
         200: {
           description: 'Done.',
-          content: { 'application/json': { schema: schemaOf(o.answer, 'output') } },
+          content: Object.fromEntries(
+            (o.media ?? ['application/json']).map((media) => [
+              media,
+              { schema: schemaOf(o.answer, 'output') },
+            ]),
+          ),
         },
         default: {
           description: 'Refused; the reason in words.',

@@ -9,7 +9,10 @@ import { isTopicFilter } from '../../contract/topic.ts';
 import { refusalOf } from '../../protocol/http/map.ts';
 import { Refusal } from '../../protocol/http/packet.ts';
 import { jsonWords } from '../json.ts';
+import type { Tracer } from '../trace.ts';
 import { type Operation, operation } from './operation.ts';
+import { missing, page } from './page.ts';
+import { queueOperations } from './queues.ts';
 import * as views from './views.ts';
 
 /** What the operations ask of the server. */
@@ -23,6 +26,7 @@ export interface ApiHost {
   settings(): z.input<typeof views.setting>[];
   figures(): z.input<typeof views.figures>;
   publish(m: Message): Promise<Outcome>;
+  readonly tracer: Tracer;
 }
 
 const done = z.object({ done: z.literal(true) });
@@ -33,6 +37,7 @@ export function operations(host: ApiHost): Operation[] {
     ...hubOperations(host),
     ...clientOperations(host),
     ...sessionOperations(host),
+    ...queueOperations(host.hub.inspection),
     ...messageOperations(host),
   ];
 }
@@ -270,25 +275,6 @@ function messageOperations({ hub, publish }: ApiHost): Operation[] {
       },
     }),
   ];
-}
-
-function missing(what: string): never {
-  throw new Refusal(404, 'not-found', `there is no such ${what}`);
-}
-
-function page<T>(
-  all: Iterable<T>,
-  { offset, limit }: { readonly offset: number; readonly limit: number },
-  keep: (item: T) => boolean,
-): { total: number; items: T[] } {
-  const items: T[] = [];
-  let total = 0;
-  for (const item of all) {
-    if (!keep(item)) continue;
-    if (total >= offset && items.length < limit) items.push(item);
-    total++;
-  }
-  return { total, items };
 }
 
 function sessionOf(s: SessionView): z.input<typeof views.session> {

@@ -5,12 +5,15 @@ import { z } from 'zod';
 import type { HubEvent } from '../../contract/inspect.ts';
 import { EVENT_HEADERS, encodeEvent, encodeJson } from '../../protocol/http/encode.ts';
 import { Refusal } from '../../protocol/http/packet.ts';
+import { asyncApi } from '../../protocol/websocket/asyncapi.ts';
 import { readBody, sendAnswer } from '../exchange.ts';
+import { banOperations } from './bans.ts';
 import type { Guard } from './guard.ts';
 import { loginOperations } from './login.ts';
 import { openApi } from './openapi.ts';
-import type { Operation } from './operation.ts';
+import { type Operation, streaming } from './operation.ts';
 import { type ApiHost, operations } from './operations.ts';
+import { serveTrace, tracedPacket, traceQuery } from './trace.ts';
 
 export const API_ROOT = '/api/v1';
 
@@ -39,7 +42,12 @@ export class Api {
   constructor(host: ApiHost, guard: Guard) {
     this.host = host;
     this.guard = guard;
-    const all = [...operations(host), ...loginOperations(guard)];
+    const all = [
+      ...operations(host),
+      ...loginOperations(guard),
+      ...banOperations(host.hub),
+      ...this.streams(),
+    ];
     this.routes = all.map((operation) => ({ operation, pattern: operation.path.slice(1).split('/') }));
     this.document = openApi(all, host.version);
     this.unwatch = host.hub.inspection.watch((event) => this.tell(event));
@@ -58,9 +66,8 @@ export class Api {
       sendAnswer(request, response, encodeJson(this.document));
       return;
     }
-    if (local === '/events') {
-      await this.guard.check(request, 'viewer', address);
-      this.watch(response);
+    if (local === '/asyncapi.json') {
+      sendAnswer(request, response, encodeJson(asyncApi(this.host.version, this.host.paths.json)));
       return;
     }
     const { operation, params } = this.find(request.method ?? 'GET', local);
@@ -69,13 +76,38 @@ export class Api {
       params,
       caller,
       request,
+      response,
       address,
       setCookie: (cookie: string) => response.setHeader('Set-Cookie', cookie),
       query: checked(operation.query ?? NO_QUERY, Object.fromEntries(query), 'query-invalid'),
       body: operation.body === undefined ? undefined : await this.bodyOf(request, operation.body),
     };
     const value = await operation.run(asked as never);
-    sendAnswer(request, response, encodeJson(value));
+    if (operation.media === undefined) sendAnswer(request, response, encodeJson(value));
+  }
+
+  /** Operations that answer with streams. */
+  private streams(): Operation[] {
+    const { hub, tracer } = this.host;
+    return [
+      streaming({
+        path: '/events',
+        about: 'What happens, as it happens, and the figures each second.',
+        role: 'viewer',
+        answer: z.looseObject({}),
+        media: ['text/event-stream'],
+        run: ({ response }) => this.watch(response),
+      }),
+      streaming({
+        path: '/trace',
+        about: 'Packets of a client or a topic, both ways, as they pass: live, or as a download.',
+        role: 'viewer',
+        query: traceQuery,
+        answer: tracedPacket,
+        media: ['text/event-stream', 'application/x-ndjson'],
+        run: ({ query, request, response }) => serveTrace(tracer, hub.limits, query, request, response),
+      }),
+    ];
   }
 
   close(): void {

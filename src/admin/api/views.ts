@@ -40,6 +40,32 @@ export const session = z
   })
   .meta({ id: 'Session' });
 
+const limit = z.number().nullable().describe('null: none');
+
+export const queue = z
+  .object({
+    name: z.string(),
+    declared: z.boolean().describe('it stays when it is empty and alone'),
+    waiting: count,
+    waitingBytes: count,
+    unsettled: count.describe('delivered and not acknowledged'),
+    consumers: count,
+    bindings: z.array(z.string()).describe('filters of topics whose messages come into it'),
+    durable: z.boolean(),
+    exclusive: z.boolean(),
+    autoDelete: z.boolean(),
+    singleActive: z.boolean(),
+    overflow: z.enum(['drop-oldest', 'drop-newest']),
+    maxPriority: count,
+    deadLetter: z.string().describe('the topic of dead messages; empty: they are dropped'),
+    expiresMs: limit,
+    messageTtlMs: limit,
+    maxMessages: limit,
+    maxBytes: limit,
+    maxDeliveries: limit,
+  })
+  .meta({ id: 'Queue' });
+
 export const message = z
   .looseObject({
     topic: z.string(),

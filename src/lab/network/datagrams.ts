@@ -4,6 +4,7 @@ import type { Proof } from '../../transport/dtls/association.ts';
 import { ClientAssociation } from '../../transport/dtls/client.ts';
 import { type Line, Lines, type Remote } from '../../transport/dtls/lines.ts';
 import { type Session, Sessions } from '../../transport/dtls/sessions.ts';
+import { SUITES } from '../../transport/dtls/suites.ts';
 import { Alarm, type LabClock } from './clock.ts';
 import type { Flow, Link, Pipe } from './link.ts';
 import { UDP_BYTES } from './medium.ts';
@@ -159,6 +160,8 @@ class PlainServerEnd implements DatagramEnd {
 // ---- DTLS
 
 const PSK_IDENTITY = 'device';
+/** TLS_PSK_WITH_AES_128_CCM_8, which constrained devices must have: RFC 7925, section 4.2. */
+const DEVICE_SUITES = SUITES.filter((suite) => suite.id === 0xc0a8);
 const PSK = Uint8Array.from({ length: 16 }, (_, i) => i);
 
 /** The server's socket for one protocol under DTLS with a pre-shared key. */
@@ -269,6 +272,7 @@ class DtlsClientEnd implements DatagramEnd {
         },
       },
       {
+        suites: DEVICE_SUITES,
         preShared: { identity: PSK_IDENTITY, key: PSK },
         handshakeMs,
         ...(connectionId ? { connectionId: new Uint8Array(0) } : {}),

@@ -314,10 +314,10 @@ export class TcpEnd implements Stream {
         this.handshake.clear();
         this.state = 'open';
         this.sender.sample(this.clock.now - segment.echo);
+        this.acknowledge(); // the kernel does so before the application learns that it is connected
         this.sink.opened();
         this.sender.push();
         if (this.finishing) this.finish();
-        if (this.sender.next === 0) this.acknowledge();
       } else {
         this.acknowledge(); // our answer to it was lost
       }

@@ -27,6 +27,8 @@ const COLOURS = [
   '#B3A100',
 ];
 
+const LEGEND = { orient: 'vertical', left: WIDTH - 200, top: 10 } as const;
+
 /** The layers of the octets' plot, from the outside in. */
 const PARTS = [
   ['link', 'link', '#9aa0a6'],
@@ -96,8 +98,8 @@ export class Plotter {
   latency(cells: readonly Cell[]): string {
     const shown = cells.filter((c) => c.latency.cdf.length > 0);
     return this.draw(420, {
-      grid: { left: 60, right: 200, top: 20, bottom: 50 },
-      legend: { orient: 'vertical', right: 0, top: 10 },
+      grid: { left: 60, right: 220, top: 20, bottom: 50 },
+      legend: LEGEND,
       xAxis: { type: 'log', name: 'ms', nameLocation: 'middle', nameGap: 28, min: 'dataMin' },
       yAxis: { type: 'value', name: '% delivered', min: 0, max: 100 },
       series: shown.map((c) => ({
@@ -113,8 +115,8 @@ export class Plotter {
   /** The 99th percentile of latency, at several shares of loss. */
   loss(sweep: readonly Cell[], what: 'p99' | 'delivered'): string {
     return this.draw(420, {
-      grid: { left: 70, right: 200, top: 20, bottom: 50 },
-      legend: { orient: 'vertical', right: 0, top: 10 },
+      grid: { left: 70, right: 220, top: 20, bottom: 50 },
+      legend: LEGEND,
       xAxis: { type: 'value', name: '% of frames lost', nameLocation: 'middle', nameGap: 28 },
       yAxis:
         what === 'p99'
@@ -136,8 +138,8 @@ export class Plotter {
   /** Octets an hour against messages an hour, and where the cheapest changes. */
   cost(curves: readonly Curve[], changes: readonly Crossing[]): string {
     return this.draw(460, {
-      grid: { left: 80, right: 200, top: 20, bottom: 50 },
-      legend: { orient: 'vertical', right: 0, top: 10 },
+      grid: { left: 80, right: 220, top: 20, bottom: 50 },
+      legend: LEGEND,
       xAxis: { type: 'log', name: 'messages an hour', nameLocation: 'middle', nameGap: 28 },
       yAxis: { type: 'log', name: 'octets an hour' },
       series: curves.map((curve, i) => ({
@@ -150,7 +152,7 @@ export class Plotter {
                 symbol: 'circle',
                 symbolSize: 10,
                 itemStyle: { color: '#000' },
-                label: { position: 'top', color: '#000', fontSize: 11 },
+                label: { position: 'bottom', color: '#000', fontSize: 11 },
                 data: changes.map((x) => ({
                   coord: [x.rate, x.octets],
                   value: `${x.below} | ${x.above}`,
@@ -167,7 +169,7 @@ export class Plotter {
 function cdfPoints(c: Cell): [number, number][] {
   const { cdf } = c.latency;
   const reached = (100 * c.messages.delivered) / c.messages.expected;
-  return cdf.map((ms, i) => [Math.max(0.001, ms), (reached * i) / (cdf.length - 1)]);
+  return cdf.map(([percent, ms]) => [Math.max(0.001, ms), (reached * percent) / 100]);
 }
 
 function group(cells: readonly Cell[]): [string, Cell[]][] {

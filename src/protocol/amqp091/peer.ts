@@ -1,5 +1,6 @@
 // One AMQP 0-9-1 connection: its greeting and login, heartbeats, channels, backpressure and ends.
 
+import type { Identity } from '../../contract/auth.ts';
 import type { Access, Guest, Hub } from '../../contract/hub.ts';
 import { type Message, NEVER, type Origin } from '../../contract/message.ts';
 import { type Outcome, ProtocolError } from '../../contract/outcome.ts';
@@ -305,7 +306,7 @@ export class Amqp091Peer implements Peer, Guest, ChannelHost {
         return;
       case 'connection.update-secret':
         if (this.state !== 'running') break;
-        this.write(0, { name: 'connection.update-secret-ok' });
+        this.renew(method.newSecret);
         return;
       case 'connection.blocked':
       case 'connection.unblocked':
@@ -336,6 +337,24 @@ export class Amqp091Peer implements Peer, Guest, ChannelHost {
       { protocol: 'amqp091', client: '', ...credentials, remote, listener, wire: identity },
       this,
     );
+  }
+
+  /** A new token in place of one that runs out: RabbitMQ's extension. */
+  private renew(password: Uint8Array): void {
+    const { remote, listener, identity } = this.wire;
+    const login = {
+      protocol: 'amqp091',
+      client: this.access.client,
+      username: this.username,
+      password: password.slice(),
+    };
+    const proved = (result: Identity | Outcome): void => {
+      if (this.state !== 'running') return;
+      const outcome = typeof result === 'string' ? result : this.access.renewed(result);
+      if (outcome === 'ok') this.write(0, { name: 'connection.update-secret-ok' });
+      else this.close(NOT_ALLOWED, `new secret was refused: ${outcome}`, 'connection.update-secret');
+    };
+    this.hub.prove({ ...login, remote, listener, wire: identity }).then(proved, () => proved('unavailable'));
   }
 
   welcome(access: Access): void {

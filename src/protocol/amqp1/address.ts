@@ -15,7 +15,9 @@ export type Address =
   | { readonly kind: 'exchange'; readonly exchange: string; readonly key: string | undefined };
 
 /** Undefined: it has a form that is known, and lacks its name. `queues`: a plain name is one. */
-export function parseAddress(address: string, queues = false): Address | undefined {
+export function parseAddress(text: string, queues = false): Address | undefined {
+  // Azure's clients say the whole URL.
+  const address = text.startsWith('amqp') ? text.replace(/^amqps?:\/\/[^/]*\//, '') : text;
   if (address.startsWith(QUEUE_SCHEME)) return queue(address.slice(QUEUE_SCHEME.length));
   if (address.startsWith(TOPIC_SCHEME)) return topic(address.slice(TOPIC_SCHEME.length));
   if (address.startsWith(QUEUE_PREFIX)) return queue(address.slice(QUEUE_PREFIX.length));

@@ -6,10 +6,12 @@ import { type Address, parseAddress, QUEUE_SCHEME, topicOf } from './address.ts'
 import { LinkFault } from './fault.ts';
 import { IncomingLink } from './incoming.ts';
 import type { AmqpLink, SessionHost } from './link.ts';
+import { REPLAY_PROPERTY, RESUMED_PROPERTY } from './map.ts';
 import { OutgoingLink } from './outgoing.ts';
 import { ATTACH, type Attach, COORDINATOR, RECEIVER, SENDER, type Terminus } from './packet.ts';
 import { fault, filtersOf, openDynamic, openSource } from './source.ts';
 import { keepMsOf, terminusKey } from './termini.ts';
+import { type AmqpMap, lookUp, symbol, truth } from './types.ts';
 
 /** A link with its answer. `start` follows the answer. */
 export interface Attached {
@@ -27,17 +29,16 @@ export function attachOutgoing(session: SessionHost, p: Attach): Attached {
   if (wanted === undefined)
     throw new LinkFault('amqp:not-found', `there is no terminus of link ${p.name.slice(0, 200)}`);
   const kept = keepMsOf(wanted, host.hub) > 0;
-  const link: { made?: OutgoingLink } = {};
-  if (kept) host.termini.hold(key, { steal: () => link.made?.steal() });
+  if (kept) host.termini.takeAway(key);
   const source = openSource(host, wanted, {
     sndSettleMode: p.sndSettleMode ?? 2,
     rcvSettleMode: p.rcvSettleMode ?? 0,
     key,
     name: `${session.channel}/${p.handle}/${p.name}`,
+    replay: lookUp(p.properties, REPLAY_PROPERTY)?.value !== 'none',
   });
   const { accepts } = filtersOf(wanted.filter);
   const made = new OutgoingLink(session, p, source, accepts, kept ? key : undefined);
-  link.made = made;
   if (kept) host.termini.hold(key, made);
   return {
     link: made,
@@ -73,6 +74,7 @@ export function attachIncoming(session: SessionHost, p: Attach): Attached {
   const key = terminusKey('in', host.origin.principal, host.container, p.name);
   const node = nodeOf(session, wanted);
   const keepMs = keepMsOf(wanted, host.hub);
+  const resumed = keepMs > 0 && host.termini.target(key) !== undefined;
   const kept = keepMs > 0 ? host.termini.keepTarget(key, keepMs, host.access) : undefined;
   if (keepMs > 0 && kept === undefined) throw fault('quota-exceeded', 'durable termini');
   const link = new IncomingLink(
@@ -93,15 +95,20 @@ export function attachIncoming(session: SessionHost, p: Attach): Attached {
       handle: p.handle,
       role: RECEIVER,
       sndSettleMode: p.sndSettleMode,
-      rcvSettleMode: p.rcvSettleMode,
+      // What is in use: where nothing of the link is kept, waiting for the client to settle would gain nothing. [AMQP1-2.7.3]
+      rcvSettleMode: link.rcvSettleMode,
       source: p.source,
       target: { kind: 0x29, ...wanted, ...dynamic },
       unsettled: link.unsettledMap,
       maxMessageSize: BigInt(host.maxMessageBytes),
+      properties: resumed ? RESUMED : undefined,
     },
     start: () => link.start(),
   };
 }
+
+/** Link property: what an earlier link of this terminus left is remembered. */
+const RESUMED: AmqpMap = [[symbol(RESUMED_PROPERTY), truth(true)]];
 
 interface Node {
   /** Undefined: the anonymous terminus. */

@@ -53,7 +53,9 @@ export class IncomingLink implements AmqpLink, Holder {
   private readonly session: SessionHost;
   /** Undefined: each message says where it goes. */
   private readonly address: Address | undefined;
-  private readonly rcvSettleMode: number;
+  /** The mode in use: a client may have asked for exactly once where nothing is kept beyond the link. */
+  readonly rcvSettleMode: number;
+  private readonly exactly: boolean;
   private readonly kept: KeptTarget | undefined;
   private readonly dynamic: WorkQueue | undefined;
   /** Outcomes of deliveries that the client has not settled yet, by tag in hex. */
@@ -76,7 +78,8 @@ export class IncomingLink implements AmqpLink, Holder {
     this.name = attach.name;
     this.address = address;
     this.dynamic = dynamic;
-    this.rcvSettleMode = attach.rcvSettleMode ?? RCV_FIRST;
+    this.exactly = attach.rcvSettleMode === RCV_SECOND;
+    this.rcvSettleMode = this.exactly && kept !== undefined ? RCV_SECOND : RCV_FIRST;
     this.deliveryCount = attach.initialDeliveryCount ?? 0;
     this.kept = kept;
     this.key = key;
@@ -204,23 +207,23 @@ export class IncomingLink implements AmqpLink, Holder {
       this.grant();
       return;
     }
-    const mode = d.first.rcvSettleMode ?? this.rcvSettleMode;
-    const state = this.take(d, mode);
-    if (!d.settled) this.answer(d, state, mode);
+    const once = this.exactly && d.first.rcvSettleMode !== RCV_FIRST;
+    const state = this.take(d, once);
+    if (!d.settled) this.answer(d, state, once ? this.rcvSettleMode : RCV_FIRST);
     else if (state.kind === REJECTED)
       throw new LinkFault(state.error!.condition as 'amqp:not-allowed', state.error!.description!);
     this.grant();
   }
 
   /** Publishes it. The outcome, which holds once `access.due` is kept. */
-  private take(d: Partial, mode: number): DeliveryState {
+  private take(d: Partial, once: boolean): DeliveryState {
     const { host } = this.session;
     if ((d.first.messageFormat ?? 0) !== 0)
       return rejected('amqp:not-implemented', `message format ${d.first.messageFormat} is not known`);
     const sections = new Sections(whole(d));
     const topic = this.topicFor(sections);
     if (typeof topic !== 'string') return topic;
-    const qos: Qos = d.settled ? 0 : mode === RCV_SECOND ? 2 : 1;
+    const qos: Qos = d.settled ? 0 : once ? 2 : 1;
     const m = messageOf(sections, topic, qos, host.origin, host.hub.now());
     const forged = this.forged(sections);
     if (forged !== undefined) return forged;

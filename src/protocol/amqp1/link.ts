@@ -24,6 +24,8 @@ export interface ConnectionHost {
   readonly maxMessageBytes: number;
   readonly credit: number;
   readonly links: number;
+  /** Links of all sessions. */
+  readonly attached: number;
   readonly keptTicket: number;
   /** Memory is short: no more credit. */
   readonly pressed: boolean;

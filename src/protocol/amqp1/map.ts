@@ -10,6 +10,7 @@ import {
   type UserProperty,
 } from '../../contract/message.ts';
 import type { Outcome } from '../../contract/outcome.ts';
+import { type DeathRecord, deathRecord } from '../../contract/queue.ts';
 import { addressOf, parseAddress, topicOf } from './address.ts';
 import { descriptorOf, writeComposite } from './composite.ts';
 import { ValueReader } from './decode.ts';
@@ -48,6 +49,11 @@ export const RETAIN_ANNOTATION = 'x-opt-retain';
 export const TOPIC_ANNOTATION = 'x-opt-topic';
 /** Delivery annotation: it is the topic's last value, not published just now. */
 export const RETAINED_ANNOTATION = 'x-opt-retained';
+
+/** Link property of a source, `none`: a topic's last value is not wanted. */
+export const REPLAY_PROPERTY = 'x-opt-retained';
+/** Link property of a target that is kept: it was known before. */
+export const RESUMED_PROPERTY = 'x-opt-resumed';
 
 /** What closes a link or connection, or stands in a rejected state. */
 export const CONDITION = {
@@ -280,7 +286,20 @@ export function tailOf(m: Message): Uint8Array {
 
 function ownWrapping(m: Message): Meta['wrapping'] {
   const wrapping = m.meta?.wrapping;
-  return wrapping?.dialect === DIALECT ? wrapping : undefined;
+  if (wrapping?.dialect !== DIALECT) return undefined;
+  return !wrapping.around || announces(wrapping.before, m.payload.length) ? wrapping : undefined;
+}
+
+/** Whether the octets end with the constructor and length of what is `length` octets long: nobody has put another payload there. */
+function announces(before: Uint8Array, length: number): boolean {
+  const { length: end } = before;
+  if (end >= 2 && (before[end - 2]! & 0xfe) === FORMAT.vbin8 && before[end - 1] === length) return true;
+  if (end < 5 || (before[end - 5]! & 0xfe) !== FORMAT.vbin32) return false;
+  return (
+    before[end - 4]! * 0x100_0000 +
+      ((before[end - 3]! << 16) | (before[end - 2]! << 8) | before[end - 1]!) ===
+    length
+  );
 }
 
 function encodeHead(m: Message): Uint8Array {
@@ -290,10 +309,11 @@ function encodeHead(m: Message): Uint8Array {
     for (const { name, value, section } of m.meta?.user ?? [])
       if (section === ANNOTATION_SECTION && !name.startsWith('x-'))
         said.push([symbol(name), valueOfPlain(value)]);
+    said.push(...deathsOf(m));
     const ordered = orderedUser(m.meta?.user);
     if (ordered !== undefined) said.push([symbol(USER_ANNOTATION), ordered]);
     writeMap(MESSAGE_ANNOTATIONS, said);
-    writeProperties(m);
+    writeProperties(m, addressOf(m.topic));
     writeBodyHead(m);
     return writer.finish();
   }
@@ -303,6 +323,19 @@ function encodeHead(m: Message): Uint8Array {
   for (const [key, value] of annotations) if (!isOurs(key)) said.push([key, value]);
   writeMap(MESSAGE_ANNOTATIONS, said);
   writer.octets(own.before.subarray(at));
+  return writer.finish();
+}
+
+/** As a client publishes it: everything up to the payload. */
+export function publishHead(m: Message, to: string, now: number): Uint8Array {
+  const head = deliveryHead(m, now, 0, false, false);
+  const said: [AmqpValue, AmqpValue][] = m.retain ? [[symbol(RETAIN_ANNOTATION), truth(true)]] : [];
+  const ordered = orderedUser(m.meta?.user);
+  if (ordered !== undefined) said.push([symbol(USER_ANNOTATION), ordered]);
+  writer.octets(head);
+  if (said.length > 0) writeMap(MESSAGE_ANNOTATIONS, said);
+  writeProperties(m, to);
+  writeBodyHead(m);
   return writer.finish();
 }
 
@@ -318,16 +351,48 @@ function splitAnnotations(before: Uint8Array): { readonly annotations: AmqpMap; 
 /** What only the hub may say. */
 function isOurs(key: AmqpValue): boolean {
   const name = key.type === 'symbol' || key.type === 'string' ? key.value : '';
-  return name === TOPIC_ANNOTATION || name === RETAIN_ANNOTATION || /^x-opt-(?:first|last)-death-/.test(name);
+  return (
+    name === TOPIC_ANNOTATION ||
+    name === RETAIN_ANNOTATION ||
+    /^x-opt-(?:(?:first|last)-death-|deaths$)/.test(name)
+  );
 }
 
-/** What the hub has put to the properties of a dead letter. Those that are not decoded yet are as the publisher wrote them. */
-function* deathsOf(m: Message): Iterable<[AmqpValue, AmqpValue]> {
-  const user = Object.getOwnPropertyDescriptor(m.meta, 'user')?.value as Meta['user'];
-  for (const { name, value, section } of user ?? []) {
-    const death = /^x-((?:first|last)-death-\w+)$/.exec(name);
-    if (death !== null && section === undefined) yield [symbol(`x-opt-${death[1]}`), valueOfPlain(value)];
+/**
+ * What the hub has put to the properties of a dead letter, as annotations: first and last death, and all of them as RabbitMQ 4 lists them.
+ * Properties that are not decoded yet are as the publisher wrote them.
+ */
+function deathsOf(m: Message): [AmqpValue, AmqpValue][] {
+  const user = Object.getOwnPropertyDescriptor(m.meta ?? {}, 'user')?.value as Meta['user'];
+  const said: [AmqpValue, AmqpValue][] = [];
+  const deaths: AmqpValue[] = [];
+  for (const property of user ?? []) {
+    const record = deathRecord(property);
+    if (record !== undefined) deaths.push(deathMap(record));
+    else if (isDeath(property))
+      said.push([symbol(`x-opt-${property.name.slice(2)}`), valueOfPlain(property.value)]);
   }
+  if (deaths.length > 0) said.push([symbol('x-opt-deaths'), { type: 'list', value: deaths }]);
+  return said;
+}
+
+function deathMap({ reason, queue, count, at }: DeathRecord): AmqpValue {
+  return {
+    type: 'map',
+    value: [
+      [symbol('queue'), text(queue)],
+      [symbol('reason'), symbol(reason)],
+      [symbol('count'), { type: 'ulong', value: BigInt(count) }],
+      [symbol('last-time'), { type: 'timestamp', value: BigInt(Math.floor(at)) }],
+    ],
+  };
+}
+
+function isDeath(property: UserProperty): boolean {
+  const { name, section } = property;
+  return (
+    section === undefined && (/^x-(?:first|last)-death-/.test(name) || deathRecord(property) !== undefined)
+  );
 }
 
 function writeMap(code: number, map: AmqpMap): void {
@@ -345,17 +410,17 @@ function orderedUser(user: readonly UserProperty[] | undefined): AmqpValue | und
 
 const ELSEWHERE: readonly (string | undefined)[] = [ANNOTATION_SECTION, FOOTER_SECTION, PROPERTIES_SECTION];
 
-function isApplication({ section }: UserProperty): boolean {
-  return !ELSEWHERE.includes(section);
+function isApplication(property: UserProperty): boolean {
+  return !ELSEWHERE.includes(property.section) && !isDeath(property);
 }
 
-function writeProperties(m: Message): void {
-  const { meta, topic } = m;
+function writeProperties(m: Message, to: string): void {
+  const { meta } = m;
   const own = (wanted: string): string | undefined => {
     const found = meta?.user?.find(({ name, section }) => section === PROPERTIES_SECTION && name === wanted);
     return typeof found?.value === 'string' ? found.value : undefined;
   };
-  const p: Mutable<Properties> = { to: addressOf(topic) };
+  const p: Mutable<Properties> = { to };
   if (meta?.messageId !== undefined) p.messageId = valueOfId(meta.messageId);
   if (meta?.correlation !== undefined) p.correlationId = valueOfId(meta.correlation);
   p.subject = own('subject');

@@ -37,7 +37,7 @@ import {
   SASL_RESPONSE,
   type SaslFrame,
 } from './packet.ts';
-import { codeOfRefusal, credentialsOf, mechanismsOn, SASL_OK } from './sasl.ts';
+import { codeOfRefusal, credentialsOf, isExchange, mechanismsOn, SASL_OK } from './sasl.ts';
 import { AmqpSession, INCOMING_WINDOW, OUTGOING_WINDOW } from './session.ts';
 import { type Termini, terminiOf } from './termini.ts';
 import { type AmqpMap, symbol, text } from './types.ts';
@@ -135,6 +135,12 @@ export class Amqp1Peer implements Peer, Guest, ConnectionHost {
     return Math.min(this.options.links, this.hub.limits.subscriptionsPerClient);
   }
 
+  get attached(): number {
+    let links = 0;
+    for (const session of this.sessions.values()) links += session.size;
+    return links;
+  }
+
   get pressed(): boolean {
     if (!this.hub.pressed) return false;
     if (this.pressedUntil === NEVER) {
@@ -229,9 +235,7 @@ export class Amqp1Peer implements Peer, Guest, ConnectionHost {
       this.hub.login(this.loginOf(credentials.username, credentials.password), this);
       return;
     }
-    const exchange = mechanism.startsWith('SCRAM-')
-      ? this.hub.exchange(mechanism, this.loginOf())
-      : undefined;
+    const exchange = isExchange(mechanism) ? this.hub.exchange(mechanism, this.loginOf()) : undefined;
     if (exchange === undefined) {
       this.prove();
       this.refuse('bad-authentication-method');
@@ -512,6 +516,13 @@ export class Amqp1Peer implements Peer, Guest, ConnectionHost {
   }
 
   // --- ends ---
+
+  slow(ms: number): boolean {
+    if (this.wire.hold === undefined) return false;
+    this.heardAt = this.hub.now() + ms; // its silence is our doing until then
+    this.wire.hold(ms);
+    return true;
+  }
 
   evict(why: Outcome): void {
     this.close(CONDITION[why], SENTENCE[why]);

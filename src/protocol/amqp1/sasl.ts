@@ -10,14 +10,19 @@ export const SASL_OK = 0;
 const SASL_AUTH = 1;
 const SASL_SYS_TEMP = 4;
 
-/** Ways of SCRAM that the engine may have, the best first. */
-const SCRAM = ['SCRAM-SHA-512', 'SCRAM-SHA-256', 'SCRAM-SHA-1'];
+/** What the engine may have, the best first; OAUTHBEARER shows a token. */
+const EXCHANGES = ['SCRAM-SHA-512', 'SCRAM-SHA-256', 'SCRAM-SHA-1', 'OAUTHBEARER'];
 
 /** What is offered on a wire; EXTERNAL needs a certificate. The order is that of preference. */
 export function mechanismsOn(wire: Wire, hub: Hub, login: Login): string[] {
   const external = wire.identity.certificate === undefined ? [] : ['EXTERNAL'];
-  const scram = SCRAM.filter((mechanism) => hub.exchange(mechanism, login) !== undefined);
-  return [...external, ...scram, 'PLAIN', 'ANONYMOUS'];
+  const exchanges = EXCHANGES.filter((mechanism) => hub.exchange(mechanism, login) !== undefined);
+  return [...external, ...exchanges, 'PLAIN', 'ANONYMOUS'];
+}
+
+/** Whether a mechanism is one of the engine's. */
+export function isExchange(mechanism: string): boolean {
+  return EXCHANGES.includes(mechanism);
 }
 
 export interface Credentials {

@@ -23,7 +23,7 @@ import {
 } from './packet.ts';
 import type { Transferring } from './transfer.ts';
 
-/** Transfers that may come before this side says that more may. */
+/** Transfers that may come before this side says that more may: always as many, for credit is what holds a client back. */
 export const INCOMING_WINDOW = 2_048;
 /** What this side may send is limited by the other's window alone. */
 export const OUTGOING_WINDOW = 0x7fff_ffff;
@@ -42,7 +42,8 @@ export class AmqpSession implements SessionHost {
   private readonly awaited = new Map<number, () => void>();
   private readonly pending: Transferring[] = [];
   private nextIncomingId: number;
-  private incomingWindow = INCOMING_WINDOW;
+  /** Transfers that came since the client last heard of the window. */
+  private unannounced = 0;
   private nextOutgoingId = 0;
   private remoteWindow: number;
   private deliveryId = 0;
@@ -86,14 +87,10 @@ export class AmqpSession implements SessionHost {
   }
 
   private transfer(t: Transfer, bytes: Uint8Array, start: number, end: number): void {
-    if (--this.incomingWindow < 0)
-      throw new SessionFault('amqp:session:window-violation', 'more transfers than the window allows');
     this.nextIncomingId = (this.nextIncomingId + 1) >>> 0;
     const link = this.linkOf(t.handle);
     if (link.state === 'attached') this.guard(link, () => link.transfer(t, bytes, start, end));
-    if (this.incomingWindow > INCOMING_WINDOW / 2) return;
-    this.incomingWindow = INCOMING_WINDOW;
-    this.flow(undefined);
+    if (++this.unannounced > INCOMING_WINDOW / 2) this.flow(undefined);
   }
 
   /** A fault detaches its link alone. */
@@ -160,6 +157,10 @@ export class AmqpSession implements SessionHost {
       throw new SessionFault('amqp:session:handle-in-use', `handle ${p.handle} is in use`);
     if (p.handle >= host.links)
       throw new SessionFault('amqp:resource-limit-exceeded', `handles go up to ${host.links - 1}`);
+    if (host.attached >= host.hub.limits.subscriptionsPerClient) {
+      this.refuse(p, 'amqp:resource-limit-exceeded', 'too many links');
+      return;
+    }
     const role = p.role === RECEIVER ? SENDER : RECEIVER;
     for (const link of this.links.values()) {
       if (link.name === p.name && link.role === role && link.state === 'attached') {
@@ -272,10 +273,11 @@ export class AmqpSession implements SessionHost {
   }
 
   flow(link: Parameters<SessionHost['flow']>[0] | undefined): void {
+    this.unannounced = 0;
     this.host.write(this.channel, {
       kind: FLOW,
       nextIncomingId: this.nextIncomingId,
-      incomingWindow: this.incomingWindow,
+      incomingWindow: INCOMING_WINDOW,
       nextOutgoingId: this.nextOutgoingId,
       outgoingWindow: OUTGOING_WINDOW,
       ...link,
@@ -288,6 +290,10 @@ export class AmqpSession implements SessionHost {
     const { keptTicket } = this.host;
     this.answers.flush(keptTicket, (d) => this.host.write(this.channel, d));
     this.settlements.flush(keptTicket, (d) => this.host.write(this.channel, d));
+  }
+
+  get size(): number {
+    return this.links.size;
   }
 
   get waiting(): number {

@@ -42,6 +42,8 @@ export interface SourceTerms {
   readonly key: string;
   /** Unique on this connection. */
   readonly name: string;
+  /** A new subscription gets the topics' last values. */
+  readonly replay: boolean;
 }
 
 export interface Filters {
@@ -121,7 +123,7 @@ export function openSource(host: ConnectionHost, wanted: Terminus, terms: Source
   if (address === undefined)
     throw new LinkFault('amqp:invalid-field', `no address: ${wanted.address.slice(0, 200)}`);
   const filters = filtersOf(wanted.filter);
-  const terminus = { ...wanted, filter: filters.map };
+  const terminus = { ...wanted, filter: filters.map.length === 0 ? undefined : filters.map };
   const kept = keepMsOf(wanted, host.hub) > 0;
   // A queue forgets who had what in hand; a mailbox that takes from it does not.
   const exactly = kept && terms.rcvSettleMode === RCV_SECOND && filters.accepts === undefined;
@@ -243,7 +245,7 @@ class TopicSource implements Source {
     terminus: Terminus,
     filter: string,
     filters: Filters,
-    { key, name, sndSettleMode, rcvSettleMode }: SourceTerms,
+    { key, name, sndSettleMode, rcvSettleMode, replay }: SourceTerms,
   ) {
     const { access, hub, termini } = host;
     const { limits } = hub;
@@ -272,7 +274,7 @@ class TopicSource implements Source {
       this.box.detach(NOBODY);
       throw fault(outcome, terminus.address ?? '');
     }
-    this.added = added;
+    this.added = added && replay;
     if (kept && !termini.keepSource(key, terminus, access)) throw fault('quota-exceeded', 'durable termini');
   }
 

@@ -142,26 +142,28 @@ export interface Download {
 
 /** The answers of one endpoint that are not fetched to their end: all blocks come from one representation. */
 export class Downloads {
-  private readonly downloads = new Map<string, Download & { at: number }>();
+  private downloads: Map<string, Download & { at: number }> | undefined;
 
   keep(key: string, d: Download, now: number): void {
-    this.downloads.delete(key);
-    for (const [other, old] of this.downloads) {
-      if (now - old.at < REST_MS && this.downloads.size < MAX_TRANSFERS) break;
-      this.downloads.delete(other);
+    this.downloads ??= new Map();
+    const { downloads } = this;
+    downloads.delete(key);
+    for (const [other, old] of downloads) {
+      if (now - old.at < REST_MS && downloads.size < MAX_TRANSFERS) break;
+      downloads.delete(other);
     }
-    this.downloads.set(key, { ...d, at: now });
+    downloads.set(key, { ...d, at: now });
   }
 
   find(key: string, now: number): Download | undefined {
-    const d = this.downloads.get(key);
+    const d = this.downloads?.get(key);
     if (d === undefined || now - d.at >= REST_MS) return undefined;
     d.at = now;
     return d;
   }
 
   done(key: string): void {
-    this.downloads.delete(key);
+    this.downloads?.delete(key);
   }
 }
 

@@ -72,8 +72,7 @@ export class CoapCaller implements Peer {
     if (options.framing === 'datagram') {
       const arm = () => {}; // each call ends in `schedule`
       this.datagrams = new MessageLayer(wire, { random: options.random, now: options.now, arm }, true);
-    }
-    else this.frames = new StreamLayer(wire, options.framing === 'message', STREAM_MESSAGE_BYTES);
+    } else this.frames = new StreamLayer(wire, options.framing === 'message', STREAM_MESSAGE_BYTES);
   }
 
   /** The largest payload that goes without being cut into blocks. */

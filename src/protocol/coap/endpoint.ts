@@ -1,7 +1,8 @@
 // One endpoint as a client of the hub: its login, and each request's way from options and blocks to the resource and back.
 
+import type { Identity, Login } from '../../contract/auth.ts';
 import type { Access, Guest, Hub } from '../../contract/hub.ts';
-import { type Message, NEVER, type Qos } from '../../contract/message.ts';
+import { type Message, NEVER, type Origin, type Qos } from '../../contract/message.ts';
 import type { Outcome } from '../../contract/outcome.ts';
 import type { Wire } from '../../contract/wire.ts';
 import { blockBytes, blockOption, cut, Downloads, eTagOf, type UploadBudget, Uploads } from './block.ts';
@@ -35,6 +36,13 @@ export interface EndpointOptions {
   readonly oscore: OscoreContexts | undefined;
   /** Answers a request whose body is complete and whose endpoint is logged in. */
   readonly serve: (request: Request, endpoint: Endpoint) => void;
+}
+
+/** What an endpoint needs of its connection. */
+export interface EndpointHost {
+  /** Something was answered outside of a call of the wire: ask for the next wake. */
+  schedule(): void;
+  leave(): void;
 }
 
 /** One whole request. It is answered once, by a method of its endpoint. */
@@ -79,41 +87,39 @@ export class Endpoint implements Guest {
   readonly hub: Hub;
   readonly observers: Observers;
   readonly downloads = new Downloads();
-  /** Called when something was answered outside of a call of the wire. */
-  readonly schedule: () => void;
+  private readonly host: EndpointHost;
   private readonly options: EndpointOptions;
-  private readonly leave: (why: Outcome) => void;
-  private readonly uploads: Uploads;
+  /** Made when it is first needed: most endpoints send small bodies. */
+  private uploads: Uploads | undefined;
   private state: 'stranger' | 'knocking' | 'known' | 'lost' = 'stranger';
   private identified: Access | undefined;
+  private from: Origin | undefined;
   /** The credentials of the login: one endpoint is one client. */
   private login: Credentials | undefined;
   private waiting: Request[] = [];
   private unkept: Unkept[] = [];
   private keptTicket = 0;
-  private readonly deadlines = new Set<Deadline>();
+  /** Another proof is being looked at. */
+  private renewing = false;
+  private deadlines: Set<Deadline> | undefined;
   /** What is left of the requests that may come now, and since when. */
   private tokens: number;
   private tokensAt: number;
 
-  constructor(
-    wire: Wire,
-    layer: Layer,
-    hub: Hub,
-    options: EndpointOptions,
-    schedule: () => void,
-    leave: (why: Outcome) => void,
-  ) {
+  constructor(wire: Wire, layer: Layer, hub: Hub, options: EndpointOptions, host: EndpointHost) {
     this.wire = wire;
     this.layer = layer;
     this.hub = hub;
     this.options = options;
-    this.schedule = schedule;
-    this.leave = leave;
-    this.uploads = new Uploads(options.uploads, Math.min(options.maxBodyBytes, wire.limits.maxPacketBytes));
+    this.host = host;
     this.tokens = options.requestsPerSecond;
     this.tokensAt = hub.now();
     this.observers = new Observers(this);
+  }
+
+  /** Something was answered outside of a call of the wire. */
+  schedule(): void {
+    this.host.schedule();
   }
 
   get now(): number {
@@ -123,6 +129,26 @@ export class Endpoint implements Guest {
   get access(): Access {
     if (this.identified === undefined) throw new Error('nobody is logged in');
     return this.identified;
+  }
+
+  /** It is logged in, so that its requests are answered at once, and does not seal them. */
+  get expects(): boolean {
+    return this.state === 'known' && this.login?.proven === undefined;
+  }
+
+  /** Commits up to this ticket are through. */
+  get keptUpTo(): number {
+    return this.keptTicket;
+  }
+
+  /** Who publishes here. */
+  get origin(): Origin {
+    this.from ??= {
+      protocol: 'coap',
+      client: this.access.client,
+      principal: this.access.identity.principal,
+    };
+    return this.from;
   }
 
   get lost(): boolean {
@@ -181,8 +207,8 @@ export class Endpoint implements Guest {
     else this.knock(request);
   }
 
-  /** A token bucket that holds one second's worth. */
-  private spend(): boolean {
+  /** Takes one request from a token bucket that holds one second's worth. */
+  spend(): boolean {
     const { requestsPerSecond } = this.options;
     if (!Number.isFinite(requestsPerSecond)) return true;
     const { now } = this;
@@ -212,6 +238,8 @@ export class Endpoint implements Guest {
       return undefined;
     }
     if (block1 === undefined) return { exchange, message, options, body: message.payload };
+    const { uploads: budget, maxBodyBytes } = this.options;
+    this.uploads ??= new Uploads(budget, Math.min(maxBodyBytes, this.wire.limits.maxPacketBytes));
     const step = this.uploads.add(
       operationOf(exchange, message),
       block1,
@@ -244,19 +272,44 @@ export class Endpoint implements Guest {
     if (this.state !== 'stranger') return;
     this.state = 'knocking';
     this.login = credentialsOf(request);
-    const { client, username, password, proven } = this.login;
-    this.hub.login(
-      {
-        protocol: 'coap',
-        client,
-        username,
-        password: password === undefined ? undefined : utf8.encode(password),
-        remote: this.wire.remote,
-        listener: this.wire.listener,
-        wire: proven === undefined ? this.wire.identity : { ...this.wire.identity, pskIdentity: proven },
-      },
-      this,
-    );
+    this.hub.login(this.loginWith(this.login), this);
+  }
+
+  private loginWith({ client, username, password, proven }: Credentials): Login {
+    const { remote, listener, identity } = this.wire;
+    return {
+      protocol: 'coap',
+      client,
+      username,
+      password: password === undefined ? undefined : utf8.encode(password),
+      remote,
+      forgeable: !this.layer.reliable && !this.wire.secure,
+      listener,
+      wire: proven === undefined ? identity : { ...identity, sealedBy: proven },
+    };
+  }
+
+  /** Another password than at the login: a token that takes the place of one that runs out. */
+  private renew(request: Request, shown: Credentials): void {
+    const login = this.login!;
+    const refuse = (why: string) => this.refuseRequest(request, { code: CODE.unauthorized, why });
+    const same = shown.proven === login.proven && (shown.client === login.client || shown.client === '');
+    if (this.renewing || !same || shown.password === undefined || shown.password === login.password) {
+      refuse('this endpoint is logged in as another client');
+      return;
+    }
+    this.renewing = true;
+    const proved = (result: Identity | Outcome): void => {
+      this.renewing = false;
+      if (this.state !== 'known') return;
+      const outcome = typeof result === 'string' ? result : this.access.renewed(result);
+      if (outcome === 'ok') {
+        this.login = { ...login, username: shown.username, password: shown.password };
+        this.serve(request);
+      } else refuse(outcome);
+      this.schedule();
+    };
+    this.hub.prove(this.loginWith(shown)).then(proved, () => proved('unavailable'));
   }
 
   welcome(access: Access): void {
@@ -266,6 +319,7 @@ export class Endpoint implements Guest {
     }
     this.state = 'known';
     this.identified = access;
+    this.from = undefined;
     this.serveWaiting((request) => this.serve(request));
   }
 
@@ -297,9 +351,9 @@ export class Endpoint implements Guest {
 
   private serve(request: Request): void {
     const { message, options } = request;
-    if (!this.sameLogin(credentialsOf(request))) {
-      const why = 'this endpoint is logged in as another client';
-      this.refuseRequest(request, { code: CODE.unauthorized, why });
+    const shown = credentialsOf(request);
+    if (!this.sameLogin(shown)) {
+      this.renew(request, shown);
       return;
     }
     // A later block comes from the representation that the first one came from, if that is still known. [RFC7959-2.4]
@@ -433,25 +487,26 @@ export class Endpoint implements Guest {
   /** Calls `act` at that time, or `evicted` if the endpoint is sent away before; what it returns cancels both. */
   later(at: number, act: () => void, evicted: (why: Outcome) => void = () => {}): () => void {
     const one = { at, act, evicted };
+    this.deadlines ??= new Set();
     this.deadlines.add(one);
     this.schedule();
-    return () => this.deadlines.delete(one);
+    return () => this.deadlines?.delete(one);
   }
 
   /** Something of `tick`'s is due at some time. */
   get waits(): boolean {
-    return this.deadlines.size > 0;
+    return this.deadlines !== undefined && this.deadlines.size > 0;
   }
 
   /** Does what is due and returns when to come again. */
   tick(now: number): number {
     let next = NEVER;
-    for (const one of this.deadlines) {
+    for (const one of this.deadlines ?? []) {
       if (one.at > now) {
         next = Math.min(next, one.at);
         continue;
       }
-      this.deadlines.delete(one);
+      this.deadlines?.delete(one);
       one.act();
     }
     return next;
@@ -461,19 +516,19 @@ export class Endpoint implements Guest {
 
   evict(why: Outcome): void {
     if (this.state === 'lost') return;
-    for (const { evicted } of [...this.deadlines]) evicted(why);
+    for (const { evicted } of [...(this.deadlines ?? [])]) evicted(why);
     this.observers.farewell(why);
-    this.leave(why);
+    this.host.leave();
   }
 
   forget(now: number): void {
     const known = this.identified;
     this.state = 'lost';
     this.observers.clear();
-    this.uploads.clear();
+    this.uploads?.clear();
     this.waiting = [];
     this.unkept = [];
-    this.deadlines.clear();
+    this.deadlines = undefined;
     this.identified = undefined;
     known?.leave(true, now);
   }
@@ -498,7 +553,7 @@ function inOrder(options: CoapOption[]): CoapOption[] {
 }
 
 /** Reliable as the request was: confirmable is at least once. */
-export function qosOf(exchange: Exchange): Qos {
+export function qosOf(exchange: Pick<Exchange, 'type'>): Qos {
   return exchange.type === CONFIRMABLE ? 1 : 0;
 }
 

@@ -2,7 +2,7 @@
 
 import type { Wire } from '../../contract/wire.ts';
 import { type Answered, AnsweredRequests } from './answered.ts';
-import { encodeCoap, encodeUint, headBytes, writeHead } from './encode.ts';
+import { encodeCoap, headBytes, writeHead } from './encode.ts';
 import { type Exchange, type Layer, observeBytes, unwanted, writeObserve } from './layer.ts';
 import {
   ACKNOWLEDGEMENT,
@@ -32,7 +32,7 @@ const ECHO_BYTES = 8;
 
 interface Outstanding {
   readonly id: number;
-  readonly datagram: Uint8Array;
+  readonly message: Uint8Array | Notified;
   readonly ended: (acknowledged: boolean) => void;
   /** A ping: a reset is its answer [RFC7252-4.3]. */
   readonly ping: boolean;
@@ -41,6 +41,20 @@ interface Outstanding {
   /** When to send it again. */
   due: number;
 }
+
+/** A notification in its parts, most of which are shared: it is written out each time that it is sent. */
+interface Notified {
+  readonly token: Uint8Array;
+  readonly sequence: number;
+  readonly eTag: Uint8Array | undefined;
+  readonly tail: Uint8Array;
+}
+
+/** Most endpoints wait for nothing most of the time: a map of their own would be half of their memory. Never written to. */
+const NO_EXCHANGES: Map<number, Exchange> = new Map();
+const NO_OUTSTANDING: Map<number, Outstanding> = new Map();
+/** Where octets are laid next; one for all, because it is used at once. */
+const laid: { at: number; out: Uint8Array } = { at: 0, out: NOTHING };
 
 /** What the layer asks for. */
 export interface LayerEffects {
@@ -59,8 +73,8 @@ export class MessageLayer implements Layer {
   private readonly wire: Wire;
   private readonly effects: LayerEffects;
   private readonly answered = new AnsweredRequests(EXCHANGE_LIFETIME_MS);
-  private readonly pending = new Map<number, Exchange>();
-  private readonly outstanding = new Map<number, Outstanding>();
+  private pending: Map<number, Exchange> = NO_EXCHANGES;
+  private outstanding: Map<number, Outstanding> = NO_OUTSTANDING;
   private nextId: number;
   private echo: Uint8Array | undefined;
   /** Octets that may still be sent to an address that is not verified. */
@@ -84,7 +98,8 @@ export class MessageLayer implements Layer {
     if (!this.verified) this.credit += AMPLIFICATION * (length + PACKET_OVERHEAD_BYTES);
   }
 
-  private affords(length: number): boolean {
+  /** Whether so many octets may be sent: an address that may be forged gets little. */
+  affords(length: number): boolean {
     return this.verified || length + PACKET_OVERHEAD_BYTES <= this.credit;
   }
 
@@ -97,13 +112,27 @@ export class MessageLayer implements Layer {
     if (this.echo !== undefined && sameOctets(value, this.echo)) this.verified = true;
   }
 
+  /** Room for a datagram that it affords, to be filled at once. */
+  lay(length: number): { readonly at: number; readonly out: Uint8Array } {
+    if (!this.verified) this.credit -= length + PACKET_OVERHEAD_BYTES;
+    const { wire } = this;
+    laid.at = wire.reserve(length);
+    laid.out = wire.bytes;
+    return laid;
+  }
+
+  /** Whether a request of this id waits, or was answered. */
+  knows(id: number, now: number): boolean {
+    return (this.pending.size > 0 && this.pending.has(id)) || this.answered.find(id, now) !== undefined;
+  }
+
   /** Something of `tick`'s is due at some time. */
   get busy(): boolean {
     return this.pending.size > 0 || this.outstanding.size > 0;
   }
 
   /** A new exchange, or undefined when the request is a duplicate, which is dealt with here. [RFC7252-4.5] */
-  begin(m: CoapMessage, now: number): Exchange | undefined {
+  begin(m: CoapMessage, now: number, multicast = false): Exchange | undefined {
     const { id, type, token } = m;
     const waiting = this.pending.get(id);
     if (waiting !== undefined) {
@@ -116,12 +145,13 @@ export class MessageLayer implements Layer {
       id,
       token,
       at: now,
-      multicast: this.wire.multicast === true,
+      multicast,
       repeatable: m.code === CODE.get && !m.options.some((o) => o.number === OPTION.observe),
       silent: 0,
       promised: false,
       protection: undefined,
     };
+    if (this.pending === NO_EXCHANGES) this.pending = new Map();
     this.pending.set(id, exchange);
     return exchange;
   }
@@ -146,7 +176,7 @@ export class MessageLayer implements Layer {
     options: readonly CoapOption[] = [],
     payload: Uint8Array = NOTHING,
   ): void {
-    if (!this.pending.delete(exchange.id)) throw new Error('answered twice');
+    if (!this.forget(exchange)) throw new Error('answered twice');
     if (exchange.type !== CONFIRMABLE) this.remember(exchange, 'nothing');
     if (exchange.multicast && (code >> 5 !== 2 || payload.length === 0)) return; // [RFC7252-8.2]
     if (exchange.silent !== 0 && unwanted(exchange.silent, code)) {
@@ -175,7 +205,7 @@ export class MessageLayer implements Layer {
       this.remember(exchange, datagram.length === headBytes(token) ? datagram[1]! : datagram);
     } else if (type === CONFIRMABLE) {
       this.remember(exchange, 'nothing');
-      this.expectAnswer(id, datagram, () => {});
+      this.expectAnswer(id, datagram, false, () => {});
     }
   }
 
@@ -208,7 +238,13 @@ export class MessageLayer implements Layer {
   }
 
   abandon(exchange: Exchange): void {
-    this.pending.delete(exchange.id);
+    this.forget(exchange);
+  }
+
+  private forget({ id }: Exchange): boolean {
+    const known = this.pending.delete(id);
+    if (known && this.pending.size === 0) this.pending = NO_EXCHANGES;
+    return known;
   }
 
   notify(
@@ -219,18 +255,18 @@ export class MessageLayer implements Layer {
     ended: ((acknowledged: boolean) => void) | undefined,
   ): number {
     const id = this.newId();
-    const value = encodeUint(sequence);
-    const length = headBytes(token) + observeBytes(eTag, value) + tail.length;
-    if (ended === undefined) {
-      const at = this.wire.reserve(length);
-      writeNotification(this.wire.bytes, at, NON_CONFIRMABLE, id, token, eTag, value, tail);
-      return id;
-    }
-    const datagram = new Uint8Array(length);
-    writeNotification(datagram, 0, CONFIRMABLE, id, token, eTag, value, tail);
-    this.send(datagram);
-    this.expectAnswer(id, datagram, ended);
+    const type = ended === undefined ? NON_CONFIRMABLE : CONFIRMABLE;
+    const notified = { token, sequence, eTag, tail };
+    // To an address that may be forged little is sent; what is confirmable tries again, and gives up.
+    if (this.affords(notifiedBytes(token, sequence, eTag, tail))) this.write(type, id, notified);
+    if (ended !== undefined) this.expectAnswer(id, notified, false, ended);
     return id;
+  }
+
+  private write(type: CoapType, id: number, { token, sequence, eTag, tail }: Notified): void {
+    const { at, out } = this.lay(notifiedBytes(token, sequence, eTag, tail));
+    const end = writeHead(out, at, type, CODE.content, id, token);
+    out.set(tail, writeObserve(out, end, eTag, sequence));
   }
 
   /** Also a request of the client's side; with `ended` it is confirmable. Returns its id. */
@@ -244,23 +280,31 @@ export class MessageLayer implements Layer {
     const id = this.newId();
     const type = ended === undefined ? NON_CONFIRMABLE : CONFIRMABLE;
     const datagram = encodeCoap({ type, code, id, token, options, payload });
-    this.send(datagram);
-    if (ended !== undefined) this.expectAnswer(id, datagram, ended);
+    if (this.affords(datagram.length)) this.send(datagram);
+    if (ended !== undefined) this.expectAnswer(id, datagram, code === CODE.empty, ended);
     return id;
   }
 
-  private expectAnswer(id: number, datagram: Uint8Array, ended: Outstanding['ended']): void {
-    // Between ACK_TIMEOUT and ACK_TIMEOUT × ACK_RANDOM_FACTOR, so that many who lose at once do not repeat at once. [RFC7252-4.2]
-    const timeoutMs = ACK_TIMEOUT_MS * (1 + ((ACK_RANDOM_FACTOR - 1) * this.effects.random(1)[0]!) / 256);
-    const ping = datagram[1] === CODE.empty;
+  private expectAnswer(
+    id: number,
+    message: Uint8Array | Notified,
+    ping: boolean,
+    ended: Outstanding['ended'],
+  ): void {
+    // Between ACK_TIMEOUT and ACK_TIMEOUT × ACK_RANDOM_FACTOR, so that many who lose at once do not repeat at once [RFC7252-4.2]. Ids
+    // begin at random, so that what is mixed from them is spread; nobody gains by guessing it.
+    const spread = (Math.imul(id, 0x9e37_79b1) >>> 0) / 0x1_0000_0000;
+    const timeoutMs = ACK_TIMEOUT_MS * (1 + (ACK_RANDOM_FACTOR - 1) * spread);
     const due = this.effects.now() + timeoutMs;
-    this.outstanding.set(id, { id, datagram, ended, ping, tries: 0, timeoutMs, due });
+    if (this.outstanding === NO_OUTSTANDING) this.outstanding = new Map();
+    this.outstanding.set(id, { id, message, ended, ping, tries: 0, timeoutMs, due });
     this.effects.arm(due);
   }
 
   farewell(token: Uint8Array, code: number): void {
     const id = this.newId();
-    this.send(encodeCoap({ type: NON_CONFIRMABLE, code, id, token, options: [], payload: NOTHING }));
+    const goodbye = encodeCoap({ type: NON_CONFIRMABLE, code, id, token, options: [], payload: NOTHING });
+    if (this.affords(goodbye.length)) this.send(goodbye);
   }
 
   acknowledged(id: number): void {
@@ -320,11 +364,20 @@ export class MessageLayer implements Layer {
         sent.tries++;
         sent.timeoutMs *= 2;
         sent.due = now + sent.timeoutMs;
-        if (this.affords(sent.datagram.length)) this.send(sent.datagram);
+        this.repeat(sent);
       }
       next = Math.min(next, sent.due);
     }
     return next;
+  }
+
+  private repeat({ id, message }: Outstanding): void {
+    if (message instanceof Uint8Array) {
+      if (this.affords(message.length)) this.send(message);
+      return;
+    }
+    const { token, sequence, eTag, tail } = message;
+    if (this.affords(notifiedBytes(token, sequence, eTag, tail))) this.write(CONFIRMABLE, id, message);
   }
 
   private newId(): number {
@@ -339,18 +392,13 @@ function bare(code: number, id: number, token: Uint8Array): Uint8Array {
   return encodeCoap({ type: ACKNOWLEDGEMENT, code, id, token, options: [], payload: NOTHING });
 }
 
-function writeNotification(
-  bytes: Uint8Array,
-  start: number,
-  type: number,
-  id: number,
+function notifiedBytes(
   token: Uint8Array,
+  sequence: number,
   eTag: Uint8Array | undefined,
-  sequence: Uint8Array,
   tail: Uint8Array,
-): void {
-  const at = writeHead(bytes, start, type, CODE.content, id, token);
-  bytes.set(tail, writeObserve(bytes, at, eTag, sequence));
+): number {
+  return headBytes(token) + observeBytes(eTag, sequence) + tail.length;
 }
 
 export function sameOctets(a: Uint8Array, b: Uint8Array): boolean {

@@ -69,8 +69,13 @@ export function unwanted(silent: number, code: number): boolean {
 }
 
 /** Octets of ETag and Observe, the options in front of a notification's tail. */
-export function observeBytes(eTag: Uint8Array | undefined, sequence: Uint8Array): number {
-  return (eTag === undefined ? 0 : 1 + eTag.length) + 1 + sequence.length;
+export function observeBytes(eTag: Uint8Array | undefined, sequence: number): number {
+  return (eTag === undefined ? 0 : 1 + eTag.length) + 1 + uintBytes(sequence);
+}
+
+/** Octets of a number of 24 bits as an option. */
+function uintBytes(n: number): number {
+  return n === 0 ? 0 : n < 0x100 ? 1 : n < 0x1_0000 ? 2 : 3;
 }
 
 /** Writes them; returns the offset behind them. */
@@ -78,7 +83,7 @@ export function writeObserve(
   bytes: Uint8Array,
   start: number,
   eTag: Uint8Array | undefined,
-  sequence: Uint8Array,
+  sequence: number,
 ): number {
   let at = start;
   if (eTag !== undefined) {
@@ -87,7 +92,8 @@ export function writeObserve(
     at += eTag.length;
   }
   const delta = OPTION.observe - (eTag === undefined ? 0 : OPTION.eTag);
-  bytes[at++] = (delta << 4) | sequence.length;
-  bytes.set(sequence, at);
-  return at + sequence.length;
+  const octets = uintBytes(sequence);
+  bytes[at++] = (delta << 4) | octets;
+  for (let shift = (octets - 1) * 8; shift >= 0; shift -= 8) bytes[at++] = (sequence >> shift) & 0xff;
+  return at;
 }

@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { CoapTestClient as Client } from '../../../test/coap-client.ts';
 import { type Broker, startBroker } from '../../../test/network.ts';
 
-const asker = (broker: Broker) => new Client(broker, {}, '192.0.2.1:5683', 'coap', { multicast: true });
+const asker = (broker: Broker) => new Client(broker, {}, '192.0.2.1:5683', 'coap', { sentTo: 'group' });
 
 test('[RFC7252-8.2] answered within the leisure, a first block where it is large', async () => {
   const broker = await startBroker();
@@ -48,4 +48,18 @@ test.each([
   c.request('GET /t/a');
   await broker.clock.run();
   expect(c.heard()).toEqual(['ACK 2.05 k "one"']);
+});
+
+test('where nobody can tell a group from us: discovery takes its leisure, all else is as ever', async () => {
+  const broker = await startBroker();
+  const c = new Client(broker, {}, '192.0.2.1:5683', 'coap', { sentTo: 'either' });
+  c.request('GET /.well-known/core?rt=core.ps', { type: 1 });
+  c.request('GET /.well-known/core?rt=nothing', { type: 1, token: 'n' });
+  c.request('PUT /t/a', { type: 1, token: 'p', payload: '1' });
+  c.request('GET /.well-known/core?rt=core.ps', { token: 'q' });
+  await broker.clock.advance(0);
+  const now = c.heard().map((line) => line.slice(0, 10));
+  await broker.clock.advance(5_000);
+  const later = c.heard().map((line) => line.slice(0, 10));
+  expect([now, later]).toEqual([['NON 2.04 p', 'ACK 2.05 q'], ['NON 2.05 k']]);
 });

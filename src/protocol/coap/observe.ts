@@ -5,7 +5,6 @@ import type { Message, Qos } from '../../contract/message.ts';
 import type { Outcome } from '../../contract/outcome.ts';
 import type { Wire } from '../../contract/wire.ts';
 import { decodeRest } from './decode.ts';
-import { encodeUint } from './encode.ts';
 import { type Layer, observeBytes, writeObserve } from './layer.ts';
 import type { Plain, Protection } from './oscore.ts';
 import { CODE } from './packet.ts';
@@ -186,9 +185,8 @@ export class Observer implements Consumer {
 }
 
 function sealedNotification(protection: Protection, sequence: number, { eTag, tail }: Notification): Plain {
-  const value = encodeUint(sequence);
-  const clear = new Uint8Array(observeBytes(eTag, value) + tail.length);
-  clear.set(tail, writeObserve(clear, 0, eTag, value));
+  const clear = new Uint8Array(observeBytes(eTag, sequence) + tail.length);
+  clear.set(tail, writeObserve(clear, 0, eTag, sequence));
   const rest = decodeRest(clear, 0, clear.length);
   if (typeof rest === 'string') throw new Error(`our own notification: ${rest}`);
   return protection.seal(CODE.content, rest.options, rest.payload);

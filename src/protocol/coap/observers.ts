@@ -25,9 +25,12 @@ export interface ObservedEndpoint {
   later(at: number, act: () => void): () => void;
 }
 
+/** Of those who observe nothing. Never written to. */
+const NOBODY: Map<string, Observer> = new Map();
+
 export class Observers implements ObserverHost {
   private readonly endpoint: ObservedEndpoint;
-  private readonly observers = new Map<string, Observer>();
+  private observers: Map<string, Observer> = NOBODY;
   private sequence = 0;
 
   constructor(endpoint: ObservedEndpoint) {
@@ -64,6 +67,7 @@ export class Observers implements ObserverHost {
   }
 
   add(observer: Observer): void {
+    if (this.observers === NOBODY) this.observers = new Map();
     this.observers.set(observer.what.key, observer);
   }
 
@@ -109,6 +113,12 @@ export class Observers implements ObserverHost {
 
   /** Who got the room last comes last, so that one busy topic does not starve the others. */
   roomMade(): void {
+    if (this.observers.size === 1) this.observers.values().next().value!.pull();
+    else this.pullAll();
+    this.endpoint.schedule();
+  }
+
+  private pullAll(): void {
     for (const observer of [...this.observers.values()]) {
       const { key } = observer.what;
       if (this.observers.get(key) !== observer) continue;
@@ -118,7 +128,6 @@ export class Observers implements ObserverHost {
       this.observers.delete(key);
       this.observers.set(key, observer);
     }
-    this.endpoint.schedule();
   }
 
   /** One observation was taken away: its endpoint goes with it. */

@@ -184,10 +184,17 @@ export function decodeText(value: Uint8Array): string | undefined {
   }
 }
 
+/** The term of a password or token. */
+const PASSWORD = 'p';
+
 function addTerm(query: Map<string, string>, term: string): void {
   const equals = term.indexOf('=');
   const name = equals < 0 ? term : term.slice(0, equals);
-  if (!query.has(name)) query.set(name, equals < 0 ? '' : term.slice(equals + 1));
+  const value = equals < 0 ? '' : term.slice(equals + 1);
+  const earlier = query.get(name);
+  if (earlier === undefined) query.set(name, value);
+  // A token is longer than the 255 octets of one option: its parts follow each other. [RFC7252-5.10]
+  else if (name === PASSWORD) query.set(name, earlier + value);
 }
 
 export function decodeBlock(value: Uint8Array): Block {

@@ -206,10 +206,20 @@ export class OscoreContext {
 
 /** All contexts of a hub, by what requests name. */
 export class OscoreContexts {
-  private readonly contexts: readonly OscoreContext[];
+  private readonly cipher: OscoreCrypto;
+  private contexts: readonly OscoreContext[];
 
   constructor(secrets: readonly OscoreSecret[], cipher: OscoreCrypto) {
+    this.cipher = cipher;
     this.contexts = secrets.map((secret) => new OscoreContext(secret, cipher));
+  }
+
+  /** From now on these. Those that stay keep their numbers: a nonce is never used twice, and nothing can be replayed. */
+  replace(secrets: readonly OscoreSecret[]): void {
+    const before = new Map(this.contexts.map((context) => [textOf(context.secret), context]));
+    this.contexts = secrets.map(
+      (secret) => before.get(textOf(secret)) ?? new OscoreContext(secret, this.cipher),
+    );
   }
 
   find({ kid, kidContext }: OscoreOption): OscoreContext | undefined {
@@ -220,6 +230,10 @@ export class OscoreContexts {
         (kidContext === undefined || sameOctets(secret.idContext ?? NOTHING, kidContext)),
     );
   }
+}
+
+function textOf({ user, ...octets }: OscoreSecret): string {
+  return JSON.stringify([user, ...Object.values(octets).map((one) => (one === undefined ? null : [...one]))]);
 }
 
 /** One request's protection: its answers are sealed with it. */

@@ -2,11 +2,11 @@
 
 import type { Hub } from '../../contract/hub.ts';
 import { NEVER } from '../../contract/message.ts';
-import type { Outcome } from '../../contract/outcome.ts';
 import type { Peer, Wire } from '../../contract/wire.ts';
 import { decodeCoap } from './decode.ts';
-import { Endpoint, type EndpointOptions } from './endpoint.ts';
-import { MessageLayer } from './exchange.ts';
+import { Endpoint, type EndpointHost, type EndpointOptions } from './endpoint.ts';
+import { type LayerEffects, MessageLayer } from './exchange.ts';
+import type { ExpressLane } from './express.ts';
 import { decodeText } from './options.ts';
 import {
   ACKNOWLEDGEMENT,
@@ -26,15 +26,18 @@ export interface CoapOptions extends EndpointOptions {
   readonly idleMs: number;
   /** Addresses prove that they are their sender's own before they get large answers. */
   readonly verifyAddresses: boolean;
+  /** The lane for the usual requests; undefined: all go the long way. */
+  readonly express: ExpressLane | undefined;
 }
 
 /** A malformed message changes nothing: anybody can forge a datagram. What an endpoint is to the hub, endpoint.ts knows. */
-export class CoapPeer implements Peer {
+export class CoapPeer implements Peer, LayerEffects, EndpointHost {
   private readonly wire: Wire;
   private readonly layer: MessageLayer;
   private readonly hub: Hub;
   private readonly idleMs: number;
   private readonly endpoint: Endpoint;
+  private readonly express: ExpressLane | undefined;
   private heardAt: number;
   /** When the wire wakes us, or NEVER. Earlier than needed is harmless, and cheaper than to say each time that it is later. */
   private armedAt = NEVER;
@@ -46,27 +49,27 @@ export class CoapPeer implements Peer {
     this.hub = hub;
     // A device keeps its DTLS association while it sleeps; how long, the transport knows.
     this.idleMs = wire.secure ? NEVER : options.idleMs;
+    this.express = wire.sentTo === 'group' ? undefined : options.express;
     this.heardAt = now;
     const verified = !options.verifyAddresses || wire.secure || isLoopback(wire.remote);
-    const effects = {
-      random: (length: number) => hub.random(length),
-      now: () => hub.now(),
-      arm: (at: number) => this.arm(at),
-    };
-    this.layer = new MessageLayer(wire, effects, verified);
-    this.endpoint = new Endpoint(
-      wire,
-      this.layer,
-      hub,
-      options,
-      () => this.schedule(),
-      (_why: Outcome) => wire.end(),
-    );
+    this.layer = new MessageLayer(wire, this, verified);
+    this.endpoint = new Endpoint(wire, this.layer, hub, options, this);
     this.schedule();
   }
 
   receive(bytes: Uint8Array, start: number, end: number, now: number): number {
     this.layer.heard(end - start);
+    if (this.express?.take(bytes, start, end, now, this.endpoint, this.layer) === true) {
+      this.heardAt = now;
+      if (this.layer.busy) this.schedule();
+      return end;
+    }
+    // 60 00 | id: an acknowledgement and nothing else
+    if (end - start === 4 && bytes[start] === 0x60 && bytes[start + 1] === CODE.empty) {
+      this.heardAt = now;
+      this.layer.acknowledged((bytes[start + 2]! << 8) | bytes[start + 3]!);
+      return end;
+    }
     const m = decodeCoap(bytes, start, end);
     if (m === undefined) return end;
     if ('malformed' in m) {
@@ -75,7 +78,7 @@ export class CoapPeer implements Peer {
       return end;
     }
     this.heardAt = now;
-    if (this.wire.multicast === true) this.takeMulticast(m, now);
+    if (this.fromGroup(m)) this.takeMulticast(m, now);
     else if (m.type === ACKNOWLEDGEMENT) this.layer.acknowledged(m.id);
     else if (m.type === RESET) {
       this.layer.wasReset(m.id);
@@ -91,16 +94,19 @@ export class CoapPeer implements Peer {
     return end;
   }
 
+  /** Whether it was sent to a group; where nobody can tell, what a group would be asked is taken for that. */
+  private fromGroup(m: CoapMessage): boolean {
+    const { sentTo } = this.wire;
+    return sentTo === 'group' || (sentTo === 'either' && m.type === NON_CONFIRMABLE && discovers(m));
+  }
+
   /**
    * Only discovery is asked of a group here, and only non-confirmably [RFC7252-8.1]. It is answered within the leisure, so that not all members of
    * the group answer at once [RFC7252-8.2].
    */
   private takeMulticast(m: CoapMessage, now: number): void {
-    const first = m.options.find((o) => o.number === OPTION.uriPath);
-    const discovers = first !== undefined && decodeText(first.value) === '.well-known';
-    if (m.type !== NON_CONFIRMABLE || m.code !== CODE.get || !discovers) return;
-    if (this.leisurely >= MAX_LEISURELY) return;
-    const exchange = this.layer.begin(m, now);
+    if (m.type !== NON_CONFIRMABLE || !discovers(m) || this.leisurely >= MAX_LEISURELY) return;
+    const exchange = this.layer.begin(m, now, true);
     if (exchange === undefined) return;
     this.leisurely++;
     this.endpoint.later(now + (LEISURE_MS * this.hub.random(1)[0]!) / 256, () => {
@@ -123,7 +129,19 @@ export class CoapPeer implements Peer {
     this.schedule();
   }
 
-  private schedule(): void {
+  random(length: number): Uint8Array {
+    return this.hub.random(length);
+  }
+
+  now(): number {
+    return this.hub.now();
+  }
+
+  leave(): void {
+    this.wire.end();
+  }
+
+  schedule(): void {
     if (this.endpoint.lost) return;
     const now = this.hub.now();
     const idleAt = this.endpoint.observers.size === 0 ? this.heardAt + this.idleMs : NEVER;
@@ -131,7 +149,7 @@ export class CoapPeer implements Peer {
     this.arm(Math.min(due, Math.max(idleAt, now + 1)));
   }
 
-  private arm(at: number): void {
+  arm(at: number): void {
     if (at >= this.armedAt) return;
     this.armedAt = at;
     this.wire.wake(at);
@@ -145,6 +163,11 @@ export class CoapPeer implements Peer {
   lost(now: number): void {
     this.endpoint.forget(now);
   }
+}
+
+function discovers(m: CoapMessage): boolean {
+  const first = m.options.find((o) => o.number === OPTION.uriPath);
+  return m.code === CODE.get && first !== undefined && decodeText(first.value) === '.well-known';
 }
 
 /** Datagrams from this machine to itself: no network can forge their sender. */

@@ -2,17 +2,20 @@
 
 import type { Protocol } from '../../contract/wire.ts';
 import { UploadBudget } from './block.ts';
+import { ExpressLane } from './express.ts';
 import { startsWithCsm } from './frame.ts';
 import { type CoapOptions, CoapPeer } from './peer.ts';
 import { resources } from './resources.ts';
 import { CoapStreamPeer } from './stream-peer.ts';
 
 /** What a listener may say about CoAP. Sizes in octets, times in ms. */
-export interface CoapSettings extends Partial<Omit<CoapOptions, 'uploads' | 'serve'>> {
+export interface CoapSettings extends Partial<Omit<CoapOptions, 'uploads' | 'serve' | 'express'>> {
   /** What the unfinished uploads of all endpoints may hold together. */
   readonly uploadBytes?: number;
   /** How long `/rpc` waits for an answer. */
   readonly rpcTimeoutMs?: number;
+  /** Use the express lane; the meaning is the same. Default: true. */
+  readonly lane?: boolean;
   /** Serve the resources of the ETSI plugtests too. */
   readonly plugtest?: boolean;
 }
@@ -29,9 +32,11 @@ const UPLOAD_BYTES = 64 * 1_048_576;
 const RPC_TIMEOUT_MS = 10_000;
 
 function optionsOf(settings: CoapSettings): CoapOptions {
-  const { uploadBytes = UPLOAD_BYTES, rpcTimeoutMs = RPC_TIMEOUT_MS, plugtest = false, ...said } = settings;
+  const { uploadBytes = UPLOAD_BYTES, rpcTimeoutMs = RPC_TIMEOUT_MS, plugtest = false } = settings;
+  const { lane = true, ...said } = settings;
   const uploads = new UploadBudget(uploadBytes);
-  return { ...DEFAULTS, ...said, uploads, serve: resources(rpcTimeoutMs, plugtest) };
+  const express = lane ? new ExpressLane() : undefined;
+  return { ...DEFAULTS, ...said, uploads, express, serve: resources(rpcTimeoutMs, plugtest) };
 }
 
 /** CoAP over datagrams (RFC 7252): `coap://`, and over DTLS `coaps://`. */

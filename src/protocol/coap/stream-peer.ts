@@ -4,7 +4,7 @@ import type { Hub } from '../../contract/hub.ts';
 import { NEVER } from '../../contract/message.ts';
 import { ProtocolError } from '../../contract/outcome.ts';
 import type { Peer, Wire } from '../../contract/wire.ts';
-import { Endpoint, type EndpointOptions } from './endpoint.ts';
+import { Endpoint, type EndpointHost, type EndpointOptions } from './endpoint.ts';
 import { decodeFrame, decodeMessage } from './frame.ts';
 import { CODE, type CoapMessage } from './packet.ts';
 import { StreamLayer } from './stream.ts';
@@ -13,7 +13,7 @@ import { StreamLayer } from './stream.ts';
 const STREAM_MESSAGE_BYTES = 31_000;
 
 /** opened (our CSM is out) → settled (theirs came) → released or aborted → lost. */
-export class CoapStreamPeer implements Peer {
+export class CoapStreamPeer implements Peer, EndpointHost {
   private readonly wire: Wire;
   private readonly hub: Hub;
   private readonly layer: StreamLayer;
@@ -28,14 +28,7 @@ export class CoapStreamPeer implements Peer {
     this.hub = hub;
     this.whole = whole;
     this.layer = new StreamLayer(wire, whole, Math.min(STREAM_MESSAGE_BYTES, wire.limits.maxPacketBytes));
-    this.endpoint = new Endpoint(
-      wire,
-      this.layer,
-      hub,
-      options,
-      () => this.schedule(),
-      () => this.leave(),
-    );
+    this.endpoint = new Endpoint(wire, this.layer, hub, options, this);
     this.settleBy = now + wire.limits.loginMs;
     this.schedule();
   }
@@ -81,12 +74,12 @@ export class CoapStreamPeer implements Peer {
     this.wire.end();
   }
 
-  private schedule(): void {
+  schedule(): void {
     if (!this.endpoint.lost) this.wire.wake(Math.min(this.endpoint.tick(this.hub.now()), this.settleBy));
   }
 
   /** Observers were told; the connection is given up in order. */
-  private leave(): void {
+  leave(): void {
     this.layer.release();
     this.wire.end();
   }

@@ -92,9 +92,8 @@ export class StreamLayer implements Layer {
   }
 
   notify(token: Uint8Array, sequence: number, eTag: Uint8Array | undefined, tail: Uint8Array): number {
-    const value = encodeUint(sequence);
-    const rest = new Uint8Array(observeBytes(eTag, value) + tail.length);
-    rest.set(tail, writeObserve(rest, 0, eTag, value));
+    const rest = new Uint8Array(observeBytes(eTag, sequence) + tail.length);
+    rest.set(tail, writeObserve(rest, 0, eTag, sequence));
     this.wire.write(encodeFrame(CODE.content, token, rest, this.whole));
     return -1;
   }

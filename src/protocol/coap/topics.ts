@@ -7,8 +7,8 @@ import { type Endpoint, hasTag, keyOf, operationOf, qosOf, type Request } from '
 import { decodeEnvelope } from './envelope.ts';
 import { contentFormatOf, metaOf } from './map.ts';
 import type { Observation, Observer } from './observe.ts';
-import type { Refusal } from './options.ts';
-import { CODE, type CoapOption, ENVELOPE_FORMAT, NOTHING, OPTION } from './packet.ts';
+import type { Refusal, RequestOptions } from './options.ts';
+import { CODE, type CoapOption, type CoapType, ENVELOPE_FORMAT, NOTHING, OPTION } from './packet.ts';
 import { messageTag, render, type Shape, TOPICS } from './rendering.ts';
 
 /** [RFC7641-4.5] asks for 24 hours at most. */
@@ -23,6 +23,12 @@ interface Wish {
   readonly retain: boolean;
   readonly expiresAt: number;
   readonly shape: Shape;
+}
+
+/** What of a request its wish depends on. */
+interface Asked {
+  readonly options: RequestOptions;
+  readonly exchange: { readonly type: CoapType };
 }
 
 export function serveTopic(request: Request, endpoint: Endpoint): void {
@@ -49,7 +55,7 @@ export function serveTopic(request: Request, endpoint: Endpoint): void {
   }
 }
 
-function wishOf({ options, exchange }: Request, now: number): Wish | Refusal {
+function wishOf({ options, exchange }: Asked, now: number): Wish | Refusal {
   const { path, query } = options;
   const bad = (why: string): Refusal => ({ code: CODE.badRequest, why });
   if (path.length < 2) return { code: CODE.notFound, why: `topics are under /${TOPICS}/` };
@@ -80,6 +86,21 @@ function wishOf({ options, exchange }: Request, now: number): Wish | Refusal {
   };
 }
 
+/**
+ * What a request without conditions says of one topic, when that is the same for every endpoint and at any time; undefined: it has more to
+ * say, or something wrong.
+ */
+export function plainWish(
+  options: RequestOptions,
+  type: CoapType,
+): { readonly topic: string; readonly qos: Qos } | undefined {
+  const { query, path } = options;
+  if (path[0] !== TOPICS || ![...query.keys()].every((name) => name === 'qos')) return undefined;
+  if (options.contentFormat === ENVELOPE_FORMAT) return undefined;
+  const wish = wishOf({ options, exchange: { type } }, 0);
+  return 'code' in wish || wish.shape.located ? undefined : { topic: wish.topic, qos: wish.qos };
+}
+
 function isWild(filter: string): boolean {
   return filter.includes('+') || filter.includes('#') || /^\$(?:share|queue)\//.test(filter);
 }
@@ -91,7 +112,6 @@ function publish(
   payload: Uint8Array,
   success: number,
 ): void {
-  const { access } = endpoint;
   if (!isTopicName(wish.topic, endpoint.hub.limits)) {
     endpoint.refuseOutcome(request, 'topic-invalid');
     return;
@@ -101,7 +121,7 @@ function publish(
     endpoint.refuseRequest(request, failed);
     return;
   }
-  const origin = { protocol: 'coap', client: access.client, principal: access.identity.principal };
+  const { origin } = endpoint;
   const said = contentOf(request, wish, payload);
   if (said === undefined) {
     endpoint.refuseOutcome(request, 'payload-invalid');

@@ -41,6 +41,7 @@ export class HttpPeer implements Guest {
   private keys: Keys | undefined;
   private ended: Outcome | undefined;
   private opened = 0;
+  private last: { readonly topic: string; readonly outcome: Outcome; readonly answer: Answer } | undefined;
   private readonly committing: { readonly ticket: number; readonly reply: Reply; readonly answer: Answer }[] =
     [];
   private readonly streams = new Set<EventStream>();
@@ -153,7 +154,17 @@ export class HttpPeer implements Guest {
     const outcome = access.publish(this.message(content, access, now));
     this.counters.received[content.qos]!++;
     if (outcome !== 'ok' && outcome !== 'unmatched') throw refusalOf(outcome);
-    return encodeJson({ topic: content.topic, outcome });
+    return this.published(content.topic, outcome);
+  }
+
+  /** A device publishes to one topic most of the time. */
+  private published(topic: string, outcome: Outcome): Answer {
+    if (this.last === undefined || this.last.topic !== topic || this.last.outcome !== outcome) {
+      // No answer to a POST is stored by anybody, so nothing is said of it. [RFC9110-9.3.3]
+      const answer = { status: 200, headers: PLAIN_JSON, body: `${JSON.stringify({ topic, outcome })}\n` };
+      this.last = { topic, outcome, answer };
+    }
+    return this.last.answer;
   }
 
   private batch({ items }: BatchOperation, access: Access, now: number): Answer {
@@ -280,5 +291,7 @@ export class HttpPeer implements Guest {
     return `${access.client}.${++this.opened}`;
   }
 }
+
+const PLAIN_JSON = { 'Content-Type': 'application/json' };
 
 const NOTHING = encodeProblem(new Refusal(404, 'no-retained-message', 'this topic has no retained message'));

@@ -288,7 +288,7 @@ export class SnDevice implements Line {
       connect,
       this.will,
       options,
-      predefined,
+      predefined.of(connect.clientId),
       shared.wills,
       {
         evict: (why) => this.evicted(why),

@@ -9,6 +9,8 @@ export interface SnOptions {
   readonly gatewayId: number;
   /** Topic ids that clients and hub know beforehand: id → topic. */
   readonly predefined: ReadonlyMap<number, string>;
+  /** Such ids of single clients, by client id; they go before those of all. */
+  readonly clients: ReadonlyMap<string, ReadonlyMap<number, string>>;
   /** Whether QoS −1 publishes are taken, without a connection. */
   readonly qosMinusOne: boolean;
   /** Whether a sleeping client may wake up at another address: a router on its way may have forgotten the old one. */
@@ -32,6 +34,7 @@ export const DEFAULT_SN_OPTIONS: SnOptions = {
   version: '1.2',
   gatewayId: 1,
   predefined: new Map(),
+  clients: new Map(),
   qosMinusOne: true,
   roaming: true,
   retryMs: 10_000, // 10 to 15 s [MQTTSN12-7.2]

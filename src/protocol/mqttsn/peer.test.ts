@@ -193,6 +193,21 @@ describe('the will', () => {
   });
 });
 
+test('[MQTTSN12-6.3] the will of a kept session survives a restart of the hub', async () => {
+  const b = await broker();
+  const d = new SnDevice(b);
+  await d.connect('d', { will: true, clean: false });
+  await d.ask('WILLTOPIC', [qosFlag(1)], 'wills/d');
+  await d.ask('WILLMSG', [], 'gone');
+  await d.ask('DISCONNECT');
+  await b.crash();
+  const hears = await listener(b, 'wills/#');
+  const again = new SnDevice(b);
+  await again.connect('d', { clean: false });
+  await b.clock.advance(2 * MINUTE);
+  expect(await hears()).toEqual(['wills/d gone q1']);
+});
+
 describe('publishing', () => {
   test('QoS 0, 1 and 2 under a registered id', async () => {
     const b = await broker();
@@ -226,6 +241,22 @@ describe('publishing', () => {
     ]);
     await d.ask('PUBLISH', [FLAG.predefined, 12, 0], 'y');
     expect(await hears()).toEqual(['ab x q1', 'known/beforehand y q0']);
+  });
+
+  test('predefined topics of one client go before those of all', async () => {
+    const predefined = new Map([
+      [12, 'of/all'],
+      [13, 'of/everybody'],
+    ]);
+    const b = await broker({ predefined, clients: new Map([['d', new Map([[12, 'of/d']])]]) });
+    const hears = await listener(b);
+    for (const client of ['d', 'e']) {
+      const d = new SnDevice(b);
+      await d.connect(client);
+      await d.ask('PUBLISH', [FLAG.predefined, 12, 0], client);
+      await d.ask('PUBLISH', [FLAG.predefined, 13, 0], client);
+    }
+    expect(await hears()).toEqual(['of/d d q0', 'of/everybody d q0', 'of/all e q0', 'of/everybody e q0']);
   });
 
   test.each([

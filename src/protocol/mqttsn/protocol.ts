@@ -12,7 +12,7 @@ import { Predefined } from './topics.ts';
 /** The gateway's side of MQTT-SN, the hub itself being the broker. Options that are left out have their default. */
 export function mqttsn(options: Partial<SnOptions> = {}): Protocol {
   const complete: SnOptions = { ...DEFAULT_SN_OPTIONS, ...options };
-  const predefined = new Predefined(complete.predefined);
+  const predefined = new Predefined(complete.predefined, complete.clients);
   return {
     name: 'mqttsn',
     carrier: 'datagram',

@@ -75,8 +75,8 @@ export class Session {
     const topics = new Topics(predefined, options.registrations);
     this.outflow = new Outflow(line, hub, access, this.box, topics, this.answers, options, host);
     this.inflow = new Inflow(hub, access, this.box, topics, this.answers, this.origin);
-    if (connect.clean) wills.delete(client);
-    const kept = connect.clean || connect.will ? undefined : wills.get(client, identity.principal);
+    if (connect.clean) wills.delete(access, client);
+    const kept = connect.clean || connect.will ? undefined : wills.get(access);
     this.will = kept;
     this.setWill(will ?? kept);
   }
@@ -86,8 +86,8 @@ export class Session {
     if (will === undefined && this.will === undefined) return;
     this.will = will;
     access.will(will === undefined ? undefined : messageOfWill(will, this.origin, this.hub.now()), 0);
-    if (will === undefined) wills.delete(access.client);
-    else if (!this.clean) wills.set(access.client, access.identity.principal, will);
+    if (will === undefined) wills.delete(access, access.client);
+    else if (!this.clean) wills.set(access, will);
   }
 
   /** What may come at any time while the client is logged in. */

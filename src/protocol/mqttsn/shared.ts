@@ -1,6 +1,6 @@
 // What all MQTT-SN clients of one hub share: who sleeps where, and the wills of sessions that outlive their connections.
 
-import type { Hub } from '../../contract/hub.ts';
+import type { Access, Hub } from '../../contract/hub.ts';
 import type { Will } from './map.ts';
 
 /** Wills that are remembered: so many, and so many octets. */
@@ -14,34 +14,79 @@ interface Remembered {
 
 /**
  * Will data belongs to the session, not to the connection: a client that comes back without CleanSession has its will without saying it
- * again [MQTTSN12-6.3]. In memory; the will of who is connected is in the store.
+ * again [MQTTSN12-6.3], also after a restart of the hub.
  */
 export class RememberedWills {
-  /** The oldest first. */
-  private readonly byClient = new Map<string, Remembered>();
+  /** The oldest first; undefined: not read from the hub's notes yet. */
+  private byClient: Map<string, Remembered> | undefined = undefined;
   private bytes = 0;
 
-  get(client: string, principal: string): Will | undefined {
-    const known = this.byClient.get(client);
-    return known?.principal === principal ? known.will : undefined;
+  get(access: Access): Will | undefined {
+    const known = this.read(access).get(access.client);
+    return known?.principal === access.identity.principal ? known.will : undefined;
   }
 
-  set(client: string, principal: string, will: Will): void {
-    this.delete(client);
-    this.byClient.set(client, { principal, will });
-    this.bytes += weightOf(will);
-    for (const oldest of this.byClient.keys()) {
-      if (this.byClient.size <= MAX_WILLS && this.bytes <= MAX_WILL_BYTES) return;
-      this.delete(oldest);
+  /** Kept once `access.due` is reached. */
+  set(access: Access, will: Will): void {
+    const { client, identity } = access;
+    this.delete(access, client);
+    const one = { principal: identity.principal, will };
+    // A hub that has no room for it any more remembers it until it is restarted.
+    access.note(noteOf(client), textOf(one));
+    this.add(this.read(access), client, one);
+    for (const oldest of this.read(access).keys()) {
+      if (this.read(access).size <= MAX_WILLS && this.bytes <= MAX_WILL_BYTES) return;
+      this.delete(access, oldest);
     }
   }
 
-  delete(client: string): void {
-    const known = this.byClient.get(client);
+  delete(access: Access, client: string): void {
+    const wills = this.read(access);
+    const known = wills.get(client);
     if (known === undefined) return;
-    this.byClient.delete(client);
+    wills.delete(client);
     this.bytes -= weightOf(known.will);
+    access.note(noteOf(client), undefined);
   }
+
+  private add(wills: Map<string, Remembered>, client: string, one: Remembered): void {
+    wills.set(client, one);
+    this.bytes += weightOf(one.will);
+  }
+
+  private read(access: Access): Map<string, Remembered> {
+    if (this.byClient !== undefined) return this.byClient;
+    const wills = new Map<string, Remembered>();
+    this.byClient = wills;
+    for (const [name, text] of access.notes()) {
+      if (name.startsWith(NOTE)) this.add(wills, name.slice(NOTE.length), rememberedOf(text));
+    }
+    return wills;
+  }
+}
+
+const NOTE = 'will ';
+
+function noteOf(client: string): string {
+  return NOTE + client;
+}
+
+function textOf({ principal, will: { payload, ...rest } }: Remembered): string {
+  let octets = '';
+  for (const octet of payload) octets += String.fromCharCode(octet);
+  return JSON.stringify({ principal, ...rest, payload: btoa(octets) });
+}
+
+function rememberedOf(text: string): Remembered {
+  const { principal, topic, qos, retain, payload } = JSON.parse(text) as {
+    principal: string;
+    topic: string;
+    qos: Will['qos'];
+    retain: boolean;
+    payload: string;
+  };
+  const octets = Uint8Array.from(atob(payload), (c) => c.charCodeAt(0));
+  return { principal, will: { topic, qos, retain, payload: octets } };
 }
 
 function weightOf({ topic, payload }: Will): number {

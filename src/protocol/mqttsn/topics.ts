@@ -8,14 +8,24 @@ const LARGEST_ID = 0xfffe;
 /** What the names of one client may take, in characters. */
 const MAX_NAMES = 262_144;
 
-/** Topics known beforehand, by id and by name: the same for all clients. */
-export class Predefined {
-  private readonly names: ReadonlyMap<number, string>;
-  private readonly ids = new Map<string, number>();
+type TopicsById = ReadonlyMap<number, string>;
 
-  constructor(names: ReadonlyMap<number, string>) {
+/** Topics known beforehand, by id and by name: those of all clients, and those that a client has of its own. */
+export class Predefined {
+  private readonly names: TopicsById;
+  private readonly ids = new Map<string, number>();
+  private readonly clients = new Map<string, Predefined>();
+
+  constructor(names: TopicsById, ofClients: ReadonlyMap<string, TopicsById> = new Map()) {
     this.names = names;
     for (const [id, name] of names) if (!this.ids.has(name)) this.ids.set(name, id);
+    for (const [client, own] of ofClients)
+      this.clients.set(client, new Predefined(new Map([...names, ...own])));
+  }
+
+  /** What this client and the hub both know. */
+  of(client: string): Predefined {
+    return this.clients.get(client) ?? this;
   }
 
   nameOf(id: number): string | undefined {

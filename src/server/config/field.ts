@@ -195,6 +195,22 @@ export const topicsById: Kind<Map<number, string>> = {
   },
 };
 
+/** Topics by number, each under the id of a client. */
+export const topicsByClient: Kind<Map<string, Map<number, string>>> = {
+  name: 'map',
+  takes: 'topics under their ids, each under a client id: `{sensor-1: {1: room/1/heat}}`',
+  read(v) {
+    if (typeof v !== 'object' || v === null || Array.isArray(v)) return undefined;
+    const clients = new Map<string, Map<number, string>>();
+    for (const [client, written] of Object.entries(v)) {
+      const topics = topicsById.read(written);
+      if (topics === undefined) return undefined;
+      clients.set(client, topics);
+    }
+    return clients;
+  },
+};
+
 interface Extra {
   readonly live?: boolean;
   readonly secret?: boolean;

@@ -8,10 +8,11 @@ import type {
   MqttConfig,
   MqttSnConfig,
   TlsConfig,
+  XmppConfig,
 } from './schema.ts';
 
 export type ListenerType = ListenerConfig['type'];
-export type ProtocolName = 'mqtt' | 'waymeet' | 'coap' | 'stomp' | 'mqttsn' | 'amqp091' | 'amqp1';
+export type ProtocolName = 'mqtt' | 'waymeet' | 'coap' | 'stomp' | 'mqttsn' | 'amqp091' | 'amqp1' | 'xmpp';
 
 /** One listener with everything it inherits filled in. Sizes in octets, times in ms; Infinity: no limit. */
 export interface PlannedListener {
@@ -32,6 +33,7 @@ export interface PlannedListener {
   readonly mqtt: MqttConfig;
   readonly coap: CoapConfig;
   readonly mqttsn: MqttSnConfig;
+  readonly xmpp: XmppConfig;
   readonly limits: {
     readonly maxPacketBytes: number;
     readonly connections: number;
@@ -40,16 +42,17 @@ export interface PlannedListener {
     readonly firstByteMs: number;
     readonly acceptPerSecond: number;
     readonly connectsPerAddress: number;
+    readonly datagramsPerAddress: number;
   };
 }
 
 /** What each kind of listener may speak. */
 export const SPOKEN: Readonly<Record<ListenerType, readonly ProtocolName[]>> = {
-  tcp: ['mqtt', 'coap', 'stomp', 'amqp091', 'amqp1'],
-  tls: ['mqtt', 'coap', 'stomp', 'amqp091', 'amqp1'],
-  unix: ['mqtt', 'coap', 'stomp', 'amqp091', 'amqp1'],
-  ws: ['mqtt', 'waymeet', 'coap', 'stomp', 'amqp1'],
-  wss: ['mqtt', 'waymeet', 'coap', 'stomp', 'amqp1'],
+  tcp: ['mqtt', 'coap', 'stomp', 'amqp091', 'amqp1', 'xmpp'],
+  tls: ['mqtt', 'coap', 'stomp', 'amqp091', 'amqp1', 'xmpp'],
+  unix: ['mqtt', 'coap', 'stomp', 'amqp091', 'amqp1', 'xmpp'],
+  ws: ['mqtt', 'waymeet', 'coap', 'stomp', 'amqp1', 'xmpp'],
+  wss: ['mqtt', 'waymeet', 'coap', 'stomp', 'amqp1', 'xmpp'],
   udp: ['coap', 'mqttsn'],
   dtls: ['coap', 'mqttsn'],
 };
@@ -73,8 +76,9 @@ export function plan(config: Config): PlannedListener[] {
       auth,
       engine: engineOf(auth),
       mqtt: over(config.mqtt, l.mqtt),
-      coap: config.coap,
-      mqttsn: config.mqttsn,
+      coap: over(config.coap, l.coap),
+      mqttsn: over(config.mqttsn, l.mqttsn),
+      xmpp: config.xmpp,
       limits: {
         maxPacketBytes: l.limits.packet ?? config.limits.packet,
         connections: l.limits.connections ?? Number.POSITIVE_INFINITY,
@@ -83,6 +87,7 @@ export function plan(config: Config): PlannedListener[] {
         firstByteMs: l.limits.firstByte ?? config.limits.firstByte,
         acceptPerSecond: l.limits.acceptPerSecond ?? config.limits.acceptPerSecond,
         connectsPerAddress: l.limits.connectsPerAddress ?? config.limits.connectsPerAddress,
+        datagramsPerAddress: l.limits.datagramsPerAddress ?? config.limits.datagramsPerAddress,
       },
     };
   });
@@ -124,7 +129,7 @@ function usual(config: Config): ListenerConfig[] {
   const add = (name: string, type: ListenerType, port: number | 'off', ...only: ProtocolName[]) => {
     if (port === 'off' || (isSecure(type) && !secured(type))) return;
     const protocols = only.length === 0 ? {} : { protocols: only };
-    found.push({ name, type, port, proxy: false, limits: {}, mqtt: {}, ...protocols });
+    found.push({ name, type, port, proxy: false, limits: {}, mqtt: {}, coap: {}, mqttsn: {}, ...protocols });
   };
   add('mqtt', 'tcp', config.ports.mqtt, 'mqtt');
   add('mqtts', 'tls', config.ports.mqtts, 'mqtt');
@@ -140,10 +145,12 @@ function usual(config: Config): ListenerConfig[] {
   add('stomps', 'tls', config.ports.stomps, 'stomp');
   add('amqp', 'tcp', config.ports.amqp, 'amqp091', 'amqp1');
   add('amqps', 'tls', config.ports.amqps, 'amqp091', 'amqp1');
+  add('xmpp', 'tcp', config.ports.xmpp, 'xmpp');
+  add('xmpps', 'tls', config.ports.xmpps, 'xmpp');
   return found;
 }
 
-function over(all: MqttConfig, here: ListenerConfig['mqtt']): MqttConfig {
+function over<C extends object>(all: C, here: { [K in keyof C]?: C[K] | undefined }): C {
   const said = Object.fromEntries(Object.entries(here).filter(([, value]) => value !== undefined));
-  return { ...all, ...said };
+  return { ...all, ...said } as C;
 }

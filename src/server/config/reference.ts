@@ -49,9 +49,9 @@ Settings come from, each over the one before: the defaults below; \`waymeet.yaml
 Sizes: \`512\`, \`64kB\`, \`10MB\` (powers of 1000), \`10MiB\` (powers of 1024). Times: \`250ms\`, \`30s\`, \`5min\`, \`1h\`, \`7d\`, \`2w\`; a plain
 number is seconds; \`never\` where there need be no end. Relative paths in a file count from the folder of that file.
 
-On SIGHUP the settings marked ⟳ are applied, and the files that they name are read again. Certificates, keys and users can be replaced, also by
-files with other names; a hub that started without them needs a restart to ask for them. The settings without the mark need a restart, and
-the log says which changed.`;
+On SIGHUP the settings marked ⟳ are applied, and the files that they name are read again. Files of users, rules, keys and certificates are
+also read again by themselves when they change (\`watch\`). They can be replaced by files with other names; a hub that started without them
+needs a restart to ask for them. The settings without the mark need a restart, and the log says which changed.`;
 
 const EXAMPLE = `## An example
 

@@ -23,6 +23,7 @@ test('nothing configured: this machine alone, everything on, no TLS', () => {
     ['mqttsn', 'udp', 1884, '127.0.0.1,::1'],
     ['stomp', 'tcp', 61613, '127.0.0.1,::1'],
     ['amqp', 'tcp', 5672, '127.0.0.1,::1'],
+    ['xmpp', 'tcp', 5222, '127.0.0.1,::1'],
   ]);
   expect(config!.limits.queueBytes).toBe(256e6);
   expect(config!.limits.sessionExpiry).toBe(Number.POSITIVE_INFINITY);
@@ -46,6 +47,8 @@ test('a certificate at the top brings the TLS listeners', () => {
     'stomps',
     'amqp',
     'amqps',
+    'xmpp',
+    'xmpps',
   ]);
   expect(plan(config!)[1]!.tls.cert).toBe('/etc/c.pem');
 });

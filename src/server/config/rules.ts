@@ -34,6 +34,7 @@ export function rules(config: Config): Found[] {
     ...twice(listeners),
     ...ofAuth(config, listeners),
     ...ofTls(config),
+    ...ofRevocation(listeners),
     ...ofWeb(config),
   ];
 }
@@ -204,6 +205,9 @@ function ofTls(config: Config): Found[] {
       const lacking = tls.cert === undefined ? 'cert' : 'key';
       found.push({ at, text: `has no '${lacking}': a certificate needs both cert and key` });
     }
+    if (tls.crl !== undefined && tls.ca === undefined) {
+      found.push({ at: [...at, 'crl'], text: "needs 'ca': the authorities whose lists these are" });
+    }
     if (tls.requireCert && tls.ca === undefined) {
       found.push({ at: [...at, 'requireCert'], text: "needs 'ca': the authorities that vouch for clients" });
     }
@@ -211,9 +215,19 @@ function ofTls(config: Config): Found[] {
   });
 }
 
+/** What is not looked at must not seem to be. */
+function ofRevocation(listeners: readonly PlannedListener[]): Found[] {
+  const deaf = listeners.find(
+    ({ type, tls }) => type === 'dtls' && tls.crl !== undefined && tls.cert !== undefined,
+  );
+  if (deaf === undefined) return [];
+  const text = `is not looked at over DTLS: give the listener '${deaf.name}' a tls of its own, or switch it off`;
+  return [{ at: ['tls', 'crl'], text }];
+}
+
 function ofWeb(config: Config): Found[] {
   const found: Found[] = [];
-  for (const key of ['mqtt', 'json', 'coap'] as const) {
+  for (const key of ['mqtt', 'json', 'coap', 'stomp', 'xmpp'] as const) {
     if (!config.web[key].startsWith('/'))
       found.push({ at: ['web', key], text: `must start with '/': write /${config.web[key]}` });
   }

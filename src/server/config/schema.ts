@@ -2,6 +2,7 @@
 
 import { z } from 'zod';
 import { JWT_ALGORITHMS } from '../../auth/algorithms.ts';
+import { coap, coapHere, mqttsn, mqttsnHere } from './datagrams.ts';
 import {
   duration,
   fieldNotes,
@@ -24,7 +25,6 @@ import {
   span,
   text,
   textByName,
-  topicsById,
   url,
   whole,
 } from './field.ts';
@@ -40,6 +40,7 @@ const tlsShape = () => ({
     path,
     LIVE,
   ),
+  crl: optional('Revoked client certificates, PEM; of each authority in `ca` one list.', path, LIVE),
   requireCert: preset('Refuse clients without a certificate that `ca` vouches for.', flag, false),
   certificateIsUser: preset(
     "A verified certificate's common name is the user name; no password is asked.",
@@ -78,53 +79,20 @@ const mqttShape = {
 
 const mqtt = group('MQTT, unless a listener says otherwise.', mqttShape);
 
-const coap = group('CoAP at every listener that speaks it.', {
-  verifyAddresses: preset(
-    "Over UDP, make an address prove that it is its sender's own (Echo) before it gets a large answer. Loopback needs no proof.",
-    flag,
-    true,
+const xmpp = group('XMPP at every listener that speaks it.', {
+  domain: optional('The only domain that is served; unless said, whatever clients call this hub.', text),
+  starttls: preset(
+    'Who must begin TLS (STARTTLS) before the login, on a listener that speaks XMPP alone and has a certificate: clients of other machines (`auto`), all (`required`) or none (`offered`).',
+    oneOf('auto', 'required', 'offered'),
+    'auto',
   ),
-  body: preset('The largest body that is put together from blocks.', size(1_024, 268_435_456), '1MiB'),
-  requestsPerSecond: preset('Requests a second of one endpoint, on average.', limit(1), 'none'),
-  rpcTimeout: preset('How long a call of `/rpc/{topic}` waits for its answer.', span, '10s'),
-  multicast: preset(
-    'Answer discovery that is sent to 224.0.1.187, on UDP listeners with an IPv4 address of their own (not `0.0.0.0`).',
-    flag,
-    true,
+  resume: preset('How long a lost connection may be resumed (XEP-0198).', span, '5min'),
+  stanza: preset('The largest stanza taken, within `limits.packet`.', size(10_240, 67_108_864), '1MiB'),
+  ping: preset(
+    'A client that says nothing for so long is asked whether it is there, and given as long again.',
+    span,
+    '2min',
   ),
-  oscore: optional(
-    'OSCORE contexts, one line each: `user:their id:our id:secret[:salt[:context]]`, all but the user in hex.',
-    path,
-  ),
-  plugtest: preset(
-    'Serve the resources of the ETSI CoAP plugtests, for interoperability suites.',
-    flag,
-    false,
-  ),
-});
-
-const mqttsn = group('MQTT-SN at every listener that speaks it.', {
-  version: preset('The version spoken.', oneOf('1.2'), '1.2'),
-  gatewayId: preset('The id of this gateway, as GWINFO and ADVERTISE tell it.', whole(0, 255), 1),
-  predefined: optional('Topic ids that devices know without registering them.', topicsById),
-  qosMinusOne: preset('Take QoS -1: messages of devices that never connect.', flag, true),
-  roaming: preset('Let a sleeping device wake up at another address.', flag, true),
-  retry: preset('How long an answer is waited for before a message is sent again.', span, '10s'),
-  retries: preset('How often it is; then the device is lost.', whole(0, 100), 3),
-  wait: preset('How long a device that says that it is congested is left alone.', span, '5min'),
-  inflight: preset(
-    'Messages of QoS 1 and 2 on their way to one device; few can keep more than one apart.',
-    whole(1, 1_024),
-    1,
-  ),
-  registrations: preset('Topics that one device may register.', whole(1, 65_533), 1_024),
-  nodesPerForwarder: preset('Devices behind one forwarder.', whole(0, 65_535), 1_024),
-  messagesPerSecond: preset('Messages a second from one address, on average.', limit(1), 'none'),
-  multicast: optional(
-    'The group that the hub joins to be found (SEARCHGW), and advertises itself to, such as `225.1.1.1`; the host must be `0.0.0.0` or `::`.',
-    text,
-  ),
-  advertise: preset('How often it advertises itself there.', span, '15min'),
 });
 
 /** What one `auth` block says: at the top for all, in a listener for that one. */
@@ -223,6 +191,7 @@ const listenerLimits = group('Limits of this listener alone.', {
   firstByte: optional('How long a connection may stay silent at first.', span, LIVE),
   acceptPerSecond: optional('Connections accepted a second, on average.', limit(1), LIVE),
   connectsPerAddress: optional('The same from one address.', limit(1), LIVE),
+  datagramsPerAddress: optional('Datagrams a second from one address, on average.', limit(1), LIVE),
   messagesPerSecond: optional('Messages that one client may publish a second.', limit(1), LIVE),
   bytesPerSecond: optional('Octets that one client may publish a second.', sizeOrNone(128), LIVE),
 });
@@ -235,8 +204,8 @@ export const listener = z.strictObject({
     'tcp',
   ),
   protocols: optional(
-    'What is spoken there: `mqtt`, `coap`, `stomp` and `amqp1` on streams and WebSocket, `amqp091` on streams, `waymeet` (JSON) on WebSocket, all that fit unless said; on UDP and DTLS either `coap`, which it is unless said, or `mqttsn`.',
-    listOf(oneOf('mqtt', 'waymeet', 'coap', 'stomp', 'mqttsn', 'amqp091', 'amqp1')),
+    'What is spoken there: `mqtt`, `coap`, `stomp`, `amqp1` and `xmpp` on streams and WebSocket, `amqp091` on streams, `waymeet` (JSON) on WebSocket, all that fit unless said; on UDP and DTLS either `coap`, which it is unless said, or `mqttsn`.',
+    listOf(oneOf('mqtt', 'waymeet', 'coap', 'stomp', 'mqttsn', 'amqp091', 'amqp1', 'xmpp')),
   ),
   host: optional('Addresses to listen on; the top-level `host` unless said.', listOf(text)),
   port: optional('The port.', portNumber),
@@ -258,6 +227,8 @@ export const listener = z.strictObject({
     serverReference: optional(about(mqttShape.serverReference), text),
     serverMoved: optional(about(mqttShape.serverMoved), flag),
   }),
+  coap: coapHere,
+  mqttsn: mqttsnHere,
 });
 
 const limits = group('What one hub holds at most, so that it stays up whatever its clients do.', {
@@ -281,6 +252,12 @@ const limits = group('What one hub holds at most, so that it stays up whatever i
     'Connections that one listener accepts a second from one address, on average.',
     limit(1),
     'none',
+    LIVE,
+  ),
+  datagramsPerAddress: preset(
+    'Datagrams that one UDP listener takes a second from one address, on average; from this machine, any number.',
+    limit(1),
+    10_000,
     LIVE,
   ),
   messagesPerSecond: preset(
@@ -359,6 +336,11 @@ export const schema = z.strictObject({
     flag,
     false,
   ),
+  watch: preset(
+    "How often the files of users, rules, keys and certificates are looked at for changes; 'never': only on SIGHUP.",
+    duration,
+    '2s',
+  ),
   ports: group('Ports of the listeners that exist when `listeners` says nothing.', {
     mqtt: preset('MQTT over TCP.', port, 1883),
     mqtts: preset('MQTT over TLS, once `tls.cert` is given.', port, 8883),
@@ -378,12 +360,15 @@ export const schema = z.strictObject({
     stomps: preset('STOMP over TLS, once `tls.cert` is given.', port, 61614),
     amqp: preset('AMQP 1.0 and 0-9-1.', port, 5672),
     amqps: preset('AMQP 1.0 and 0-9-1 over TLS, once `tls.cert` is given.', port, 5671),
+    xmpp: preset('XMPP, with STARTTLS once `tls.cert` is given.', port, 5222),
+    xmpps: preset('XMPP over TLS from the first octet, once `tls.cert` is given.', port, 5223),
   }),
   listeners: list('Where the hub listens. Given: these instead of the usual ones of `ports`.', listener),
   tls,
   mqtt,
   coap,
   mqttsn,
+  xmpp,
   store: group('Where sessions, queues and retained messages are kept.', {
     path: preset('The folder.', path, './waymeet-data'),
     durability: preset(
@@ -428,6 +413,7 @@ export const schema = z.strictObject({
     coap: preset('The path of CoAP over WebSocket; clients expect no other.', text, '/.well-known/coap'),
     stomp: preset('The path of STOMP over WebSocket.', text, '/stomp'),
     amqp: preset('The path of AMQP 1.0 over WebSocket.', text, '/amqp'),
+    xmpp: preset('The path of XMPP over WebSocket.', text, '/xmpp'),
     metrics: preset('Serve `/metrics` for Prometheus.', flag, true),
     health: preset('Serve `/health`, `/health/live` and `/health/ready`.', flag, true),
     origins: optional(
@@ -445,6 +431,7 @@ export type RuleConfig = z.output<typeof rule>;
 export type MqttConfig = z.output<typeof mqtt>;
 export type CoapConfig = z.output<typeof coap>;
 export type MqttSnConfig = z.output<typeof mqttsn>;
+export type XmppConfig = z.output<typeof xmpp>;
 
 function list<S extends z.ZodObject>(saying: string, of: S, { live } = { live: false }) {
   return z.array(of).optional().register(fieldNotes, {

@@ -87,7 +87,7 @@ export function readEnvironment(
 }
 
 // Not settings: what the client commands read, and what Kubernetes injects for a service that is called `waymeet`.
-const OTHER_VARIABLES = /^WAYMEET_(CONFIG|USERNAME|PASSWORD|PORT|PORT_.*|SERVICE_.*)$/;
+const OTHER_VARIABLES = /^WAYMEET_(CONFIG|USERNAME|PASSWORD|ADMIN_PASSWORD|PORT|PORT_.*|SERVICE_.*)$/;
 
 /** Reads flags by setting path (`store.path`), each value as it was written. */
 export function readFlags(schema: z.ZodObject, flags: ReadonlyMap<string, string | boolean>): Source {

@@ -2,6 +2,8 @@
 
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { anatomyOfCoap } from '../../../src/admin/anatomy/coap.ts';
+import type { Part } from '../../../src/admin/anatomy/part.ts';
 import { encodeOptions, encodeUint } from '../../../src/protocol/coap/encode.ts';
 import { encodeFrame } from '../../../src/protocol/coap/frame.ts';
 import { CODE, OPTION } from '../../../src/protocol/coap/packet.ts';
@@ -24,8 +26,6 @@ import { fuzz } from '../../../test/arbitrary/mqtt.ts';
 import { octets } from '../../../test/hex.ts';
 import type { Raw } from '../links/link.ts';
 import { anatomyOf, octetsOf, packetName } from './anatomy.ts';
-import { anatomyOfCoap } from './coap.ts';
-import type { Part } from './part.ts';
 
 function said(parts: readonly Part[]): Record<string, string> {
   return Object.fromEntries(parts.map((part) => [part.name, part.value]));

@@ -3,7 +3,7 @@
 import { signal } from '@preact/signals';
 import type { ComponentType } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
-import { hub, leave, live, who } from '../api.ts';
+import { hub, leave, live, role } from '../api.ts';
 import { Icon, type IconName, Mark } from '../parts/icons.tsx';
 import { LoginPage } from './login.tsx';
 import { linkTo, route } from './route.ts';
@@ -33,6 +33,7 @@ export function Frame({ pages }: { readonly pages: readonly PageEntry[] }) {
     drawer.value = false;
     main.current?.scrollTo(0, 0);
   }, [entry]);
+  // A login that ended while the page was open is asked for where it is needed.
   const Page = live.value === 'login' && !entry.open ? LoginPage : entry.page;
   return (
     <>
@@ -139,12 +140,12 @@ function Side({ pages, entry }: { readonly pages: readonly PageEntry[]; readonly
         >
           <Icon name={THEME_ICONS[theme.value]} />
         </button>
-        {who.value !== '' && (
+        {role.value !== undefined && (
           <button
             type="button"
             class="icon"
             aria-label="Log out"
-            title={`Log out ${who.value}`}
+            title={`Log out ${role.value}`}
             onClick={leave}
           >
             <Icon name="leave" />

@@ -111,7 +111,7 @@ export function ClientCard({ protocol, name, changed }: Props) {
       </dl>
       <Fault says={fault.value} />
       <p class="row wrap">
-        <a class="button-like" href={linkTo('trace', 'client', name)}>
+        <a class="button-like" href={linkTo('trace', 'client', protocol, name)}>
           <Icon name="scan" /> Trace
         </a>
         {c !== undefined && (

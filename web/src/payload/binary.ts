@@ -1,5 +1,7 @@
 // CBOR (RFC 8949) and MessagePack to values, for looking at: bounded in depth, never guessing.
 
+import { hexOf } from '../../../src/admin/anatomy/part.ts';
+
 const MAX_DEPTH = 64;
 const text = new TextDecoder('utf-8', { fatal: true });
 

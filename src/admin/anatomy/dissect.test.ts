@@ -1,0 +1,86 @@
+// Taking packets apart: what each protocol's are called and hold, secrets, and octets that are no packet at all.
+
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { fuzz } from '../../../test/arbitrary/mqtt.ts';
+import { encodeFrame } from '../../protocol/websocket/encode.ts';
+import { dissectorOf } from './dissect.ts';
+
+const PROTOCOLS = [
+  'mqtt',
+  'coap',
+  'coap+tcp',
+  'coap+ws',
+  'waymeet.v1',
+  'mqttsn',
+  'stomp',
+  'amqp091',
+  'other',
+];
+
+const octets = (text: string): Uint8Array => Buffer.from(text.replace(/\s/g, ''), 'hex');
+const text = (s: string): Uint8Array => new TextEncoder().encode(s);
+
+const PACKETS: readonly [protocol: string, packet: Uint8Array, expected: object][] = [
+  ['mqtt', octets('30 07 00 03 61 2f 62 68 69'), { name: 'PUBLISH', topic: 'a/b' }],
+  ['coap', octets('50 03 00 01 b1 74 01 61 01 62 ff 68 69'), { name: 'Put', topic: 'a/b' }],
+  ['coap+tcp', octets('00 e1'), { name: 'Csm' }],
+  ['mqttsn', octets('09 0c 62 61 62 00 00 68 69'), { name: 'PUBLISH' }],
+  ['stomp', text('SEND\ndestination:/topic/a/b\n\nhi\0'), { name: 'SEND', topic: 'a/b' }],
+  ['amqp091', octets('08 00 00 00 00 00 00 ce'), { name: 'heartbeat' }],
+  ['waymeet.v1', text('{"type":"publish","topic":"a/b","payload":"hi"}'), { name: 'publish', topic: 'a/b' }],
+  ['waymeet.v1', encodeFrame({ type: 'publish', topic: 'a/b' }, 'cbor'), { name: 'publish', topic: 'a/b' }],
+];
+
+test.each(PACKETS)('%s', (protocol, packet, expected) => {
+  const dissector = dissectorOf(protocol);
+  expect(dissector.length(packet, 0, packet.length)).toBe(packet.length);
+  expect(dissector.dissect(packet, 'in')).toMatchObject({ ...expected, octets: packet });
+});
+
+describe('secrets are not shown', () => {
+  const secret = 'hush';
+  const secrets: readonly [string, Uint8Array][] = [
+    ['mqtt', octets('10 15 00 04 4d515454 04 c0 00 00 00 01 63 00 01 75 00 04 68757368')],
+    ['stomp', text('CONNECT\nlogin:u\npasscode:hush\n\n\0')],
+    ['waymeet.v1', text('{"type":"connect","password":"hush"}')],
+    ['waymeet.v1', text('{"type":"connect","passwort":"hush"}')],
+    [
+      'amqp091',
+      octets(
+        '01 0000 0000001e 000a000b 00000000 05504c41494e 0000000a 00 75 00 68757368 68757368 05656e5f5553 ce',
+      ),
+    ],
+  ];
+  test.each(secrets)('%s', (protocol, packet) => {
+    const shown = dissectorOf(protocol).dissect(packet, 'in');
+    expect(Buffer.from(shown.octets).toString('latin1')).not.toContain(secret);
+    expect(JSON.stringify(shown.fields)).not.toContain(secret);
+  });
+});
+
+test.each(PROTOCOLS)('[law] %s: whatever the octets are, they are cut into pieces and shown', (protocol) => {
+  const some = fc.oneof(
+    fc.uint8Array({ maxLength: 60 }),
+    fc.constantFrom(...PACKETS.map(([, packet]) => packet)),
+  );
+  const direction = fc.constantFrom('in', 'out') as fc.Arbitrary<'in' | 'out'>;
+  fc.assert(
+    fc.property(
+      fc.array(some, { minLength: 1, maxLength: 3 }),
+      fc.nat(),
+      fc.nat(255),
+      direction,
+      (all, at, octet, way) => {
+        const bytes = Buffer.concat(all);
+        if (bytes.length === 0) return;
+        bytes[at % bytes.length] = octet;
+        const dissector = dissectorOf(protocol);
+        const length = dissector.length(bytes, 0, bytes.length);
+        expect(length === undefined || length > 0).toBe(true);
+        expect(dissector.dissect(bytes.subarray(0, length), way).name).not.toBe('');
+      },
+    ),
+    fuzz(300),
+  );
+});
