@@ -1,5 +1,6 @@
 // The composition root: the only list of parts. Starts a hub as configured, reloads it, stops it.
 
+import { DeliveryWatch } from '../admin/delivery.ts';
 import type { Phase } from '../admin/health.ts';
 import { renderMetrics } from '../admin/metrics.ts';
 import { ProcessWatch } from '../admin/process.ts';
@@ -76,6 +77,8 @@ export async function startServer(config: Config, options: ServerOptions): Promi
   };
   const { hub, loop, limits } = makeHub(hubLimits(config), engines, store, log, failed);
   const watch = new ProcessWatch();
+  const deliveries = new DeliveryWatch(hub.counters);
+  loop.stopwatch = deliveries;
   const startedAt = now();
   const open: OpenListener[] = [];
   // It logs in once the hub has started.
@@ -103,6 +106,7 @@ export async function startServer(config: Config, options: ServerOptions): Promi
         counters: hub.counters,
         stats: hub.stats,
         process: watch.look(),
+        deliveries: deliveries.times,
         commits: store?.commits,
       }),
     health: () => ({

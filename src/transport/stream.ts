@@ -101,6 +101,7 @@ export abstract class StreamWire extends PeeredWire {
     this.counters.bytesIn += length;
     const { tap } = this.gate.loop;
     if (tap !== undefined) tap.passed(this, 'in', bytes, start, end);
+    this.gate.loop.reading();
     const left = this.left;
     // What was read already may still come when reading has stopped, message by message over WebSocket.
     if (this.held) this.left = joined(left, bytes, start, end);
