@@ -30,6 +30,8 @@ const JUDGES = [
   'ethtool',
   'curl',
   'chromium',
+  'netcat-openbsd',
+  'amqp-tools',
 ];
 
 /** Where vitest leaves its counts. */

@@ -31,6 +31,8 @@ interface Held {
 export interface Lease {
   readonly peer: HttpPeer;
   done(): void;
+  /** Takes the same login once more, without asking who it is; false: it is to be asked for again. Each needs its `done`. */
+  again(): boolean;
 }
 
 export class Logins {
@@ -60,7 +62,16 @@ export class Logins {
     mine.users++;
     try {
       const peer = await mine.peer;
-      return { peer, done: () => this.giveBack(key, mine, peer) };
+      return {
+        peer,
+        done: () => this.giveBack(key, mine, peer),
+        again: () => {
+          const fresh = this.hub.now() - mine.since <= RENEW_MS && !peer.gone;
+          if (!fresh || this.held.get(key) !== mine) return false;
+          mine.users++;
+          return true;
+        },
+      };
     } catch (error) {
       mine.users--;
       throw error;

@@ -36,7 +36,8 @@ const STATS = {
 };
 
 function page(counters: Counters, commits?: Histogram): string {
-  return renderMetrics({ version: '1.2.3', counters, stats: STATS, process: FIGURES, commits });
+  const deliveries = times([0.001], [0.0002]);
+  return renderMetrics({ version: '1.2.3', counters, stats: STATS, process: FIGURES, deliveries, commits });
 }
 
 test('counters by protocol, QoS, direction and reason', () => {
@@ -56,6 +57,7 @@ test('counters by protocol, QoS, direction and reason', () => {
   expect(lines).toContain('waymeet_connections{protocol="mqtt"} 2');
   expect(lines).toContain('waymeet_sessions_expired_total{protocol="mqtt"} 4');
   expect(lines).toContain('waymeet_queue_messages 6');
+  expect(lines).toContain('waymeet_delivery_seconds_bucket{le="0.001"} 1');
   expect(lines).toContain('process_open_fds 12');
   expect(lines).toContain('process_start_time_seconds 1');
 });

@@ -11,6 +11,7 @@ export interface MetricsInput {
   readonly counters: Counters;
   readonly stats: HubStats;
   readonly process: ProcessFigures;
+  readonly deliveries: Histogram;
   /** Undefined: nothing is kept. */
   readonly commits: Histogram | undefined;
 }
@@ -125,6 +126,12 @@ export function renderMetrics(input: MetricsInput): string {
     'gauge',
     'Messages delivered and not acknowledged.',
     one(stats.unsettled),
+  );
+  add(
+    'waymeet_delivery_seconds',
+    'histogram',
+    'From a read to the write of the messages that it delivered; one read in 64 is timed. What waits is in waymeet_queue_messages.',
+    [...histogram(input.deliveries)],
   );
   add('waymeet_store_commits_total', 'counter', 'Group commits of the store.', one(stats.commits));
   if (input.commits !== undefined) {

@@ -1,16 +1,23 @@
 // The HTTP tower on node:http: `/topics`, `/subscribe`, `/request` and `/publish`.
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import type { Hub } from '../contract/hub.ts';
 import { NEVER } from '../contract/message.ts';
 import type { WireIdentity } from '../contract/wire.ts';
-import { decodeRequest } from '../protocol/http/decode.ts';
+import { decodeRequest, decodeTarget, publishOperation } from '../protocol/http/decode.ts';
 import { encodeProblem } from '../protocol/http/encode.ts';
-import { type HttpRequest, type Pending, Refusal, type Reply } from '../protocol/http/packet.ts';
+import {
+  type HttpRequest,
+  type Pending,
+  type PublishTarget,
+  Refusal,
+  type Reply,
+} from '../protocol/http/packet.ts';
 import { PROTOCOL } from '../protocol/http/peer.ts';
 import { readBody, sendAnswer } from './exchange.ts';
 import { jsonWords } from './json.ts';
-import { Logins } from './logins.ts';
+import { type Lease, Logins } from './logins.ts';
 
 export interface TopicsOptions {
   readonly hub: Hub;
@@ -23,12 +30,27 @@ export interface TopicsOptions {
   readonly failed: (error: Error) => void;
 }
 
+/** Larger bodies come in pieces, and are counted against what may be received at once. */
+const MAX_QUICK_BYTES = 16_384;
+const MAX_SHARED_BYTES = 4_096;
+const MAX_TARGET = 512;
+const MAX_TARGETS = 1_000;
+const MAX_AUTHORIZATION = 4_096;
+
+interface Known {
+  readonly authorization: string | undefined;
+  readonly lease: Lease;
+}
+
 /** Idle streams say something this often, so that proxies keep them and a client that is gone is noticed. */
 const KEEP_ALIVE_MS = 15_000;
 
 export class Topics {
   private readonly o: TopicsOptions;
   private readonly logins: Logins;
+  /** Who asked last on a connection. */
+  private readonly known = new WeakMap<Socket, Known>();
+  private readonly targets = new Map<string, PublishTarget>();
 
   constructor(o: TopicsOptions) {
     this.o = o;
@@ -52,6 +74,8 @@ export class Topics {
       wire: o.identity(request),
     };
     const lease = await this.logins.lease(credentials);
+    if (credentials.authorization === undefined || credentials.authorization.length < MAX_AUTHORIZATION)
+      this.known.set(request.socket, { authorization: credentials.authorization, lease });
     try {
       const body = await readBody(request, o.maxBodyBytes);
       const counters = o.hub.counters.of(PROTOCOL);
@@ -72,6 +96,69 @@ export class Topics {
     } finally {
       if (response.closed) lease.done();
       else response.once('close', lease.done);
+    }
+  }
+
+  /**
+   * Takes a plain small publish of a connection that is known already, as devices send one after the other, in half of the CPU time. False: it is
+   * not that; `serve` has the same meaning. 15 vs 50 µs a request beside node:http's own 20, bench/web
+   */
+  quick(request: IncomingMessage, response: ServerResponse): boolean {
+    const { headers, url = '' } = request;
+    if (request.method !== 'POST' || !url.startsWith('/topics/') || headers.origin !== undefined)
+      return false;
+    const length = Number(headers['content-length'] ?? Number.NaN);
+    if (!(length > 0 && length <= MAX_QUICK_BYTES && length <= this.o.maxBodyBytes)) return false;
+    const known = this.known.get(request.socket);
+    const target = this.targets.get(url) ?? this.targetOf(url);
+    if (known === undefined || target === undefined || known.authorization !== headers.authorization)
+      return false;
+    if (!known.lease.again()) return false;
+    const { o } = this;
+    const { peer, done } = known.lease;
+    let body: Uint8Array | undefined;
+    request.on('data', (chunk: Uint8Array) => {
+      body = body === undefined ? chunk : Buffer.concat([body, chunk]);
+    });
+    let ended = false;
+    // Comes in any case, also when the client hangs up in the middle.
+    request.on('close', () => {
+      if (!ended) done();
+    });
+    request.on('end', () => {
+      ended = true;
+      const counters = o.hub.counters.of(PROTOCOL);
+      counters.bytesIn += length;
+      const reply = new NodeReply(request, response, (bytes) => {
+        counters.bytesOut += bytes;
+        done();
+      });
+      try {
+        // Alone in its memory it stays there; beside much else it would keep that alive.
+        const payload = body!.buffer.byteLength <= MAX_SHARED_BYTES ? body! : new Uint8Array(body!);
+        const operation = publishOperation(target, headers as HttpRequest['headers'], payload);
+        peer.perform(operation, payload, reply, o.hub.now());
+      } catch (error) {
+        done();
+        answerError(request, response, error, o.failed);
+      }
+    });
+    return true;
+  }
+
+  /** What a path asks for; undefined: something is wrong with it, and `serve` says what. */
+  private targetOf(url: string): PublishTarget | undefined {
+    if (url.length > MAX_TARGET) return undefined;
+    const mark = url.indexOf('?');
+    const query = new URLSearchParams(mark < 0 ? '' : url.slice(mark + 1));
+    try {
+      const target = decodeTarget(mark < 0 ? url : url.slice(0, mark), query, this.o.hub.limits);
+      if (this.targets.size >= MAX_TARGETS) this.targets.delete(this.targets.keys().next().value!);
+      this.targets.set(url, target);
+      return target;
+    } catch (error) {
+      if (error instanceof Refusal) return undefined;
+      throw error;
     }
   }
 

@@ -28,6 +28,7 @@ export interface WebOptions {
 export function webRoutes(o: WebOptions): RequestListener {
   const fixed = fixedRoutes(o);
   return (request, response) => {
+    if (o.topics?.quick(request, response) === true) return;
     serve(o, fixed, request, response).catch((error) => answerError(request, response, error, o.failed));
   };
 }

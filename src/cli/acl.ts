@@ -1,5 +1,6 @@
 // `waymeet acl list | add | remove | check`: the rules, and what they say about somebody.
 
+import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { AclAction, AclRule, Asker, RuleView } from '../auth/acl.ts';
 import { addRule, readRules, removeRule, sectionOf } from '../auth/acl-edit.ts';
@@ -81,8 +82,10 @@ export async function check(
   if (action !== 'publish' && action !== 'subscribe')
     throw new Failure(`'${action}' is no action: write publish or subscribe`, EXIT.usage);
   const configured = flags.acl === undefined ? loadOrFail(io, flags.config).config.auth : undefined;
-  const file = flags.acl === undefined ? configured?.acl : resolve(io.folder, flags.acl);
   const rules = configured === undefined ? undefined : aclOf(configured);
+  const usual = rulesFile(io, flags);
+  const file =
+    flags.acl !== undefined || configured?.acl !== undefined || existsSync(usual) ? usual : undefined;
   if (file === undefined && rules === undefined)
     throw new Failure(
       'there are no rules: name their file with --acl, or write auth.acl or auth.rules in the configuration',

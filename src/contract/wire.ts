@@ -73,7 +73,8 @@ export interface Wire {
   share(slab: Slab, start: number, end: number): void;
   /**
    * Begins TLS inside of the connection (STARTTLS), as its server, behind what was written; then `secure` and `identity` say what the
-   * handshake proved, and what arrives are the octets inside. A handshake that fails closes the wire. Absent where that cannot be done.
+   * handshake proved, and what arrives are the octets inside. What is written before is lost. A handshake that fails closes the wire.
+   * Absent where that cannot be done.
    */
   readonly secureUp?: (() => void) | undefined;
   /** Stops and restarts reading: backpressure towards the publisher. */

@@ -2,8 +2,8 @@
 
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, readFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { PasswordCheck } from '../admin/api/guard.ts';
 import { hashPassword, isPasswordHash, Passwords } from '../auth/passwords.ts';
 import { replaceText } from '../auth/text.ts';
@@ -14,13 +14,13 @@ export interface AdminPasswords {
   /** Undefined: nobody is asked. */
   readonly admin: PasswordCheck | undefined;
   readonly viewer: PasswordCheck | undefined;
+  /** Once the hub is ready: keeps the hash of a new password, and shows it to the person who started the hub. Never to the log. */
+  readonly show?: (announce: (line: string) => void) => Promise<void>;
 }
 
-/** `announce` shows a line to the person who started the hub, and to nobody else: never the log. */
 export async function adminPasswords(
   config: Config,
   listeners: readonly PlannedListener[],
-  announce: (line: string) => void,
 ): Promise<AdminPasswords> {
   const { adminPassword, viewerPassword } = config.web;
   const viewer = viewerPassword === undefined ? undefined : checkOf(viewerPassword);
@@ -38,15 +38,13 @@ export async function adminPasswords(
   }
   const password = randomBytes(12).toString('base64url');
   const hash = await hashPassword(password);
-  if (file !== undefined) {
-    await mkdir(dirname(file), { recursive: true });
-    await replaceText(file, `${hash}\n`);
-  }
-  if (web.length > 0 && config.web.api) {
+  const show = async (announce: (line: string) => void): Promise<void> => {
+    if (file !== undefined) await replaceText(file, `${hash}\n`);
+    if (web.length === 0 || !config.web.api) return;
     const lost = file === undefined ? 'until the hub stops' : `shown only now; remove ${file} for another`;
     announce(`Dashboard and API: log in as admin with the password ${password} (${lost})`);
-  }
-  return { admin: checkOf(hash), viewer };
+  };
+  return { admin: checkOf(hash), viewer, show };
 }
 
 /** `expected` may be the password or its argon2 hash. */

@@ -1,5 +1,6 @@
 // The composition root: the only list of parts. Starts a hub as configured, reloads it, stops it.
 
+import { DeliveryWatch } from '../admin/delivery.ts';
 import type { Phase } from '../admin/health.ts';
 import { renderMetrics } from '../admin/metrics.ts';
 import { ProcessWatch } from '../admin/process.ts';
@@ -61,12 +62,10 @@ export async function startServer(config: Config, options: ServerOptions): Promi
   const listeners = plan(config);
   const engines = await openEngines(listeners, log);
   const opened = await openStore(config.store);
-  const passwords = await adminPasswords(config, listeners, options.announce ?? announce).catch(
-    async (error) => {
-      await opened?.close();
-      throw error;
-    },
-  );
+  const passwords = await adminPasswords(config, listeners).catch(async (error) => {
+    await opened?.close();
+    throw error;
+  });
   const store = opened === undefined ? undefined : new TimedStore(opened);
   const state = { phase: 'starting' as Phase };
   const failed = (why: Error) => {
@@ -78,6 +77,8 @@ export async function startServer(config: Config, options: ServerOptions): Promi
   };
   const { hub, loop, limits } = makeHub(hubLimits(config), engines, store, log, failed);
   const watch = new ProcessWatch();
+  const deliveries = new DeliveryWatch(hub.counters);
+  loop.stopwatch = deliveries;
   const startedAt = now();
   const open: OpenListener[] = [];
   // It logs in once the hub has started.
@@ -105,6 +106,7 @@ export async function startServer(config: Config, options: ServerOptions): Promi
         counters: hub.counters,
         stats: hub.stats,
         process: watch.look(),
+        deliveries: deliveries.times,
         commits: store?.commits,
       }),
     health: () => ({
@@ -120,6 +122,7 @@ export async function startServer(config: Config, options: ServerOptions): Promi
     hub.reauthorize();
     own = new LocalClient(hub, 'admin');
     for (const one of listeners) open.push(...(await openListener(one, { hub, loop, engines, web, oscore })));
+    await passwords.show?.(options.announce ?? announce);
   } catch (error) {
     await Promise.all(open.map((l) => l.listener.close()));
     await hub.stop();

@@ -55,8 +55,7 @@ export function watchedFiles(listeners: readonly PlannedListener[]): string[] {
   const files = listeners.flatMap(({ auth, tls, coap }) => [
     ...[auth.users, auth.acl, auth.jwt.key, auth.jwt.secretFile, auth.jwt.ca, auth.http.ca],
     isUrl(auth.jwt.jwks) ? undefined : auth.jwt.jwks,
-    coap.oscore,
-    ...[tls.cert, tls.key, tls.ca, tls.crl, tls.psk],
+    ...[tls.cert, tls.key, tls.ca, tls.crl, tls.psk, coap.oscore],
     ...(tls.sni ?? []).flatMap((one) => [one.cert, one.key]),
   ]);
   return [...new Set(files.filter((file) => file !== undefined))];

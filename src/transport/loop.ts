@@ -15,6 +15,15 @@ export const PACK_BYTES = 65_536;
 
 export type Log = World['log'];
 
+/** Times a read until what it caused has left. */
+export interface Stopwatch {
+  start(): void;
+  stop(): void;
+}
+
+/** One read in so many is timed: a power of two. */
+const TIMED_READS = 64;
+
 /** What a flush visits: a wire with something to send, or one whose peer has to be told something outside of its own calls. */
 export interface Flushable {
   flush(): void;
@@ -41,6 +50,9 @@ export class Loop {
   private turnAsked = false;
   /** Looks at what passes on every wire of this loop, while it is set. */
   tap: Tap | undefined = undefined;
+  stopwatch: Stopwatch | undefined = undefined;
+  private reads = 0;
+  private timing = false;
   /** The hub's turn; it runs before the flush, so that what a turn acknowledges leaves with that turn. */
   atTurn: (() => void) | undefined = undefined;
 
@@ -52,6 +64,14 @@ export class Loop {
   get large(): ReadBuffer {
     this.largeRead ??= readBuffer(LARGE_READ_BYTES);
     return this.largeRead;
+  }
+
+  /** Something was read, and is about to be given to its peer. */
+  reading(): void {
+    if ((++this.reads & (TIMED_READS - 1)) !== 0 || this.timing || this.stopwatch === undefined) return;
+    this.timing = true;
+    this.stopwatch.start();
+    this.schedule();
   }
 
   /** Asks for `flushable.flush` at the end of this turn. The caller sees to it that it asks once. */
@@ -103,6 +123,9 @@ export class Loop {
     this.flushing = list;
     for (let i = 0; i < list.length; i++) list[i]!.flush();
     list.length = 0;
+    if (!this.timing) return;
+    this.timing = false;
+    this.stopwatch!.stop();
   }
 }
 

@@ -94,6 +94,7 @@ export abstract class PacketWire extends PeeredWire {
     this.counters.bytesIn += bytes.length;
     const { tap } = this.gate.loop;
     if (tap !== undefined) tap.passed(this, 'in', bytes, 0, bytes.length);
+    this.gate.loop.reading();
     const at = now();
     try {
       this.peer.receive(bytes, 0, bytes.length, at);

@@ -122,7 +122,7 @@ export abstract class PeeredWire implements Wire, Flushable, TimerOwner, Guarded
   }
 
   /** Memory for octets that will go nowhere, for a tower that writes to a wire that has ended. */
-  private reserveNowhere(length: number): number {
+  protected reserveNowhere(length: number): number {
     const slabs = this.gate.loop.slabs;
     const at = slabs.reserve(length);
     this.outbox.bytes = slabs.current.bytes;

@@ -1,7 +1,7 @@
 // Wires over net.Socket and tls.TLSSocket: the complete fallback of the bare handles, and the only way for TLS.
 
 import type { Socket } from 'node:net';
-import type { WireIdentity } from '../contract/wire.ts';
+import type { Slab, WireIdentity } from '../contract/wire.ts';
 import type { Gate, Securer } from './listener.ts';
 import { StreamWire } from './stream.ts';
 
@@ -60,7 +60,7 @@ export class SocketWire extends StreamWire {
 
   protected override sendTurn(): void {
     if (this.securing !== 'handshake') super.sendTurn();
-    else if (this.ended) this.destroy(); // in the clear nothing can be said any more
+    else if (this.ended) this.destroy();
     if (this.securing === 'asked' && this.unsent === 0 && !this.ended) this.shakeHands(this.gate.securer!);
   }
 
@@ -80,6 +80,23 @@ export class SocketWire extends StreamWire {
       if (this.wanted) socket.resume();
       this.touch();
     });
+  }
+
+  /** Between the question for TLS and its answer nothing can be said: neither in the clear, nor in secret. */
+  private get mute(): boolean {
+    return this.securing === 'asked' || this.securing === 'handshake';
+  }
+
+  override write(bytes: Uint8Array): void {
+    if (!this.mute) super.write(bytes);
+  }
+
+  override reserve(length: number): number {
+    return this.mute ? this.reserveNowhere(length) : super.reserve(length);
+  }
+
+  override share(slab: Slab, start: number, end: number): void {
+    if (!this.mute) super.share(slab, start, end);
   }
 
   // ---- what a stream asks of its socket

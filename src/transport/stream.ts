@@ -101,16 +101,17 @@ export abstract class StreamWire extends PeeredWire {
     this.counters.bytesIn += length;
     const { tap } = this.gate.loop;
     if (tap !== undefined) tap.passed(this, 'in', bytes, start, end);
+    this.gate.loop.reading();
     const left = this.left;
-    if (left === undefined) this.consume(bytes, start, end);
+    // What was read already may still come when reading has stopped, message by message over WebSocket.
+    if (this.held) this.left = joined(left, bytes, start, end);
+    else if (left === undefined) this.consume(bytes, start, end);
     else if (left.length <= headroom) {
       bytes.set(left, start - left.length);
       this.left = undefined;
       this.consume(bytes, start - left.length, end);
     } else {
-      const both = new Uint8Array(left.length + length);
-      both.set(left, 0);
-      both.set(bytes.subarray(start, end), left.length);
+      const both = joined(left, bytes, start, end);
       this.left = undefined;
       this.consume(both, 0, both.length);
     }
@@ -308,6 +309,15 @@ export abstract class StreamWire extends PeeredWire {
     this.limit(this.gate.lingerMs);
     this.shutdown();
   }
+}
+
+/** `left` and behind it a copy of `bytes[start..end)`. */
+function joined(left: Uint8Array | undefined, bytes: Uint8Array, start: number, end: number): Uint8Array {
+  if (left === undefined) return bytes.slice(start, end);
+  const both = new Uint8Array(left.length + end - start);
+  both.set(left, 0);
+  both.set(bytes.subarray(start, end), left.length);
+  return both;
 }
 
 /** In the place of spans whose octets are copied already. */

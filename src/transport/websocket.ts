@@ -319,6 +319,7 @@ class WebSocketMessages extends PacketWire {
   private paused = false;
   /** Compressed messages are left to ws; else all frames of a turn are laid out here and leave in one write. */
   private readonly plain: boolean;
+  private early: Buffer[] = [];
   private closeCode = CLOSE_NORMAL;
   /** Octets of messages in each write that is under way. */
   private readonly writes: number[] = [];
@@ -339,7 +340,11 @@ class WebSocketMessages extends PacketWire {
     this.socket = socket;
     this.text = protocol.text ?? false;
     this.plain = web.extensions === '';
-    web.on('message', (octets: Buffer) => this.packetArrived(octets));
+    web.on('message', (octets: Buffer) => {
+      // What was read already still comes when reading has stopped.
+      if (this.held) this.early.push(octets);
+      else this.packetArrived(octets);
+    });
     web.on('error', (error) => {
       this.counters.broken++;
       gate.loop.log('debug', `connection ${remote}: ${error.message}`, { listener: gate.name });
@@ -375,8 +380,9 @@ class WebSocketMessages extends PacketWire {
   }
 
   protected override reading(on: boolean): void {
+    while (on && !this.held && this.early.length > 0) this.packetArrived(this.early.shift()!);
     if (this.paused) return;
-    if (on) this.web.resume();
+    if (on && !this.held) this.web.resume();
     else this.web.pause();
   }
 

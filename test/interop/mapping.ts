@@ -1,6 +1,7 @@
 // docs/mapping.md: what the crossings of pairs.test.ts assert and the outcome tables of the towers, written down for readers.
 
 import type { Outcome } from '../../src/contract/outcome.ts';
+import { CONDITION as AMQP1 } from '../../src/protocol/amqp1/map.ts';
 import { CODE_OF as AMQP091 } from '../../src/protocol/amqp091/map.ts';
 import { CODE_OF as COAP } from '../../src/protocol/coap/map.ts';
 import { ANSWER_OF as HTTP } from '../../src/protocol/http/map.ts';
@@ -57,6 +58,7 @@ function outcomes(): string {
     coap(COAP[o]),
     String(HTTP[o][0]),
     AMQP091[o] === 0 ? '–' : String(AMQP091[o]),
+    o === 'ok' ? '–' : AMQP1[o].slice('amqp:'.length),
   ]);
   const head = [
     'outcome',
@@ -67,6 +69,7 @@ function outcomes(): string {
     'CoAP',
     'HTTP',
     'AMQP 0-9-1',
+    'AMQP 1.0',
   ];
   return table(head, rows);
 }

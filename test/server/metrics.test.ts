@@ -25,6 +25,8 @@ test('a page that a strict reader takes, with what happened on it', async () => 
   const client = await connectAsync(url);
   ending(() => client.endAsync(true));
   for (let i = 0; i < 3; i++) await client.publishAsync('a', 'x', { qos: 1 });
+  await client.subscribeAsync('timed', { qos: 1 });
+  for (let i = 0; i < 200; i++) await client.publishAsync('timed', 'x', { qos: 1 });
 
   expect(hub.server.hub.stats.clients, 'the one of $SYS is none').toBe(1);
   const response = await fetch(`${hub.server.address('web')}/metrics`);
@@ -37,6 +39,8 @@ test('a page that a strict reader takes, with what happened on it', async () => 
   expect(
     families.get('waymeet_store_commit_seconds')!.samples.get('waymeet_store_commit_seconds_count{}'),
   ).toBeGreaterThan(0);
+  const timed = families.get('waymeet_delivery_seconds')!.samples;
+  expect(timed.get('waymeet_delivery_seconds_count{}')).toBeGreaterThan(0);
   for (const protocol of ['mqtt', 'coap', 'waymeet.v1']) {
     expect(value('waymeet_connections_total', `protocol="${protocol}"`), protocol).toBeDefined();
   }

@@ -67,6 +67,30 @@ describe.skipIf(!installed('mosquitto_pub'))('mosquitto_pub and mosquitto_sub', 
     expect(refused.code).not.toBe(0);
   });
 
+  test('a certificate that is revoked is refused as soon as the list says so, without a restart', async () => {
+    const f = files();
+    const thief = authority.issue('thief');
+    const crl = f.at.write('crl.pem', authority.revocations());
+    const hub = await start({
+      ports: { ...OFF, mqtts: 0 },
+      watch: '20ms',
+      tls: { cert: f.cert, key: f.key, ca: f.ca, crl, requireCert: true, certificateIsUser: true },
+      auth: { engine: 'file' },
+    });
+    const publish = (cert: string, key: string) =>
+      run(
+        'mosquitto_pub',
+        ...['-h', 'localhost', '-p', hub.port('mqtts'), '--cafile', f.ca, '-t', 'a', '-m', 'x', '-q', 1],
+        ...['--cert', cert, '--key', key],
+      );
+    const stolen = [f.at.write('thief.pem', thief.cert), f.at.write('thief.key', thief.key)] as const;
+    expect((await publish(...stolen)).code).toBe(0);
+    f.at.write('crl.pem', authority.revocations(thief));
+    await expect.poll(() => hub.log.join('\n')).toContain('reloaded users and rules; certificates');
+    expect((await publish(...stolen)).code).not.toBe(0);
+    expect((await publish(f.deviceCert, f.deviceKey)).code).toBe(0);
+  });
+
   test('--cert and --key: the common name is the user; without one, or with a stranger’s, nobody enters', async () => {
     const f = files();
     const rules = f.at.write('acl', 'user device-7\nallow both devices/%u/#\n');

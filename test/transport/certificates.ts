@@ -1,7 +1,7 @@
 // Certificates for tests, made when they run, by Debian's openssl.
 
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -61,6 +61,22 @@ export class Authority {
       ...['x509', '-req', '-in', `${file}.csr`, '-CA', `${issuer}.pem`, '-CAkey', `${issuer}.key`],
       ...['-CAcreateserial', '-days', '2', '-extfile', `${file}.ext`, '-out', `${file}.pem`],
     );
+  }
+
+  /** The list of revoked certificates, PEM, with this one on it. */
+  revocations(revoked?: Issued): string {
+    if (!existsSync(join(this.folder, 'index.txt'))) {
+      writeFileSync(join(this.folder, 'index.txt'), '');
+      const text = '[ca]\ndefault_ca=own\n[own]\ndatabase=index.txt\ndefault_md=sha256\ndefault_crl_days=2\n';
+      writeFileSync(join(this.folder, 'ca.cnf'), text);
+    }
+    const ca = ['ca', '-config', 'ca.cnf', '-cert', 'ca.pem', '-keyfile', 'ca.key'];
+    if (revoked !== undefined) {
+      writeFileSync(join(this.folder, 'revoked.pem'), revoked.cert);
+      this.openssl(...ca, '-revoke', 'revoked.pem');
+    }
+    this.openssl(...ca, '-gencrl', '-out', 'crl.pem');
+    return this.read('crl.pem');
   }
 
   remove(): void {

@@ -88,6 +88,9 @@ export class LinePeer implements Peer {
     else if (verb === 'who') {
       const { remote, listener, secure, identity } = this.wire;
       this.say(JSON.stringify({ remote, listener, secure, identity }));
+    } else if (verb === 'secure') {
+      this.say(this.wire.secureUp === undefined ? 'no' : 'go ahead');
+      this.wire.secureUp?.();
     } else if (verb === 'wake') this.wire.wake(now + Number(rest));
     else if (verb === 'pause') this.wire.pause();
     else if (verb === 'bad') throw new ProtocolError('LINE-1', 'a bad line', 0x81);

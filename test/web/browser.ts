@@ -9,7 +9,7 @@ const TIMEOUT_MS = 8_000;
 export const hasChromium = existsSync(EXECUTABLE);
 
 /** A browser that speaks to nobody but the hub. */
-export function openBrowser(): Promise<Browser> {
+export function openBrowser(more: readonly string[] = []): Promise<Browser> {
   return chromium.launch({
     executablePath: EXECUTABLE,
     args: [
@@ -21,6 +21,7 @@ export function openBrowser(): Promise<Browser> {
       '--disable-background-networking',
       '--disable-component-update',
       '--disable-sync',
+      ...more,
     ],
   });
 }

@@ -2,19 +2,7 @@
 
 import { signal } from '@preact/signals';
 import { readEvents } from './events.ts';
-
-export interface HubFacts {
-  readonly version: string;
-  readonly paths: { readonly mqtt: string; readonly json: string; readonly coap?: string };
-  readonly loginNeeded: boolean;
-  readonly listeners: readonly {
-    name: string;
-    address: string;
-    type: string;
-    protocols: string[];
-    connections: number;
-  }[];
-}
+import type { HubFacts } from './hub-facts.ts';
 
 interface ProtocolFigures {
   readonly clients: number;

@@ -3,7 +3,6 @@
 import { type Message, NEVER, type Origin, type Qos } from '../../contract/message.ts';
 import type { Outcome } from '../../contract/outcome.ts';
 import type {
-  Ability,
   Answer,
   Refusal,
   SessionMemory,
@@ -17,6 +16,8 @@ import type {
 import type { Wire } from '../../contract/wire.ts';
 import { addressOf, QUEUE_SCHEME } from './address.ts';
 import { type ClientHost, type ClientLink, PublishLink, refusalOf, SubscribeLink } from './client-links.ts';
+import { ClientLogin } from './client-login.ts';
+import { ABILITY, ELSEWHERE, forgetful, keepingOf } from './client-terms.ts';
 import { readPerformative, readSasl } from './composite.ts';
 import { ValueReader } from './decode.ts';
 import { ConnectionFault } from './fault.ts';
@@ -48,47 +49,12 @@ import {
   type Open,
   type Performative,
   RECEIVER,
-  SASL_CHALLENGE,
-  SASL_INIT,
-  SASL_MECHANISMS,
-  SASL_OUTCOME,
-  SASL_RESPONSE,
-  type SaslFrame,
   SENDER,
   TARGET,
-  type Terminus,
   TRANSFER,
 } from './packet.ts';
 import type { Transferring } from './transfer.ts';
 import { lookUp } from './types.ts';
-
-const ABILITY: Ability = {
-  publishQos: [0, 1, 2],
-  subscribeQos: [0, 1, 2],
-  retain: true,
-  wildcards: true,
-  shared: true,
-  noLocal: true,
-  retainedChoice: true,
-  returns: true,
-  queues: true,
-  sessions: true,
-  wills: false,
-  expiry: true,
-  meta: [
-    ...(['contentType', 'contentEncoding', 'text', 'responseTopic', 'correlation', 'messageId'] as const),
-    ...(['priority', 'createdAt', 'groupId', 'groupSequence', 'user'] as const),
-  ],
-};
-
-/** Another broker has no place for these, or one of its own. */
-const ELSEWHERE: Ability = {
-  ...ABILITY,
-  retain: false,
-  wildcards: false,
-  shared: false,
-  retainedChoice: false,
-};
 
 export const amqp1Speech: Speech = {
   name: 'amqp1',
@@ -101,12 +67,8 @@ export const amqp1Speech: Speech = {
 
 const FRAME_MAX = 131_072;
 const WINDOW = 2_048;
-const MAX_SECONDS = 0xffff_ffff;
-/** What an unfinished delivery may come to. */
 const CLOSED: Refusal = { outcome: 'unavailable', reason: 'the connection was closed', code: 0 };
 const LOST: Refusal = { outcome: 'unavailable', reason: 'the connection was lost', code: 0 };
-const NOTHING = new Uint8Array(0);
-const utf8 = new TextEncoder();
 
 /**
  *     sasl      our header is sent. Mechanisms: init; outcome 0: greeting; any other: ended
@@ -123,6 +85,7 @@ class Amqp1Speaker implements Speaker, ClientHost {
   maxMessageBytes = NEVER;
   private readonly wire: Wire;
   private readonly frames: FrameCutter;
+  private readonly login: ClientLogin;
   private state: 'sasl' | 'greeting' | 'open' | 'closing' | 'ended' = 'sasl';
   private awaitsHeader = true;
   private early: (() => void)[] = [];
@@ -153,6 +116,15 @@ class Amqp1Speaker implements Speaker, ClientHost {
     this.heardAt = options.now();
     this.frames = new FrameCutter(FRAME_MAX, (type, _channel, bytes, start, end) =>
       this.frame(type, bytes, start, end),
+    );
+    this.login = new ClientLogin(
+      options,
+      (p) => wire.write(encodeSasl(p)),
+      () => this.greet(),
+      (why) => {
+        this.end(why);
+        wire.end();
+      },
     );
     wire.write(SASL_HEADER);
   }
@@ -339,71 +311,11 @@ class Amqp1Speaker implements Speaker, ClientHost {
   private frame(type: number, bytes: Uint8Array, start: number, end: number): void {
     if (start === end) return;
     const r = new ValueReader(bytes, start, end);
-    if (this.state === 'sasl' && type === SASL_FRAME) this.sasl(readSasl(r));
+    if (this.state === 'sasl' && type === SASL_FRAME) this.login.heard(readSasl(r));
     else if (this.state !== 'sasl' && type !== SASL_FRAME)
       this.perform(readPerformative(r), bytes, r.at, end);
     else
       throw new ConnectionFault('AMQP1-5.3.2', 'amqp:connection:framing-error', 'a frame of the wrong type');
-  }
-
-  private sasl(p: SaslFrame): void {
-    switch (p.kind) {
-      case SASL_MECHANISMS:
-        this.choose(p.mechanisms);
-        return;
-      case SASL_CHALLENGE:
-        this.prove(p.challenge, (response) => this.say({ kind: SASL_RESPONSE, response }));
-        return;
-      case SASL_OUTCOME:
-        this.judged(p.outcome, p.additionalData);
-        return;
-      default:
-        throw new ConnectionFault('AMQP1-5.3.2', 'amqp:illegal-state', 'a SASL frame that only clients send');
-    }
-  }
-
-  private choose(offered: readonly string[]): void {
-    const { sasl, username, password } = this.options;
-    const wanted = sasl?.mechanism ?? (username !== undefined ? 'PLAIN' : 'ANONYMOUS');
-    const mechanism = wanted === 'ANONYMOUS' && offered.includes('EXTERNAL') ? 'EXTERNAL' : wanted;
-    if (!offered.includes(mechanism)) {
-      const reason = `${mechanism} is not offered: ${offered.join(', ')}`;
-      this.end({ outcome: 'bad-authentication-method', reason, code: 0 });
-      this.wire.end();
-    } else if (sasl !== undefined)
-      this.prove(undefined, (initialResponse) => this.say({ kind: SASL_INIT, mechanism, initialResponse }));
-    else if (mechanism === 'PLAIN')
-      this.say({ kind: SASL_INIT, mechanism, initialResponse: plain(username!, password ?? NOTHING) });
-    else this.say({ kind: SASL_INIT, mechanism, initialResponse: NOTHING });
-  }
-
-  private say(p: SaslFrame): void {
-    this.wire.write(encodeSasl(p));
-  }
-
-  private prove(challenge: Uint8Array | undefined, then: (word: Uint8Array) => void): void {
-    const { sasl } = this.options;
-    if (sasl === undefined)
-      throw new ConnectionFault('AMQP1-5.3.2', 'amqp:illegal-state', 'a challenge unasked');
-    sasl.next(challenge?.slice()).then(
-      (word) => {
-        if (this.state === 'sasl') then(word);
-      },
-      (why: Error) => {
-        this.end({ outcome: 'bad-credentials', reason: why.message, code: 0 });
-        this.wire.end();
-      },
-    );
-  }
-
-  private judged(outcome: number, additional: Uint8Array | undefined): void {
-    if (outcome !== 0) {
-      const why = outcome === 1 ? 'bad-credentials' : 'unavailable';
-      this.end({ outcome: why, reason: `the login was refused, SASL outcome ${outcome}`, code: outcome });
-      this.wire.end();
-    } else if (this.options.sasl !== undefined && additional !== undefined)
-      this.prove(additional, () => this.greet());
-    else this.greet();
   }
 
   private greet(): void {
@@ -616,6 +528,7 @@ class Amqp1Speaker implements Speaker, ClientHost {
   private end(why: Refusal | undefined): void {
     if (this.state === 'ended') return;
     this.state = 'ended';
+    this.login.abandon();
     this.refuseAll(why ?? CLOSED);
     this.events.ended(why);
   }
@@ -636,33 +549,8 @@ function nameOf(exact: boolean, topic: string | undefined): string {
   return `publish ${exact ? 'exactly' : 'at least'} once ${topic ?? ''}`;
 }
 
-/** authorization identity | NUL | user name | NUL | password [RFC4616-2] */
-function plain(username: string, password: Uint8Array): Uint8Array {
-  const name = utf8.encode(username);
-  const response = new Uint8Array(name.length + password.length + 2);
-  response.set(name, 1);
-  response.set(password, name.length + 2);
-  return response;
-}
-
 function containerId(octets: Uint8Array): string {
   let id = 'client-';
   for (const octet of octets) id += octet.toString(16).padStart(2, '0');
   return id;
-}
-
-/** How long termini are kept. They are found again by the container id, so there must be one. */
-function keepingOf({
-  clientId,
-  sessionExpiryMs,
-}: SpeakerOptions): Pick<Terminus, 'durable' | 'expiryPolicy' | 'timeout'> | undefined {
-  if (clientId === '' || sessionExpiryMs <= 0) return undefined;
-  if (sessionExpiryMs === NEVER) return { durable: 2, expiryPolicy: 'never' };
-  const timeout = Math.min(MAX_SECONDS, Math.ceil(sessionExpiryMs / 1_000));
-  return { durable: 2, expiryPolicy: 'connection-close', timeout };
-}
-
-/** What remembers nothing beyond the connection. */
-function forgetful(): SessionMemory {
-  return { released() {}, inbound: new Set(), kept: (then) => then() };
 }

@@ -10,6 +10,7 @@ import {
   type UserProperty,
 } from '../../contract/message.ts';
 import type { Outcome } from '../../contract/outcome.ts';
+import { type DeathRecord, deathRecord } from '../../contract/queue.ts';
 import { addressOf, parseAddress, topicOf } from './address.ts';
 import { descriptorOf, writeComposite } from './composite.ts';
 import { ValueReader } from './decode.ts';
@@ -308,6 +309,7 @@ function encodeHead(m: Message): Uint8Array {
     for (const { name, value, section } of m.meta?.user ?? [])
       if (section === ANNOTATION_SECTION && !name.startsWith('x-'))
         said.push([symbol(name), valueOfPlain(value)]);
+    said.push(...deathsOf(m));
     const ordered = orderedUser(m.meta?.user);
     if (ordered !== undefined) said.push([symbol(USER_ANNOTATION), ordered]);
     writeMap(MESSAGE_ANNOTATIONS, said);
@@ -349,16 +351,48 @@ function splitAnnotations(before: Uint8Array): { readonly annotations: AmqpMap; 
 /** What only the hub may say. */
 function isOurs(key: AmqpValue): boolean {
   const name = key.type === 'symbol' || key.type === 'string' ? key.value : '';
-  return name === TOPIC_ANNOTATION || name === RETAIN_ANNOTATION || /^x-opt-(?:first|last)-death-/.test(name);
+  return (
+    name === TOPIC_ANNOTATION ||
+    name === RETAIN_ANNOTATION ||
+    /^x-opt-(?:(?:first|last)-death-|deaths$)/.test(name)
+  );
 }
 
-/** What the hub has put to the properties of a dead letter. Those that are not decoded yet are as the publisher wrote them. */
-function* deathsOf(m: Message): Iterable<[AmqpValue, AmqpValue]> {
-  const user = Object.getOwnPropertyDescriptor(m.meta, 'user')?.value as Meta['user'];
-  for (const { name, value, section } of user ?? []) {
-    const death = /^x-((?:first|last)-death-\w+)$/.exec(name);
-    if (death !== null && section === undefined) yield [symbol(`x-opt-${death[1]}`), valueOfPlain(value)];
+/**
+ * What the hub has put to the properties of a dead letter, as annotations: first and last death, and all of them as RabbitMQ 4 lists them.
+ * Properties that are not decoded yet are as the publisher wrote them.
+ */
+function deathsOf(m: Message): [AmqpValue, AmqpValue][] {
+  const user = Object.getOwnPropertyDescriptor(m.meta ?? {}, 'user')?.value as Meta['user'];
+  const said: [AmqpValue, AmqpValue][] = [];
+  const deaths: AmqpValue[] = [];
+  for (const property of user ?? []) {
+    const record = deathRecord(property);
+    if (record !== undefined) deaths.push(deathMap(record));
+    else if (isDeath(property))
+      said.push([symbol(`x-opt-${property.name.slice(2)}`), valueOfPlain(property.value)]);
   }
+  if (deaths.length > 0) said.push([symbol('x-opt-deaths'), { type: 'list', value: deaths }]);
+  return said;
+}
+
+function deathMap({ reason, queue, count, at }: DeathRecord): AmqpValue {
+  return {
+    type: 'map',
+    value: [
+      [symbol('queue'), text(queue)],
+      [symbol('reason'), symbol(reason)],
+      [symbol('count'), { type: 'ulong', value: BigInt(count) }],
+      [symbol('last-time'), { type: 'timestamp', value: BigInt(Math.floor(at)) }],
+    ],
+  };
+}
+
+function isDeath(property: UserProperty): boolean {
+  const { name, section } = property;
+  return (
+    section === undefined && (/^x-(?:first|last)-death-/.test(name) || deathRecord(property) !== undefined)
+  );
 }
 
 function writeMap(code: number, map: AmqpMap): void {
@@ -376,8 +410,8 @@ function orderedUser(user: readonly UserProperty[] | undefined): AmqpValue | und
 
 const ELSEWHERE: readonly (string | undefined)[] = [ANNOTATION_SECTION, FOOTER_SECTION, PROPERTIES_SECTION];
 
-function isApplication({ section }: UserProperty): boolean {
-  return !ELSEWHERE.includes(section);
+function isApplication(property: UserProperty): boolean {
+  return !ELSEWHERE.includes(property.section) && !isDeath(property);
 }
 
 function writeProperties(m: Message, to: string): void {

@@ -3,7 +3,15 @@
 import { NEVER, type Qos } from '../../contract/message.ts';
 import { isTopicFilter, isTopicName, type TopicLimits } from '../../contract/topic.ts';
 import { metaOf, refusalOf } from './map.ts';
-import { type Content, type EventId, type HttpRequest, type Operation, Refusal } from './packet.ts';
+import {
+  type Content,
+  type EventId,
+  type HttpRequest,
+  type Operation,
+  type PublishOperation,
+  type PublishTarget,
+  Refusal,
+} from './packet.ts';
 
 /** The first parts of the paths that this tower answers. */
 export const ROOTS: ReadonlySet<string> = new Set(['topics', 'subscribe', 'request', 'publish']);
@@ -37,7 +45,7 @@ export function decodeRequest(r: HttpRequest, limits: TopicLimits): Operation {
     case 'publish':
       if (rest !== undefined) throw nothingAt(r.path);
       allow(r, 'POST');
-      return { kind: 'batch', items: itemsOf(r), idempotencyKey: keyOf(r) };
+      return { kind: 'batch', items: itemsOf(r), idempotencyKey: keyOf(r.headers) };
     default:
       throw nothingAt(r.path);
   }
@@ -51,8 +59,7 @@ function decodeTopic(r: HttpRequest, topic: string): Operation {
       return { kind: 'read', topic, known: tagsOf(r), waitMs: r.method === 'GET' ? waitOf(r) : 0 };
     case 'POST':
     case 'PUT':
-      expectOnly(r, ['qos', 'retain', 'expiry']);
-      return { kind: 'publish', content: contentOf(r, topic, r.body), idempotencyKey: keyOf(r) };
+      return publishOperation(targetOf(r, topic), r.headers, r.body);
     case 'DELETE':
       expectOnly(r, ['qos']);
       return {
@@ -65,13 +72,37 @@ function decodeTopic(r: HttpRequest, topic: string): Operation {
           expiryMs: NEVER,
           meta: undefined,
         },
-        idempotencyKey: keyOf(r),
+        idempotencyKey: keyOf(r.headers),
       };
     default:
       allow(r, 'GET', 'HEAD', 'POST', 'PUT', 'DELETE');
       throw nothingAt(r.path);
   }
 }
+
+function targetOf(r: HttpRequest, topic: string): PublishTarget {
+  expectOnly(r, ['qos', 'retain', 'expiry']);
+  return { topic, qos: qosOf(r), retain: flagOf(r, 'retain'), expiryMs: durationOf(r, 'expiry') ?? NEVER };
+}
+
+/** What `POST /topics/…` with this path and query asks for, whatever its body. Throws Refusal. */
+export function decodeTarget(path: string, query: URLSearchParams, limits: TopicLimits): PublishTarget {
+  const r = { method: 'POST', path, query, headers: {}, body: NOTHING };
+  return targetOf(r, topicOf(path.slice('/topics/'.length), limits));
+}
+
+export function publishOperation(
+  target: PublishTarget,
+  headers: HttpRequest['headers'],
+  payload: Uint8Array,
+): PublishOperation {
+  // Field by field: spreading costs 1.5 µs here, bench/web
+  const { topic, qos, retain, expiryMs } = target;
+  const content = { topic, payload, qos, retain, expiryMs, meta: metaOf(headers) };
+  return { kind: 'publish', content, idempotencyKey: keyOf(headers) };
+}
+
+const NOTHING = new Uint8Array(0);
 
 function decodeSubscribe(r: HttpRequest, limits: TopicLimits): Operation {
   expectOnly(r, ['filter', 'qos', 'last-event-id']);
@@ -149,8 +180,8 @@ function tagsOf(r: HttpRequest): string[] {
   return tags === undefined ? [] : tags.split(',').map((tag) => tag.trim().replace(/^W\//, ''));
 }
 
-function keyOf(r: HttpRequest): string | undefined {
-  const key = r.headers['idempotency-key'];
+function keyOf(headers: HttpRequest['headers']): string | undefined {
+  const key = headers['idempotency-key'];
   if (key !== undefined && (key === '' || key.length > MAX_KEY))
     throw new Refusal(400, 'header-invalid', `Idempotency-Key has 1 to ${MAX_KEY} characters`);
   return key;

@@ -39,15 +39,17 @@ export function refusalOf(outcome: Outcome): Refusal {
 const utf8 = new TextEncoder();
 const strictUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
+const FORM = 'application/x-www-form-urlencoded';
+
 type Headers = Readonly<Record<string, string | undefined>>;
 
 /** What a request's header fields say of its message. Throws Refusal. */
 export function metaOf(headers: Headers): Meta | undefined {
   const contentType = headers['content-type'];
+  if (contentType !== undefined && !saysMore(headers)) return plainMeta(contentType);
   const meta: Meta = {
     // curl calls every `-d` a form: that says nothing of the payload.
-    ...(contentType !== undefined &&
-      contentType !== 'application/x-www-form-urlencoded' && { contentType, ...textual(contentType) }),
+    ...(contentType !== undefined && contentType !== FORM && { contentType, ...textual(contentType) }),
     ...given('contentEncoding', headers['content-encoding']),
     ...given('responseTopic', unescaped(headers, 'waymeet-response-topic')),
     ...given('correlation', idOf(headers, 'waymeet-correlation')),
@@ -59,6 +61,26 @@ export function metaOf(headers: Headers): Meta | undefined {
     ...given('user', userOf(headers)),
   };
   return Object.keys(meta).length === 0 ? undefined : meta;
+}
+
+/** Most requests say no more than a content type: the last few are remembered. */
+const plainMetas = new Map<string, Meta | undefined>();
+const MAX_PLAIN = 64;
+
+function plainMeta(contentType: string): Meta | undefined {
+  if (contentType === FORM) return undefined;
+  let meta = plainMetas.get(contentType);
+  if (meta === undefined) {
+    meta = { contentType, ...textual(contentType) };
+    if (plainMetas.size >= MAX_PLAIN) plainMetas.clear();
+    plainMetas.set(contentType, meta);
+  }
+  return meta;
+}
+
+function saysMore(headers: Headers): boolean {
+  for (const name in headers) if (name.startsWith('waymeet-') || name === 'content-encoding') return true;
+  return false;
 }
 
 /** The header fields that tell a message's properties: what `metaOf` reads, and the delivery. */

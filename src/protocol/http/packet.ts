@@ -22,6 +22,9 @@ export interface Content {
   readonly meta: Meta | undefined;
 }
 
+/** What the path and query of a publish say. */
+export type PublishTarget = Pick<Content, 'topic' | 'qos' | 'retain' | 'expiryMs'>;
+
 /** POST, PUT and DELETE /topics/{topic} */
 export interface PublishOperation {
   readonly kind: 'publish';

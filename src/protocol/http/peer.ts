@@ -5,6 +5,7 @@
 
 import type { Login } from '../../contract/auth.ts';
 import type { Access, Guest, Hub, ProtocolCounters } from '../../contract/hub.ts';
+import { PRIVATE } from '../../contract/mailbox.ts';
 import { Message, NEVER, type Origin, type Qos } from '../../contract/message.ts';
 import { type Outcome, ProtocolError } from '../../contract/outcome.ts';
 import { isTopicName } from '../../contract/topic.ts';
@@ -41,6 +42,7 @@ export class HttpPeer implements Guest {
   private keys: Keys | undefined;
   private ended: Outcome | undefined;
   private opened = 0;
+  private last: { readonly topic: string; readonly outcome: Outcome; readonly answer: Answer } | undefined;
   private readonly committing: { readonly ticket: number; readonly reply: Reply; readonly answer: Answer }[] =
     [];
   private readonly streams = new Set<EventStream>();
@@ -153,7 +155,17 @@ export class HttpPeer implements Guest {
     const outcome = access.publish(this.message(content, access, now));
     this.counters.received[content.qos]!++;
     if (outcome !== 'ok' && outcome !== 'unmatched') throw refusalOf(outcome);
-    return encodeJson({ topic: content.topic, outcome });
+    return this.published(content.topic, outcome);
+  }
+
+  /** A device publishes to one topic most of the time. */
+  private published(topic: string, outcome: Outcome): Answer {
+    if (this.last === undefined || this.last.topic !== topic || this.last.outcome !== outcome) {
+      // No answer to a POST is stored by anybody, so nothing is said of it. [RFC9110-9.3.3]
+      const answer = { status: 200, headers: PLAIN_JSON, body: `${JSON.stringify({ topic, outcome })}\n` };
+      this.last = { topic, outcome, answer };
+    }
+    return this.last.answer;
   }
 
   private batch({ items }: BatchOperation, access: Access, now: number): Answer {
@@ -197,7 +209,7 @@ export class HttpPeer implements Guest {
       reply.answer(this.value(m, unchanged, now));
       return undefined;
     }
-    return new Waiter(access, this.boxName(access), topic, waitMs, {
+    return new Waiter(access, PRIVATE + this.boxName(access), topic, waitMs, {
       took: (next) => {
         if (!next.retain) return false;
         reply.answer(next.payload.length === 0 ? NOTHING : this.value(next, false, this.hub.now()));
@@ -222,7 +234,7 @@ export class HttpPeer implements Guest {
     now: number,
   ): Pending {
     const responseTopic = `${REPLY_ROOT}/${access.client}/${++this.opened}`;
-    const waiter = new Waiter(access, this.boxName(access), responseTopic, timeoutMs, {
+    const waiter = new Waiter(access, PRIVATE + this.boxName(access), responseTopic, timeoutMs, {
       took: (m) => {
         const at = this.hub.now();
         this.counters.delivered[m.qos]!++;
@@ -280,5 +292,7 @@ export class HttpPeer implements Guest {
     return `${access.client}.${++this.opened}`;
   }
 }
+
+const PLAIN_JSON = { 'Content-Type': 'application/json' };
 
 const NOTHING = encodeProblem(new Refusal(404, 'no-retained-message', 'this topic has no retained message'));

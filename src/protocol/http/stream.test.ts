@@ -146,7 +146,7 @@ describe('a connection', () => {
     await broker.clock.advance(0);
     const [first, second, third] = said(c).split(/(?=HTTP\/1\.1 )/);
     expect(first).toBe(
-      'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nCache-Control: no-store\r\nContent-Length: 36\r\n' +
+      'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 36\r\n' +
         'X-Content-Type-Options: nosniff\r\nDate: Thu, 01 Jan 2026 00:00:00 GMT\r\nConnection: keep-alive\r\n' +
         'Keep-Alive: timeout=5\r\n\r\n{"topic":"a","outcome":"unmatched"}\n',
     );

@@ -32,10 +32,10 @@ export const COAP: ProtocolEntry = {
       install: 'npm install coap',
       publish: `import coap from 'coap';
 
-const observe = coap.request({ host: ${q(p.host)}, port: ${p.port}, pathname: ${q(path(p))}, observe: true });
+const observe = coap.request({ host: ${q(p.host)}, port: ${p.port}, pathname: ${q(`/t/${p.topic}`)}, observe: true });
 observe.on('response', (r) => r.on('data', (payload) => console.log(String(payload))));
 observe.end();
-coap.request({ host: ${q(p.host)}, port: ${p.port}, pathname: ${q(path(p))}, method: 'PUT' }).end('hello');`,
+coap.request({ host: ${q(p.host)}, port: ${p.port}, pathname: ${q(`/t/${p.topic}`)}, method: 'PUT' }).end('hello');`,
       subscribe: '',
     },
     {

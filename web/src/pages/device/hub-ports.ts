@@ -1,6 +1,6 @@
 // Where the hub listens, as a device must know it: by protocol and by what carries it.
 
-import type { HubFacts } from '../../api.ts';
+import type { HubFacts } from '../../hub-facts.ts';
 
 export type Carrier = 'tcp' | 'tls' | 'udp' | 'dtls' | 'ws' | 'wss';
 

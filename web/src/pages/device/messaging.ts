@@ -22,13 +22,13 @@ export const STOMP: ProtocolEntry = {
   tools: (p) => {
     const destination = `/topic/${p.topic}`;
     const login = p.user === '' ? '' : `\\nlogin:${p.user}\\npasscode:${p.password}`;
-    const hello = `CONNECT\\naccept-version:1.2\\nhost:h${login}\\n\\n\\0`;
+    const hello = `CONNECT\\naccept-version:1.2\\nhost:${p.host}${login}\\n\\n\\0`;
     return [
       {
         name: 'nc',
         install: 'is there already',
-        publish: `printf ${sh(`${hello}SEND\\ndestination:${destination}\\n\\nhello\\0`)} | nc -q 1 ${p.host} ${p.port}`,
-        subscribe: `printf ${sh(`${hello}SUBSCRIBE\\nid:0\\ndestination:${destination}\\n\\n\\0`)} | nc -q 60 ${p.host} ${p.port}`,
+        publish: `printf %b ${sh(`${hello}SEND\\ndestination:${destination}\\n\\nhello\\0`)} | nc -q 1 ${p.host} ${p.port}`,
+        subscribe: `printf %b ${sh(`${hello}SUBSCRIBE\\nid:0\\ndestination:${destination}\\n\\n\\0`)} | nc -q 60 ${p.host} ${p.port}`,
       },
       {
         name: 'JavaScript',
@@ -107,7 +107,7 @@ connection.close()`,
 export const AMQP1: ProtocolEntry = {
   id: 'amqp1',
   title: 'AMQP 1.0',
-  about: 'Links to an address, which is the topic.',
+  about: 'The address of a link is the topic.',
   protocols: ['amqp1', 'amqp'],
   carrier: 'tcp',
   enable: 'ports: { amqp: 5672 }',

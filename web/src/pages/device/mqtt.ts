@@ -35,22 +35,18 @@ await client.publishAsync(${q(p.topic)}, 'hello', { qos: 1 });`,
   };
 }
 
-function python(p: Place, setup: readonly string[], how: string): Tool {
-  const lines = [
-    ...setup,
-    ...(p.user === '' ? [] : [`client.username_pw_set(${q(p.user)}, ${q(p.password)})`]),
-  ];
+function python(p: Place, more: string): Tool {
+  const auth = p.user === '' ? '' : `, auth={"username": ${q(p.user)}, "password": ${q(p.password)}}`;
+  const where = `hostname=${q(p.host)}, port=${p.port}${more}${auth}`;
   return {
     name: 'Python',
-    install: 'pip install "paho-mqtt>=2"',
-    publish: `import paho.mqtt.client as mqtt
+    install: 'pip install paho-mqtt, or apt install python3-paho-mqtt',
+    publish: `import paho.mqtt.publish as publish
 
-client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2${how})
-${lines.map((line) => `${line}\n`).join('')}client.on_connect = lambda *_: (client.subscribe(${q(p.topic)}, 1), client.publish(${q(p.topic)}, "hello", 1))
-client.on_message = lambda c, u, m: print(m.topic, m.payload)
-client.connect(${q(p.host)}, ${p.port})
-client.loop_forever()`,
-    subscribe: '',
+publish.single(${q(p.topic)}, "hello", qos=1, ${where})`,
+    subscribe: `import paho.mqtt.subscribe as subscribe
+
+subscribe.callback(lambda client, user, m: print(m.topic, m.payload), ${q(p.topic)}, qos=1, ${where})`,
   };
 }
 
@@ -101,7 +97,7 @@ export const MQTT: ProtocolEntry = {
   tools: (p) => [
     mosquitto(p, ''),
     javascript(p, `mqtt://${p.host}:${p.port}`, []),
-    python(p, [], ''),
+    python(p, ''),
     arduino(p, false),
     ours(p, `mqtt://${p.host}:${p.port}/${p.topic}`),
   ],
@@ -117,7 +113,7 @@ export const MQTTS: ProtocolEntry = {
   tools: (p) => [
     mosquitto(p, ' --cafile ca.pem'),
     javascript(p, `mqtts://${p.host}:${p.port}`, ["ca: (await import('node:fs')).readFileSync('ca.pem')"]),
-    python(p, ['client.tls_set("ca.pem")'], ''),
+    python(p, ', tls={"ca_certs": "ca.pem"}'),
     arduino(p, true),
     {
       name: 'openssl',
@@ -137,7 +133,7 @@ export const MQTT_WEB: ProtocolEntry = {
   enable: 'ports: { web: 8080 }',
   tools: (p) => [
     javascript(p, `${p.web.replace(/^http/, 'ws')}${p.paths.mqtt}`, []),
-    python(p, [`client.ws_set_options(${q(p.paths.mqtt)})`], ', transport="websockets"'),
+    python(p, ', transport="websockets"'),
   ],
 };
 

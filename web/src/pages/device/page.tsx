@@ -2,33 +2,17 @@
 
 import { signal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
-import { type HubFacts, hub } from '../../api.ts';
+import { hub } from '../../api.ts';
+import type { HubFacts } from '../../hub-facts.ts';
 import { Icon } from '../../parts/icons.tsx';
 import { instant } from '../../parts/numbers.ts';
 import { Choice, Head, Notice, Paste } from '../../parts/parts.tsx';
 import { summary } from '../../payload/view.ts';
-import { nodeAt, state, version, watchTopics } from '../../tree.ts';
-import { COAP, COAPS } from './coap.ts';
+import { nodeAt, refused, version, watchTopics } from '../../tree.ts';
+import { WatchState } from '../topics/watch-state.tsx';
+import { ENTRIES } from './entries.ts';
 import { portOf } from './hub-ports.ts';
-import { AMQP1, AMQP091, STOMP, XMPP } from './messaging.ts';
-import { MQTT, MQTT_SN, MQTT_WEB, MQTTS } from './mqtt.ts';
 import type { ProtocolEntry } from './recipe.ts';
-import { HTTP, JSON_WEB } from './web.ts';
-
-const ENTRIES: readonly ProtocolEntry[] = [
-  MQTT,
-  MQTTS,
-  MQTT_WEB,
-  COAP,
-  COAPS,
-  MQTT_SN,
-  HTTP,
-  JSON_WEB,
-  STOMP,
-  AMQP091,
-  AMQP1,
-  XMPP,
-];
 
 const topic = signal('demo/device');
 const user = signal('');
@@ -125,18 +109,13 @@ function Check() {
   version.value;
   const node = nodeAt(topic.value);
   const seen = node !== undefined && node.lastAt >= since.value ? node.last : undefined;
+  if (refused.value) return <WatchState />;
   if (seen === undefined)
     return (
       <div class="card check-card" role="status">
-        <i class={`lamp ${state.value === '' ? 'busy' : 'bad'}`} />
+        <i class="lamp busy" />
         <span>
-          {state.value === '' || state.value === 'connecting' ? (
-            <>
-              Waiting for a message on <code>{topic.value}</code> …
-            </>
-          ) : (
-            `Cannot listen: ${state.value}`
-          )}
+          Waiting for a message on <code>{topic.value}</code> …
         </span>
       </div>
     );

@@ -1,6 +1,6 @@
 // What a recipe is: lines to paste, for one protocol and one tool, with this hub's host and port.
 
-import type { HubFacts } from '../../api.ts';
+import type { HubFacts } from '../../hub-facts.ts';
 import type { Carrier } from './hub-ports.ts';
 
 export interface Place {

@@ -1,0 +1,51 @@
+// What a client can do, and what of it outlives a connection.
+
+import { NEVER } from '../../contract/message.ts';
+import type { Ability, SessionMemory, SpeakerOptions } from '../../contract/speaker.ts';
+import type { Terminus } from './packet.ts';
+
+const MAX_SECONDS = 0xffff_ffff;
+
+export const ABILITY: Ability = {
+  publishQos: [0, 1, 2],
+  subscribeQos: [0, 1, 2],
+  retain: true,
+  wildcards: true,
+  shared: true,
+  noLocal: true,
+  retainedChoice: true,
+  returns: true,
+  queues: true,
+  sessions: true,
+  wills: false,
+  expiry: true,
+  meta: [
+    ...(['contentType', 'contentEncoding', 'text', 'responseTopic', 'correlation', 'messageId'] as const),
+    ...(['priority', 'createdAt', 'groupId', 'groupSequence', 'user'] as const),
+  ],
+};
+
+/** Another broker has no place for these, or one of its own. */
+export const ELSEWHERE: Ability = {
+  ...ABILITY,
+  retain: false,
+  wildcards: false,
+  shared: false,
+  retainedChoice: false,
+};
+
+/** How long termini are kept. They are found again by the container id, so there must be one. */
+export function keepingOf({
+  clientId,
+  sessionExpiryMs,
+}: SpeakerOptions): Pick<Terminus, 'durable' | 'expiryPolicy' | 'timeout'> | undefined {
+  if (clientId === '' || sessionExpiryMs <= 0) return undefined;
+  if (sessionExpiryMs === NEVER) return { durable: 2, expiryPolicy: 'never' };
+  const timeout = Math.min(MAX_SECONDS, Math.ceil(sessionExpiryMs / 1_000));
+  return { durable: 2, expiryPolicy: 'connection-close', timeout };
+}
+
+/** What remembers nothing beyond the connection. */
+export function forgetful(): SessionMemory {
+  return { released() {}, inbound: new Set(), kept: (then) => then() };
+}
