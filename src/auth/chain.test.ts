@@ -129,6 +129,34 @@ describe('SCRAM-SHA-256', () => {
   });
 });
 
+test('who sealed a message with a key of its own (OSCORE) is that user, under the same rules', async () => {
+  const auth = await ChainAuth.open({ usersFile, aclFile });
+  const who = await identified(auth, loginOf({ protocol: 'coap', wire: { sealedBy: 'alice' } }));
+  expect(who.principal).toBe('alice');
+  expect(['alice/x', 'else'].map((topic) => auth.allows(who, 'c', 'publish', topic))).toEqual([true, false]);
+});
+
+test('rules by protocol and listener', async () => {
+  const acl = {
+    rules: [
+      { who: { protocol: 'mqtt' }, allow: 'both', filter: 'm/#' },
+      { who: { user: 'alice', listener: 'lan' }, allow: 'both', filter: 'lan/#' },
+      { who: { protocol: 'http' }, deny: 'publish', filter: 'm/#' },
+      { who: {}, allow: 'publish', filter: 'm/#' },
+    ],
+  } as const;
+  const auth = await ChainAuth.open({ usersFile, acl });
+  const may = async (parts: Partial<Login>, topics: string[]) => {
+    const who = await identified(auth, { ...alice, ...parts });
+    return topics.filter((topic) => auth.allows(who, 'c', 'publish', topic));
+  };
+  const topics = ['m/a', 'lan/a'];
+  expect(await may({}, topics)).toEqual(['m/a']);
+  expect(await may({ listener: 'lan', protocol: 'coap' }, topics)).toEqual(topics);
+  expect(await may({ protocol: 'http' }, topics)).toEqual([]);
+  expect(auth.absent('alice')).toBeUndefined(); // nobody knows by what it would come
+});
+
 describe('rights', () => {
   test('without an ACL whoever enters may do everything', async () => {
     const auth = await ChainAuth.open({ usersFile });

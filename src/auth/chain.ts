@@ -202,8 +202,8 @@ export class ChainAuth implements Auth {
 
   absent(principal: string): Identity | undefined {
     const { users, psk, acl } = this.rules;
-    // Where it came in, and by what, is not known: rules that ask for it cannot be answered.
-    if (acl?.byWire) return undefined;
+    // Where it came in, and by what proof, is not known: a token may have brought rules of its own.
+    if (acl?.byWire || this.chain.some((link) => link !== 'users')) return undefined;
     const away = (proof: Proof, credential?: string) => {
       const bearer = { proof, principal, protocol: undefined, listener: undefined, credential };
       return new ChainIdentity(this, bearer, false, NEVER, [], undefined);

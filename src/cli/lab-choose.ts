@@ -1,7 +1,7 @@
 // `waymeet lab choose`: asks, measures what is needed, and says which protocol fits, why, and what would change the answer.
 
 import path from 'node:path';
-import { createInterface } from 'node:readline/promises';
+import { createInterface } from 'node:readline';
 import { type Advice, advise, type Ranked, type Reason, workloadFor } from '../lab/choose/advise.ts';
 import { type Answers, answersOf, QUESTIONS } from '../lab/choose/questions.ts';
 import { RULES } from '../lab/choose/rules.ts';
@@ -66,7 +66,8 @@ function showQuestions(io: Io, json: boolean): number {
 
 /** Asks what no flag has said; an empty answer takes the first choice. */
 async function ask(io: Io, said: Record<string, string>): Promise<void> {
-  const lines = createInterface({ input: io.input, output: io.errors });
+  const lines = createInterface({ input: io.input });
+  const typed = lines[Symbol.asyncIterator]();
   try {
     for (const { id, asks, choices } of QUESTIONS) {
       if (said[id] !== undefined) continue;
@@ -74,13 +75,15 @@ async function ask(io: Io, said: Record<string, string>): Promise<void> {
       choices.forEach((c, i) => {
         say(io, `  ${i + 1}  ${c.value.padEnd(16)}${c.about}`);
       });
-      for (;;) {
-        const text = (await lines.question(`1-${choices.length} [1]: `)).trim();
+      while (said[id] === undefined) {
+        io.errors.write(`1-${choices.length} [1]: `);
+        const { value, done } = await typed.next();
+        if (done === true)
+          throw new Failure('the questions are not all answered: nothing was chosen', EXIT.failed);
+        const text = value.trim();
         const chosen =
           text === '' ? choices[0] : (choices[Number(text) - 1] ?? choices.find((c) => c.value === text));
-        if (chosen === undefined) continue;
-        said[id] = chosen.value;
-        break;
+        if (chosen !== undefined) said[id] = chosen.value;
       }
     }
   } finally {

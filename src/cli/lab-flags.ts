@@ -30,6 +30,8 @@ export interface RunFlags {
   sweep?: string[];
   seed?: number;
   set: string[];
+  real?: string[];
+  insecure?: boolean;
   threads?: number;
   save: boolean;
   out?: string;
@@ -58,6 +60,9 @@ export function defineLab(command: Command, make: Make, version: string, io: Io,
     .option('--csv <file>', 'write comma-separated values')
     .option('--json', 'print each cell as a line of JSON as it is done, instead of tables')
     .option('--quiet', 'no progress bar')
+    .optionsGroup('Real brokers:')
+    .option('--real <url...>', 'real clients on real sockets against these, instead of the simulation')
+    .option('--insecure', 'take any certificate')
     .action(async (file: string | undefined, flags: RunFlags) =>
       done(await (await lab()).run(io, version, file, flags)),
     );

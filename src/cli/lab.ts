@@ -26,6 +26,7 @@ export async function run(
 ): Promise<number> {
   return asUsage(async () => {
     const input = inputOf(io, file, flags);
+    if (flags.real !== undefined) return (await import('./lab-real.ts')).real(io, input, flags);
     const keeper = keeperOf(io, version, input, flags);
     const lines: RunLine[] = [];
     const bar = new Bar(io, flags.quiet !== true);

@@ -64,7 +64,7 @@ function dial(url: URL, speech: Speech, signal: AbortSignal): Promise<StreamWire
     signal.addEventListener('abort', () => socket.close(), { once: true });
     socket.addEventListener('close', () => {
       wire.gone();
-      reject(new Error('the browser could not connect, and does not say why'));
+      reject(new Error('the browser does not say why'));
     });
     socket.addEventListener('message', ({ data }) => {
       const bytes = new Uint8Array(data as ArrayBuffer);

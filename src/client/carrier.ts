@@ -70,7 +70,7 @@ abstract class CarriedWire implements DialledWire {
   abstract arrived(bytes: Uint8Array): void;
 
   get slabs(): Slabs {
-    throw new Error('a client has one wire, and nobody to share slabs with');
+    throw new Error('a client shares nothing');
   }
 
   share(slab: Slab, start: number, end: number): void {

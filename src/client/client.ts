@@ -278,9 +278,7 @@ export class Client implements SubscriptionHost {
     if (!isTopicFilter(filter, WIDE))
       throw new WaymeetError('filter-invalid', this.protocol, `'${filter}' is no topic filter`);
     if (this.subscriptions.has(filter))
-      throw new WaymeetError('usage', this.protocol, `there is a subscription to '${filter}' already`, {
-        fix: 'use that one; several loops may share it',
-      });
+      throw new WaymeetError('usage', this.protocol, `there is a subscription to '${filter}' already`);
     if (this.lastAbility !== undefined) this.checkAbility(filter, o, this.lastAbility);
   }
 

@@ -1,6 +1,7 @@
 // `connect` in Node: every protocol, over sockets, with an outbox in files.
 
 import { randomBytes } from 'node:crypto';
+import { anotherOf } from './another.ts';
 import { Client } from './client.ts';
 import { dial, nodeClock } from './dial.ts';
 import { WaymeetError } from './error.ts';
@@ -14,6 +15,7 @@ export const nodeWorld: World = {
   speech: async (url) => schemeOf(url, SCHEMES).load(),
   port: (url) => portOf(url, schemeOf(url, SCHEMES)),
   dial,
+  another: anotherOf,
   async store(at) {
     const { openOutboxFile } = await import('./outbox-file.ts');
     return openOutboxFile(at);

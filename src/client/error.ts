@@ -19,25 +19,18 @@ export type ErrorCode =
 
 const FIXES: Partial<Record<ErrorCode, string>> = {
   'bad-credentials': 'check the user name and the password',
-  'bad-authentication-method': 'leave out the SASL mechanism, or ask the administrator which one is offered',
+  'bad-authentication-method': 'choose another SASL mechanism',
   'not-authorized': 'ask the administrator for the permission',
-  'identifier-invalid': 'choose another client id',
-  'topic-invalid': 'a topic to publish to is not empty and has no wildcard',
-  'filter-invalid': 'in a filter + stands for one whole level, and # only for the last ones',
   'too-large': 'send less at once, or raise the limit of the server',
-  'quota-exceeded': 'wait until others have been taken, or raise the limit of the server',
-  'rate-exceeded': 'send more slowly',
-  'not-supported': 'use a protocol that has it: docs/client.md has the table',
+  'quota-exceeded': 'wait, or raise the limit of the server',
+  'not-supported': 'see the table in docs/client.md',
   'taken-over': 'give each program a client id of its own',
   'slow-consumer': 'take messages faster, or ask for fewer at a time',
-  idle: 'look whether the network drops packets, or shorten keepAliveMs',
-  unreachable: 'look whether the server runs there, and whether the address is right',
+  idle: 'look at the network, or shorten keepAliveMs',
+  unreachable: 'look whether the server runs, and at the address',
   'timed-out': 'allow more time, or look whether anybody answers',
-  closed: 'connect again',
-  expired: 'give it a longer life with expiryMs',
-  'outbox-full':
-    'await publish() before the next one, or allow more with outbox.maxMessages and outbox.maxBytes',
-  storage: 'look whether the folder can be written to, and whether another program uses it',
+  'outbox-full': 'await publish(), or raise its limits',
+  storage: 'look whether it can be written to, and who else uses it',
 };
 
 /** Every promise of the client rejects with one. */

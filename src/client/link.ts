@@ -16,7 +16,7 @@ import type {
   SubscribeHow,
   Tag,
 } from '../contract/speaker.ts';
-import type { Peer, Wire } from '../contract/wire.ts';
+import type { Peer } from '../contract/wire.ts';
 import type { DialledWire } from './carrier.ts';
 import { shown } from './endpoint.ts';
 import { aborted, WaymeetError } from './error.ts';
@@ -86,10 +86,8 @@ export class Link {
     const wire = await world.dial(url, speech, o, signal);
     const link = new Link(speech, url, wire, events);
     try {
-      await link.login(
-        { ...options, another: (open, failed) => link.another(world, o, open, failed) },
-        signal,
-      );
+      const another = world.another?.(link, o);
+      await link.login(another === undefined ? options : { ...options, another }, signal);
     } catch (why) {
       wire.destroy();
       throw why;
@@ -126,31 +124,15 @@ export class Link {
           } else reject(new LoginRefused(why ?? UNTOLD));
         },
       });
-      this.wire.peer = this.peer(this.speaker, this.wire);
-      this.wires.push(this.wire);
+      this.join(this.wire, this.speaker);
     });
   }
 
-  /** One more wire, for a protocol that needs several. */
-  private another(
-    world: World,
-    o: Settled,
-    open: (wire: Wire) => Peer,
-    failed: (why: Refusal) => void,
-  ): void {
-    const late = new AbortController();
-    const cancel = world.timer(o.connectMs, () => late.abort());
-    world
-      .dial(this.url, this.speech, o, late.signal)
-      .then(
-        (wire) => {
-          wire.peer = this.peer(open(wire), wire);
-          this.wires.push(wire);
-          if (this.paused) wire.pause();
-        },
-        (why: Error) => failed({ outcome: 'unavailable', reason: why.message, code: 0 }),
-      )
-      .finally(cancel);
+  /** One more wire for its protocol was dialled. */
+  join(wire: DialledWire, peer: Peer): void {
+    wire.peer = this.peer(peer, wire);
+    this.wires.push(wire);
+    if (this.paused) wire.pause();
   }
 
   /** A speaker, or the part of one that has this wire, with what the client must know besides. */

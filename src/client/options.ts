@@ -1,9 +1,10 @@
 // What a client is made with, and what it takes from the world.
 
 import { NEVER, type Qos } from '../contract/message.ts';
-import type { Sasl, Speech } from '../contract/speaker.ts';
+import type { Sasl, SpeakerOptions, Speech } from '../contract/speaker.ts';
 import type { Clock, DialledWire } from './carrier.ts';
 import type { Backoff, Order } from './endpoint.ts';
+import type { Link } from './link.ts';
 import type { MessageOptions, Payload } from './message.ts';
 import type { OutboxLimits, OutboxStore } from './outbox.ts';
 
@@ -112,6 +113,8 @@ export interface World extends Clock {
   port(url: URL): number;
   /** An open wire. Rejects with what the system says. */
   dial(url: URL, speech: Speech, o: Settled, signal: AbortSignal): Promise<DialledWire>;
+  /** More wires for a link whose protocol needs several. Absent: there is one. */
+  another?(link: Link, o: Settled): SpeakerOptions['another'];
   /** Where an outbox is kept. Rejects with WaymeetError 'storage'. */
   store(at: string): Promise<OutboxStore>;
   sasl(mechanism: string, username: string, password: Uint8Array): Promise<Sasl>;

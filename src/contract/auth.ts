@@ -13,6 +13,8 @@ export interface Login {
   readonly username: string | undefined;
   readonly password: Uint8Array | undefined;
   readonly remote: string;
+  /** The address may be forged: a datagram without a handshake. It must not be made to pay for what it sends. */
+  readonly forgeable?: boolean;
   readonly listener: string;
   readonly wire: WireIdentity;
 }

@@ -269,12 +269,63 @@ function httpVariants(): Variant[] {
   return variants;
 }
 
+const SETTLED = ['settled when sent', 'settled by the receiver', 'settled in two steps'] as const;
+
+function amqpVariants(): Variant[] {
+  const variants: Variant[] = [];
+  for (const qos of [0, 1, 2] as const) {
+    const base = {
+      family: 'amqp' as const,
+      qos,
+      transport: 'tcp' as const,
+      settings: {},
+      guarantee: SETTLED[qos],
+      load: async () => {
+        const [{ amqp1Speech }, { amqp1 }] = await Promise.all([
+          import('../protocol/amqp1/client.ts'),
+          import('../protocol/amqp1/protocol.ts'),
+        ]);
+        return { speech: amqp1Speech, protocol: amqp1() };
+      },
+    };
+    const title = `AMQP 1.0, ${base.guarantee}`;
+    variants.push(
+      { ...base, id: `amqp1-qos${qos}`, title, security: 'none' },
+      { ...base, id: `amqp1-qos${qos}-tls`, title: `${title}, TLS`, security: 'tls' },
+    );
+  }
+  return variants;
+}
+
+function xmppVariants(): Variant[] {
+  const base = {
+    family: 'xmpp' as const,
+    qos: 1 as const,
+    transport: 'tcp' as const,
+    settings: {},
+    guarantee: 'answered; stream management',
+    load: async () => {
+      const [{ xmppSpeech }, { xmpp }] = await Promise.all([
+        import('../protocol/xmpp/client.ts'),
+        import('../protocol/xmpp/protocol.ts'),
+      ]);
+      return { speech: xmppSpeech, protocol: xmpp() };
+    },
+  };
+  return [
+    { ...base, id: 'xmpp', title: 'XMPP pubsub', security: 'none' },
+    { ...base, id: 'xmpp-tls', title: 'XMPP pubsub, TLS', security: 'tls' },
+  ];
+}
+
 export const VARIANTS: readonly Variant[] = [
   ...mqttVariants(),
   ...mqttsnVariants(),
   ...coapVariants(),
   ...webSocketVariants(),
   ...httpVariants(),
+  ...amqpVariants(),
+  ...xmppVariants(),
 ];
 
 /** What a run takes when nobody says. */

@@ -30,7 +30,11 @@ import { listenWeb, type WebParts } from './web.ts';
 const ALL_COAP_NODES = ['224.0.1.187', 'ff02::fd', 'ff05::fd']; // [RFC7252-12.8]
 
 /** What clients may ask for by ALPN. Which protocol is spoken, its first octets tell. */
-const ALPN: Partial<Record<ProtocolName, string>> = { mqtt: 'mqtt', coap: 'coap' }; // [RFC8323-8.2]
+const ALPN: Partial<Record<ProtocolName, string>> = {
+  mqtt: 'mqtt',
+  coap: 'coap', // [RFC8323-8.2]
+  xmpp: 'xmpp-client', // [XEP-0368-5]
+};
 
 /** A listener that is open. */
 export interface OpenListener {

@@ -314,8 +314,8 @@ test('MQTT.js shows a token by AUTH, and a new one brings new rights', async () 
   await expect(client.publishAsync('one', 'x', { qos: 1 })).rejects.toThrow('Not authorized');
 });
 
-test('a token in the connect frame of JSON over WebSocket', async () => {
-  const ask = async (password: string) => {
+test('a token in the connect frame of JSON over WebSocket, and the next one', async () => {
+  const ask = async (password: string, next?: string) => {
     const url = server.address('web').replace('http', 'ws');
     const socket = new WebSocket(`${url}/waymeet`, 'waymeet.v1');
     const first = new Promise<{ type: string; code?: string }>((resolve) =>
@@ -324,10 +324,20 @@ test('a token in the connect frame of JSON over WebSocket', async () => {
     await new Promise((resolve) => socket.once('open', resolve));
     socket.send(JSON.stringify({ type: 'connect', password }));
     const said = await first;
+    const then = new Promise<object>((resolve) =>
+      socket.once('message', (octets) => resolve(JSON.parse(String(octets)) as object)),
+    );
+    if (next !== undefined) socket.send(JSON.stringify({ type: 'renew', password: next, id: 1 }));
+    const renewed = next === undefined ? undefined : await then;
     socket.close();
-    return said;
+    return renewed ?? said;
   };
   expect(await ask(await token())).toMatchObject({ type: 'connected' });
+  expect(await ask(await token(), await token())).toMatchObject({ type: 'renewed', id: 1 });
+  expect(await ask(await token(), await token({ sub: 'eve' }))).toMatchObject({
+    code: 'not-authorized',
+    id: 1,
+  });
   expect(await ask(`${await token()}x`)).toMatchObject({ type: 'error', code: 'bad-credentials' });
 });
 

@@ -1,5 +1,6 @@
 // A reload through the whole server: what is applied at once, and what the log says about the rest.
 
+import { SignJWT } from 'jose';
 import { connectAsync } from 'mqtt';
 import { expect, test } from 'vitest';
 import { changesOf } from '../../src/server/config/changes.ts';
@@ -183,4 +184,28 @@ test.each([
   const { problems } = resolved({ auth: { users: 'u', ...auth } });
   expect(problems.map((p) => `${p.path} ${p.text}`)).toEqual([expect.stringContaining(text)]);
   expect(problems[0]!.path).toBe(path);
+});
+
+test('a new secret for tokens: the old ones are refused, who is connected stays', async () => {
+  const settings = (secret: string) => ({ ...MQTT, auth: { jwt: { secret } } });
+  const [one, two] = ['one', 'two'].map((name) => `${name} secret of thirty-two octets or more`) as [
+    string,
+    string,
+  ];
+  const token = (secret: string) =>
+    new SignJWT({ sub: 'alice' })
+      .setProtectedHeader({ alg: 'HS256' })
+      .setExpirationTime('1h')
+      .sign(Buffer.from(secret));
+  const hub = await start(settings(one));
+  const url = hub.server.address('mqtt');
+  const connect = async (secret: string) => client(url, { username: 'x', password: await token(secret) });
+  const before = await connect(one);
+  await expect(connect(two)).rejects.toThrow();
+  const said = await hub.reload(settings(two));
+  expect(said.join('\n')).toContain('auth.jwt.secret');
+  expect(said.join('\n')).not.toContain(two);
+  await expect(connect(one)).rejects.toThrow();
+  await (await connect(two)).publishAsync('a', 'x', { qos: 1 });
+  await before.publishAsync('a', 'x', { qos: 1 });
 });

@@ -4,12 +4,13 @@ import { existsSync } from 'node:fs';
 import { type Browser, chromium, type Page } from 'playwright-core';
 
 const EXECUTABLE = '/usr/bin/chromium';
-const TIMEOUT_MS = 8_000;
+/** Only a failure takes so long. */
+const TIMEOUT_MS = 12_000;
 
 export const hasChromium = existsSync(EXECUTABLE);
 
 /** A browser that speaks to nobody but the hub. */
-export function openBrowser(): Promise<Browser> {
+export function openBrowser(more: readonly string[] = []): Promise<Browser> {
   return chromium.launch({
     executablePath: EXECUTABLE,
     args: [
@@ -21,6 +22,7 @@ export function openBrowser(): Promise<Browser> {
       '--disable-background-networking',
       '--disable-component-update',
       '--disable-sync',
+      ...more,
     ],
   });
 }

@@ -146,6 +146,24 @@ describe.skipIf(!hasChromium)('test client in Chromium', () => {
     });
   });
 
+  test.each(['MQTT 5', 'MQTT 3.1.1', 'waymeet.v1'])('%s: exactly once, both ways', async (protocol) => {
+    await connect(protocol);
+    await cards().getByLabel('QoS').selectOption('2');
+    await subscribe('demo/#');
+    await cards().getByText('QoS 2', { exact: true }).first().waitFor();
+    await publishForm().getByLabel('QoS').selectOption('2');
+    await publish();
+    await page.getByText('The hub has it').waitFor();
+    await expect.poll(() => line('demo/hello').count()).toBe(2);
+    await page.getByRole('radio', { name: 'Packets', exact: true }).click();
+    const last = protocol === 'waymeet.v1' ? /^.*(?:ack|published).*$/ : /PUBCOMP/;
+    await expect
+      .poll(() =>
+        page.getByRole('listbox', { name: 'Packets' }).getByRole('option').filter({ hasText: last }).count(),
+      )
+      .toBeGreaterThanOrEqual(2);
+  });
+
   test('connections, their subscriptions and drafts outlive a reload of the page', async () => {
     await connect('MQTT 5');
     await subscribe('demo/#');

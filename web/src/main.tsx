@@ -19,7 +19,9 @@ import './styles/tokens.css';
 import './styles/base.css';
 import './styles/frame.css';
 import './styles/parts.css';
+import './styles/test-client.css';
 import './styles/pages.css';
+import './styles/narrow.css';
 
 const TRY = 'Try';
 const MESSAGES = 'Messages';

@@ -40,39 +40,54 @@ export const root = new TopicNode('', '');
 /** Grows with every refresh: the tree itself is changed in place. */
 export const version = signal(0);
 export const state = signal('');
+/** The hub let nobody in as who watches, or not to all topics: somebody has to say who, and what. */
+export const refused = signal(false);
 export const topicCount = signal(0);
 /** Topics beyond the most that are kept. */
 export const left = signal(0);
 
+/** What is watched beside the hub's own figures, and by whom. */
+export interface Watch {
+  readonly username: string;
+  readonly password: string;
+  readonly filter: string;
+}
+
+const AGAIN_MS = 2_000;
+
 let link: MqttLink | undefined;
+let said: Watch | undefined;
 let changed = false;
 let refreshing = false;
+
+/** Watches as somebody else, or something else. */
+export function watchAs(watch: Watch): void {
+  said = watch;
+  link?.close();
+  link = undefined;
+  watchTopics();
+}
 
 /** Starts to watch; the tree grows until the page is closed. */
 export function watchTopics(): void {
   if (link !== undefined) return;
   state.value = 'connecting';
-  const like = connections.value.find((c) => c.phase.value === 'up' && c.o.dialect !== 'http')?.o;
+  refused.value = false;
+  const like = said ?? connections.value.find((c) => c.phase.value === 'up' && c.o.dialect !== 'http')?.o;
+  const { username = '', password = '' } = like ?? {};
   const mine = new MqttLink(
-    {
-      ...PLAIN_OPTIONS,
-      clientId: freshClientId().replace('browser', 'dashboard'),
-      username: like?.username ?? '',
-      password: like?.password ?? '',
-    },
+    { ...PLAIN_OPTIONS, clientId: freshClientId().replace('browser', 'dashboard'), username, password },
     hub.value?.paths.mqtt ?? '/mqtt',
     {
       up() {
         state.value = '';
-        for (const filter of ['#', '$SYS/#'])
-          mine.subscribe(filter, PLAIN_SUBSCRIPTION).catch((error: Error) => {
-            state.value = `${filter}: ${error.message}`;
-          });
+        void subscribe(mine, said?.filter ?? '#');
       },
-      down(why) {
-        state.value = `${why}; trying again`;
+      down(why, again) {
         link = undefined;
-        setTimeout(watchTopics, 2_000);
+        state.value = again ? `${why}; trying again` : why;
+        refused.value = !again; // with the same password it would be refused again, and counted
+        if (again) setTimeout(watchTopics, AGAIN_MS);
       },
       message: take,
       packet() {},
@@ -82,6 +97,17 @@ export function watchTopics(): void {
   if (refreshing) return;
   refreshing = true;
   setInterval(refresh, REFRESH_MS);
+}
+
+async function subscribe(mine: MqttLink, filter: string): Promise<void> {
+  try {
+    await mine.subscribe(filter, PLAIN_SUBSCRIPTION);
+  } catch (error) {
+    state.value = `${filter}: ${(error as Error).message}`;
+    refused.value = true;
+  }
+  // Who may not see these sees the topics of devices all the same.
+  await mine.subscribe('$SYS/#', PLAIN_SUBSCRIPTION).catch(() => undefined);
 }
 
 function take(m: Arrived): void {

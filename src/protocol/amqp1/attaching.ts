@@ -3,6 +3,7 @@
 import type { WorkQueue } from '../../contract/queue.ts';
 import { isTopicName } from '../../contract/topic.ts';
 import { type Address, parseAddress, QUEUE_SCHEME, topicOf } from './address.ts';
+import { CoordinatorLink } from './coordinator.ts';
 import { LinkFault } from './fault.ts';
 import { IncomingLink } from './incoming.ts';
 import type { AmqpLink, SessionHost } from './link.ts';
@@ -29,8 +30,7 @@ export function attachOutgoing(session: SessionHost, p: Attach): Attached {
   if (wanted === undefined)
     throw new LinkFault('amqp:not-found', `there is no terminus of link ${p.name.slice(0, 200)}`);
   const kept = keepMsOf(wanted, host.hub) > 0;
-  const link: { made?: OutgoingLink } = {};
-  if (kept) host.termini.hold(key, { steal: () => link.made?.steal() });
+  if (kept) host.termini.takeAway(key);
   const source = openSource(host, wanted, {
     sndSettleMode: p.sndSettleMode ?? 2,
     rcvSettleMode: p.rcvSettleMode ?? 0,
@@ -40,7 +40,6 @@ export function attachOutgoing(session: SessionHost, p: Attach): Attached {
   });
   const { accepts } = filtersOf(wanted.filter);
   const made = new OutgoingLink(session, p, source, accepts, kept ? key : undefined);
-  link.made = made;
   if (kept) host.termini.hold(key, made);
   return {
     link: made,
@@ -71,8 +70,7 @@ const OUTCOMES = ['amqp:accepted:list', 'amqp:rejected:list', 'amqp:released:lis
 export function attachIncoming(session: SessionHost, p: Attach): Attached {
   const { host } = session;
   const wanted = p.target;
-  if (wanted?.kind === COORDINATOR)
-    throw new LinkFault('amqp:not-implemented', 'there are no transactions here');
+  if (wanted?.kind === COORDINATOR) return attachCoordinator(session, p);
   const key = terminusKey('in', host.origin.principal, host.container, p.name);
   const node = nodeOf(session, wanted);
   const keepMs = keepMsOf(wanted, host.hub);
@@ -107,6 +105,23 @@ export function attachIncoming(session: SessionHost, p: Attach): Attached {
     },
     start: () => link.start(),
   };
+}
+
+function attachCoordinator(session: SessionHost, p: Attach): Attached {
+  const { name, handle, sndSettleMode, source } = p;
+  const link = new CoordinatorLink(session, handle, name, p.initialDeliveryCount ?? 0);
+  const target = { kind: COORDINATOR, capabilities: ['amqp:local-transactions', 'amqp:multi-txns-per-ssn'] };
+  const reply: Attach = {
+    kind: ATTACH,
+    name,
+    handle,
+    role: RECEIVER,
+    sndSettleMode,
+    rcvSettleMode: 0,
+    source,
+    target,
+  };
+  return { link, reply, start: () => link.start() };
 }
 
 /** Link property: what an earlier link of this terminus left is remembered. */

@@ -84,6 +84,8 @@ export class OutgoingLink implements AmqpLink, Consumer, Holder {
   /** Given back to this link alone: they come again before what is new. */
   private readonly redo: Delivery[] = [];
   private unsettled = 0;
+  /** Octets of what is unsettled: a client that never answers must not have it all kept for it. */
+  private unsettledBytes = 0;
   private deliveryCount = 0;
   private credit = 0;
   private draining = false;
@@ -155,9 +157,8 @@ export class OutgoingLink implements AmqpLink, Consumer, Holder {
   // --- the consumer ---
 
   ready(): boolean {
-    return (
-      this.credit > 0 && this.state === 'attached' && this.unsettled < MAX_UNSETTLED && this.session.writable
-    );
+    if (this.credit === 0 || this.state !== 'attached' || !this.session.writable) return false;
+    return this.unsettled < MAX_UNSETTLED && this.unsettledBytes < this.session.host.hub.limits.queueBytes;
   }
 
   deliver(
@@ -242,6 +243,7 @@ export class OutgoingLink implements AmqpLink, Consumer, Holder {
       if (id !== 0) this.source.accept(id, delivery.settler);
     } else {
       this.unsettled++;
+      this.unsettledBytes += m.payload.length;
       session.expect(delivery);
     }
     const head = deliveryHead(m, hub.now(), failures, again, retained);
@@ -269,6 +271,7 @@ export class OutgoingLink implements AmqpLink, Consumer, Holder {
     const reached = state !== undefined && isOutcome(state) ? state : this.defaultOutcome;
     delivery.decided = true;
     this.unsettled--;
+    this.unsettledBytes -= delivery.message.payload.length;
     this.decide(delivery, reached);
     if (!settled) {
       // The client waits for this side to settle. [AMQP1-2.6.12]

@@ -73,9 +73,13 @@ export class Termini {
     return made;
   }
 
-  /** From now on `holder` has it; who had it before loses it. */
-  hold(key: string, holder: Holder): void {
+  /** Who has it loses it. */
+  takeAway(key: string): void {
     this.holders.get(key)?.steal();
+  }
+
+  hold(key: string, holder: Holder): void {
+    this.takeAway(key);
     this.holders.set(key, holder);
   }
 

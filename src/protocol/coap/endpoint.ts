@@ -283,6 +283,7 @@ export class Endpoint implements Guest {
       username,
       password: password === undefined ? undefined : utf8.encode(password),
       remote,
+      forgeable: !this.layer.reliable && !this.wire.secure,
       listener,
       wire: proven === undefined ? identity : { ...identity, sealedBy: proven },
     };

@@ -131,7 +131,7 @@ class MqttSpeaker implements Speaker {
 
   private refuseVersion(): void {
     const { version } = this.options.settings;
-    this.end({ outcome: 'not-supported', reason: `there is no MQTT '${version}': 5, 3.1.1, 3.1`, code: 0 });
+    this.end({ outcome: 'not-supported', reason: `there is no MQTT '${version}'`, code: 0 });
   }
 
   private connect(proof: Uint8Array | undefined): void {

@@ -14,9 +14,11 @@ const ABOUT: Readonly<Record<string, string>> = {
   reject: 'The client does not take a message.',
   received: 'Exactly once, second step: the message with this number is stored.',
   release: 'Exactly once, third step: the number will not be used for this message again.',
+  renew: 'Shows another proof of the same user, before the first one runs out.',
   ping: 'Says that the client is here.',
   disconnect: 'Goodbye: the will is dropped.',
   connected: 'The login is through.',
+  renewed: 'The new proof holds.',
   published: 'The message is kept, or for exactly once: is done with.',
   subscribed: 'The subscription holds; its retained messages follow.',
   unsubscribed: 'The subscription is over.',
@@ -35,6 +37,7 @@ const REPLIES: Readonly<Record<string, readonly string[]>> = {
   received: ['release'],
   subscribe: ['subscribed'],
   unsubscribe: ['unsubscribed'],
+  renew: ['renewed'],
   ping: ['pong'],
 };
 

@@ -45,6 +45,7 @@ const TAKEN: readonly ClientFrame[] = [
   { type: 'release', id: 4 },
   { type: 'ack', id: 1 },
   { type: 'reject', id: 1, requeue: true },
+  { type: 'renew', username: 'ann', password: 'token', id: 5 },
   { type: 'ping' },
   { type: 'disconnect' },
 ];
@@ -57,6 +58,7 @@ test.each(TAKEN)('taken: %j', (frame) => {
 
 const SAID: readonly HubFrame[] = [
   { type: 'connected', client: 'c', resumed: false, window: 1_024, maxBytes: 65_536 },
+  { type: 'renewed', validUntil: 1_800_000_000_000, id: 5 },
   { type: 'published', id: 1, unmatched: true },
   { type: 'received', id: 1 },
   { type: 'release', id: 2 },

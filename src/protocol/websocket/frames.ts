@@ -87,6 +87,7 @@ export const CLIENT_FRAMES: Record<ClientFrame['type'], Fields> = {
   reject: { id: number, requeue: said('back to the queue; else it is a dead letter', flag) },
   received: { id: number },
   release: { id: about('of the publish', count) },
+  renew: { username: optional(text), password: about('or a token', textOrOctets), id: asked },
   ping: {},
   disconnect: {},
 };
@@ -99,6 +100,7 @@ export const HUB_FRAMES: Record<HubFrame['type'], Fields> = {
     window: about('so many publishes with an id may be unanswered', count),
     maxBytes: about('the longest frame that the hub reads', count),
   },
+  renewed: { validUntil: said('ms since 1970; it has no end', count), id: optional(count) },
   published: { id: count, unmatched: said('nobody is subscribed', flag) },
   received: { id: about('of the publish', count) },
   release: { id: number },

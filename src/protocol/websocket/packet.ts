@@ -125,6 +125,14 @@ export interface ReleaseFrame {
   readonly id: number;
 }
 
+/** Another proof of the same user, such as a token in place of one that runs out. */
+export interface RenewFrame {
+  readonly type: 'renew';
+  readonly username?: string;
+  readonly password: string | Uint8Array;
+  readonly id?: number;
+}
+
 export interface PingFrame {
   readonly type: 'ping';
 }
@@ -144,6 +152,7 @@ export type ClientFrame =
   | RejectFrame
   | ReceivedFrame
   | ReleaseFrame
+  | RenewFrame
   | PingFrame
   | DisconnectFrame;
 
@@ -156,6 +165,13 @@ export interface ConnectedFrame {
   readonly window: number;
   /** The longest frame that the hub reads, octets. */
   readonly maxBytes: number;
+}
+
+/** The new proof holds. `validUntil`: ms since 1970; absent: it has no end. */
+export interface RenewedFrame {
+  readonly type: 'renewed';
+  readonly validUntil?: number;
+  readonly id?: number;
 }
 
 /** What comes of a subscription. `expiresAt`: ms since 1970. */
@@ -188,6 +204,7 @@ export interface ErrorFrame {
 
 export type HubFrame =
   | ConnectedFrame
+  | RenewedFrame
   | { readonly type: 'published'; readonly id: number; readonly unmatched?: boolean }
   | ReceivedFrame
   | ReleaseFrame

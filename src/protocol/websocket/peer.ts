@@ -1,5 +1,6 @@
 // One `waymeet.v1` connection: it connects once, then publishes, asks, subscribes, takes messages and acknowledges them.
 
+import type { Identity, Login } from '../../contract/auth.ts';
 import type { Access, Guest, Hub } from '../../contract/hub.ts';
 import type { Consumer, Grant, Mailbox, Settler } from '../../contract/mailbox.ts';
 import { type Message, NEVER, type Origin, type Qos } from '../../contract/message.ts';
@@ -16,6 +17,7 @@ import type {
   Form,
   HubFrame,
   PublishFrame,
+  RenewFrame,
   RequestFrame,
   SubscribeFrame,
   UnsubscribeFrame,
@@ -51,6 +53,7 @@ export class WaymeetJsonPeer implements Peer, Guest, Consumer, RequestsHost {
   private heardAt: number;
   private connect: ConnectFrame | undefined;
   private early: ClientFrame[] = [];
+  private renewing = false;
   private access: Access | undefined;
   private origin: Origin | undefined;
   private box: Mailbox | undefined;
@@ -103,18 +106,47 @@ export class WaymeetJsonPeer implements Peer, Guest, Consumer, RequestsHost {
     this.state = 'knocking';
     this.connect = frame;
     const { client = '', username, password } = frame;
-    this.hub.login(
-      {
-        protocol: 'waymeet.v1',
-        client,
-        username,
-        password: typeof password === 'string' ? new TextEncoder().encode(password) : password,
-        remote: this.wire.remote,
-        listener: this.wire.listener,
-        wire: this.wire.identity,
-      },
-      this,
-    );
+    this.hub.login(this.loginOf(client, username, password), this);
+  }
+
+  private loginOf(
+    client: string,
+    username: string | undefined,
+    password: string | Uint8Array | undefined,
+  ): Login {
+    return {
+      protocol: 'waymeet.v1',
+      client,
+      username,
+      password: typeof password === 'string' ? new TextEncoder().encode(password) : password,
+      remote: this.wire.remote,
+      listener: this.wire.listener,
+      wire: this.wire.identity,
+    };
+  }
+
+  /** What is refused leaves the earlier proof as it is. One at a time: a guess costs a round trip. */
+  private renew({ username, password, id }: RenewFrame): void {
+    if (this.renewing) {
+      this.write(errorOf('busy', id));
+      return;
+    }
+    this.renewing = true;
+    const access = this.access!;
+    const proved = (result: Identity | Outcome): void => {
+      this.renewing = false;
+      if (this.state !== 'connected') return;
+      const outcome = typeof result === 'string' ? result : access.renewed(result);
+      const { validUntil } = access.identity;
+      if (outcome !== 'ok') this.write(errorOf(outcome, id));
+      else
+        this.write({
+          type: 'renewed',
+          ...(validUntil !== NEVER && { validUntil }),
+          ...(id !== undefined && { id }),
+        });
+    };
+    this.hub.prove(this.loginOf(access.client, username, password)).then(proved, () => proved('unavailable'));
   }
 
   welcome(access: Access): void {
@@ -192,6 +224,9 @@ export class WaymeetJsonPeer implements Peer, Guest, Consumer, RequestsHost {
       case 'release':
         this.box!.inbound.delete(frame.id);
         this.answer({ type: 'published', id: frame.id }, undefined);
+        return;
+      case 'renew':
+        this.renew(frame);
         return;
       case 'ping':
         this.write({ type: 'pong' });

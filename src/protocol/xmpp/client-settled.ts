@@ -1,6 +1,11 @@
 // How much of what came is settled: stream management (XEP-0198) counts stanzas in order, applications settle as they like.
 
 const MODULUS = 2 ** 32;
+/**
+ * So far behind may one delivery be that is not settled: answers are counted with deliveries, and a hub that hears of none of them piles
+ * them up and ends the stream. Beyond it the delivery counts as taken.
+ */
+const MAX_BEHIND = 500;
 
 export class Settled {
   private last = 0;
@@ -10,7 +15,9 @@ export class Settled {
 
   /** A stanza came; its number. */
   arrived(): number {
-    return ++this.last;
+    this.last++;
+    if (this.last - this.floor > MAX_BEHIND) this.settle(this.floor + 1);
+    return this.last;
   }
 
   /** True: there is more to acknowledge. */

@@ -175,6 +175,16 @@ test('settled out of order: the hub hears of the first that are', async () => {
   expect(broker.hub.stats.unsettled).toBe(0);
 });
 
+test('one delivery that is never settled does not hold back the others, nor end the stream', async () => {
+  const broker = await startBroker();
+  const client = new Client(broker, 'xmpp', 'c', { settles: false });
+  await client.subscribe('$queue/jobs');
+  await client.publish('$queue/jobs', Uint8Array.of(1));
+  expect(broker.hub.stats.unsettled).toBe(1);
+  for (let i = 0; i < 600; i++) await client.publish('elsewhere', Uint8Array.of(2));
+  expect([client.told, broker.hub.stats.unsettled]).toEqual([['opened'], 0]);
+});
+
 test('the words of an exchange are carried both ways', async () => {
   const identity = { principal: 'anna', unrestricted: true, validUntil: NEVER };
   const heard: string[] = [];

@@ -183,7 +183,14 @@ export class MqttLink implements Link {
     const waiting = this.questions.take(id);
     const bad = codes.find((code) => code >= 0x80);
     if (bad === undefined) waiting?.resolve(codes);
-    else waiting?.reject(new Error(this.level === 5 ? reasonText(bad, 5, undefined) : 'refused by the hub'));
+    else
+      waiting?.reject(
+        new Error(
+          this.level === 5
+            ? reasonText(bad, 5, undefined)
+            : 'refused: MQTT 3.1.1 cannot say why; mostly a rule of the hub does not allow it',
+        ),
+      );
   }
 
   async subscribe(filter: string, o: SubscribeOptions): Promise<number> {

@@ -25,12 +25,17 @@ interface Frame {
   readonly qos?: number;
 }
 
+/** What `retainHandling` is called. */
+const RETAINED = ['all', 'new', 'none'] as const;
+
 const utf8 = new TextEncoder();
 
 export class WaymeetLink implements Link {
   private readonly socket: WebSocket;
   private readonly events: LinkEvents;
   private readonly questions = new Questions<Frame>();
+  /** Messages of QoS 2 that were taken and are not released. */
+  private readonly taken = new Set<number>();
   private opened = false;
   private connected = false;
   private ended = false;
@@ -73,9 +78,7 @@ export class WaymeetLink implements Link {
         this.events.up(frame.client ?? '', frame.resumed ?? false);
         return;
       case 'message': {
-        const { ack } = frame as Frame & { ack?: number };
-        if (ack !== undefined) this.send({ type: 'ack', id: ack });
-        this.events.message(arrivedOf(frame as unknown as JsonMessage, raw));
+        this.arrived(frame as Frame & { ack?: number }, raw);
         return;
       }
       case 'error':
@@ -85,11 +88,28 @@ export class WaymeetLink implements Link {
           this.final = !this.connected || frame.code === 'taken-over';
         }
         return;
+      case 'received':
+        this.send({ type: 'release', id: frame.id });
+        return;
+      case 'release':
+        this.taken.delete(frame.id!);
+        this.send({ type: 'ack', id: frame.id });
+        return;
       case 'published':
       case 'subscribed':
       case 'unsubscribed':
         if (frame.id !== undefined) this.settle(frame.id, frame);
     }
+  }
+
+  private arrived(frame: Frame & { ack?: number }, raw: string): void {
+    const { ack, qos } = frame;
+    if (ack !== undefined) this.send({ type: qos === 2 ? 'received' : 'ack', id: ack });
+    if (ack !== undefined && qos === 2) {
+      if (this.taken.has(ack)) return;
+      this.taken.add(ack);
+    }
+    this.events.message(arrivedOf(frame as unknown as JsonMessage, raw));
   }
 
   private settle(id: number, frame: Frame): void {
@@ -98,8 +118,9 @@ export class WaymeetLink implements Link {
     else waiting?.resolve(frame);
   }
 
-  async subscribe(filter: string, { qos, noLocal }: SubscribeOptions): Promise<number> {
-    const frame = { type: 'subscribe', filter, qos: Math.min(1, qos), ...(noLocal && { noLocal }) };
+  async subscribe(filter: string, o: SubscribeOptions): Promise<number> {
+    const retained = RETAINED[o.retainHandling];
+    const frame = { type: 'subscribe', filter, qos: o.qos, retained, ...(o.noLocal && { noLocal: true }) };
     const answer = await this.questions.ask((id) => this.send({ ...frame, id }));
     return answer.qos ?? 0;
   }
@@ -187,7 +208,7 @@ function contentOf(m: Omit<Outgoing, 'text'>): object {
   return {
     topic: m.topic,
     ...payloadOf(m.payload),
-    qos: Math.min(1, m.qos),
+    qos: m.qos,
     retain: m.retain,
     ...(m.contentType !== '' && { contentType: m.contentType }),
     ...(m.responseTopic !== '' && { responseTopic: m.responseTopic }),

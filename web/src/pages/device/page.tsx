@@ -8,7 +8,8 @@ import { Icon } from '../../parts/icons.tsx';
 import { instant } from '../../parts/numbers.ts';
 import { Choice, Head, Notice, Paste } from '../../parts/parts.tsx';
 import { summary } from '../../payload/view.ts';
-import { nodeAt, state, version, watchTopics } from '../../tree.ts';
+import { nodeAt, refused, version, watchTopics } from '../../tree.ts';
+import { WatchState } from '../topics/watch-state.tsx';
 import { ENTRIES } from './entries.ts';
 import { portOf } from './hub-ports.ts';
 import type { ProtocolEntry } from './recipe.ts';
@@ -108,18 +109,13 @@ function Check() {
   version.value;
   const node = nodeAt(topic.value);
   const seen = node !== undefined && node.lastAt >= since.value ? node.last : undefined;
+  if (refused.value) return <WatchState />;
   if (seen === undefined)
     return (
       <div class="card check-card" role="status">
-        <i class={`lamp ${state.value === '' ? 'busy' : 'bad'}`} />
+        <i class="lamp busy" />
         <span>
-          {state.value === '' || state.value === 'connecting' ? (
-            <>
-              Waiting for a message on <code>{topic.value}</code> …
-            </>
-          ) : (
-            `Cannot listen: ${state.value}`
-          )}
+          Waiting for a message on <code>{topic.value}</code> …
         </span>
       </div>
     );

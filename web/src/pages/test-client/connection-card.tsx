@@ -129,9 +129,9 @@ function SubscribeForm({ connection: c }: { readonly connection: Connection }) {
       ...PLAIN_SUBSCRIPTION,
       qos: Number(form.get('qos')) as Qos,
       noLocal: form.has('noLocal'),
+      retainHandling: Number(form.get('handling') ?? 0) as 0 | 1 | 2,
       ...(c.o.dialect === 'mqtt5' && {
         retainAsPublished: form.has('asPublished'),
-        retainHandling: Number(form.get('handling')) as 0 | 1 | 2,
         identifier: Number(form.get('identifier') || 0),
       }),
     });
@@ -155,7 +155,7 @@ function SubscribeForm({ connection: c }: { readonly connection: Connection }) {
         <select aria-label="QoS" name="qos" class="narrow">
           <option value={0}>QoS 0</option>
           <option value={1}>QoS 1</option>
-          {c.o.dialect !== 'waymeet' && <option value={2}>QoS 2</option>}
+          <option value={2}>QoS 2</option>
         </select>
         <button
           type="submit"
@@ -176,24 +176,24 @@ function SubscribeForm({ connection: c }: { readonly connection: Connection }) {
               <input type="checkbox" name="noLocal" /> No local
             </label>
             {c.o.dialect === 'mqtt5' && (
-              <>
-                <label class="check">
-                  <input type="checkbox" name="asPublished" defaultChecked /> Retain as published
-                </label>
-                <label>
-                  Retained messages
-                  <select name="handling">
-                    {HANDLING.map((title, value) => (
-                      <option key={title} value={value}>
-                        {title}
-                      </option>
-                    ))}
-                  </select>
-                </label>
-                <label>
-                  Identifier <input name="identifier" type="number" min="1" max="268435455" />
-                </label>
-              </>
+              <label class="check">
+                <input type="checkbox" name="asPublished" defaultChecked /> Retain as published
+              </label>
+            )}
+            <label>
+              Retained messages
+              <select name="handling">
+                {HANDLING.map((title, value) => (
+                  <option key={title} value={value}>
+                    {title}
+                  </option>
+                ))}
+              </select>
+            </label>
+            {c.o.dialect === 'mqtt5' && (
+              <label>
+                Identifier <input name="identifier" type="number" min="1" max="268435455" />
+              </label>
             )}
           </div>
         </details>

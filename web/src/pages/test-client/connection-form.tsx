@@ -70,7 +70,7 @@ export function ConnectionForm({ first, done }: Props) {
         </div>
       </details>
       {d !== 'http' && <SessionFields dialect={d} />}
-      {d !== 'http' && d !== 'coap' && <WillFields five={d === 'mqtt5'} most={d === 'waymeet' ? 1 : 2} />}
+      {d !== 'http' && d !== 'coap' && <WillFields rich={d !== 'mqtt311'} />}
       <Fault says={fault.value} />
       <div class="row">
         <button type="submit" class="main spread">
@@ -115,7 +115,8 @@ function SessionFields({ dialect }: { readonly dialect: Dialect }) {
   );
 }
 
-function WillFields({ five, most }: { readonly five: boolean; readonly most: 1 | 2 }) {
+/** `rich`: a will has properties. */
+function WillFields({ rich }: { readonly rich: boolean }) {
   return (
     <details>
       <summary>Will</summary>
@@ -130,18 +131,16 @@ function WillFields({ five, most }: { readonly five: boolean; readonly most: 1 |
           <label class="check">
             QoS
             <select name="willQos" class="narrow">
-              {[0, 1, 2]
-                .filter((qos) => qos <= most)
-                .map((qos) => (
-                  <option key={qos}>{qos}</option>
-                ))}
+              {[0, 1, 2].map((qos) => (
+                <option key={qos}>{qos}</option>
+              ))}
             </select>
           </label>
           <label class="check">
             <input name="willRetain" type="checkbox" /> Retain
           </label>
         </div>
-        {(five || most === 1) && (
+        {rich && (
           <>
             <div class="pair">
               <NumberField name="willDelay" title="Delay, s" most={4_294_967_295} />

@@ -6,8 +6,9 @@ import { count } from '../../parts/numbers.ts';
 import { Empty, Head, Notice, Search } from '../../parts/parts.tsx';
 import { VirtualList } from '../../parts/virtual.tsx';
 import { summary } from '../../payload/view.ts';
-import { flatten, left, root, state, type TopicNode, topicCount, version, watchTopics } from '../../tree.ts';
+import { flatten, left, root, type TopicNode, topicCount, version, watchTopics } from '../../tree.ts';
 import { TopicCard } from './topic-card.tsx';
+import { WatchState } from './watch-state.tsx';
 
 const search = signal('');
 const open = signal<ReadonlySet<string>>(new Set());
@@ -47,7 +48,7 @@ export function TopicsPage() {
           {count(topicCount.value)} levels, {count(root.all)} messages
         </p>
       </Head>
-      {state.value !== '' && state.value !== 'connecting' && <Notice kind="warn">{state.value}</Notice>}
+      <WatchState />
       {left.value > 0 && (
         <Notice kind="warn">
           {count(left.value)} messages were of topics beyond the most that are shown.
