@@ -12,6 +12,7 @@ import type { AdminPasswords } from './admin-password.ts';
 import { shownValue } from './config/print.ts';
 import type { Setting } from './config/resolve.ts';
 import type { Config } from './config/schema.ts';
+import type { Lab } from './lab.ts';
 import type { OpenListener } from './listeners.ts';
 
 export interface ApiParts {
@@ -22,6 +23,7 @@ export interface ApiParts {
   readonly passwords: AdminPasswords;
   publish(m: Message): Promise<Outcome>;
   readonly tracer: Tracer;
+  readonly lab: Lab;
 }
 
 export function makeApi(config: Config, hub: OwnedHub, parts: ApiParts): Api {
@@ -36,6 +38,7 @@ export function makeApi(config: Config, hub: OwnedHub, parts: ApiParts): Api {
     figures: () => figuresOf(hub, parts.watch),
     publish: (m) => parts.publish(m),
     tracer: parts.tracer,
+    lab: parts.lab,
   };
   return new Api(host, guard);
 }

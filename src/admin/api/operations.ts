@@ -10,6 +10,7 @@ import { refusalOf } from '../../protocol/http/map.ts';
 import { Refusal } from '../../protocol/http/packet.ts';
 import { jsonWords } from '../json.ts';
 import type { Tracer } from '../trace.ts';
+import { type LabHost, labOperations } from './lab.ts';
 import { type Operation, operation } from './operation.ts';
 import { missing, page } from './page.ts';
 import { queueOperations } from './queues.ts';
@@ -27,6 +28,7 @@ export interface ApiHost {
   figures(): z.input<typeof views.figures>;
   publish(m: Message): Promise<Outcome>;
   readonly tracer: Tracer;
+  readonly lab: LabHost;
 }
 
 const done = z.object({ done: z.literal(true) });
@@ -39,6 +41,7 @@ export function operations(host: ApiHost): Operation[] {
     ...sessionOperations(host),
     ...queueOperations(host.hub.inspection),
     ...messageOperations(host),
+    ...labOperations(host.lab),
   ];
 }
 
