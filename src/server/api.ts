@@ -3,6 +3,7 @@
 import { Guard } from '../admin/api/guard.ts';
 import type { ApiHost } from '../admin/api/operations.ts';
 import { Api } from '../admin/api/router.ts';
+import { History } from '../admin/history.ts';
 import type { ProcessWatch } from '../admin/process.ts';
 import type { Tracer } from '../admin/trace.ts';
 import type { OwnedHub } from '../contract/hub.ts';
@@ -39,6 +40,7 @@ export function makeApi(config: Config, hub: OwnedHub, parts: ApiParts): Api {
     publish: (m) => parts.publish(m),
     tracer: parts.tracer,
     lab: parts.lab,
+    history: new History(hub.inspection),
   };
   return new Api(host, guard);
 }
