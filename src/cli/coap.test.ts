@@ -1,18 +1,45 @@
 // `waymeet pub` and `sub` over CoAP against a hub with real sockets.
 
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { PassThrough, Readable } from 'node:stream';
-import { describe, expect, test } from 'vitest';
+import { afterAll, describe, expect, test } from 'vitest';
 import { unique, useBroker } from '../../test/judges/broker.ts';
 import { Inbox } from '../../test/judges/inbox.ts';
+import { Authority } from '../../test/transport/certificates.ts';
 import type { Io } from './io.ts';
 import { run } from './program.ts';
 
 const local = { host: '127.0.0.1', port: 0 };
+const AUTHORITY = new Authority();
+const HUB = AUTHORITY.issue('localhost');
+const SECRET = '0102030405060708090a0b0c0d0e0f10';
+const at = mkdtempSync(join(tmpdir(), 'waymeet-cli-'));
+const file = (name: string, text: string): string => {
+  writeFileSync(join(at, name), text);
+  return join(at, name);
+};
+afterAll(() => {
+  AUTHORITY.remove();
+  rmSync(at, { recursive: true });
+});
+
 const broker = useBroker(() => ({
   listeners: [
     { name: 'udp', type: 'udp', ...local },
     { name: 'tcp', type: 'tcp', ...local },
+    { name: 'ws', type: 'ws', ...local },
+    { name: 'tls', type: 'tls', ...local },
+    { name: 'dtls', type: 'dtls', ...local },
+    { name: 'sn', type: 'dtls', protocols: 'mqttsn', ...local },
   ],
+  tls: {
+    cert: file('cert.pem', HUB.cert),
+    key: file('key.pem', HUB.key),
+    psk: file('psk', 'sensor:00112233445566778899aabbccddeeff\n'),
+  },
+  coap: { oscore: file('contexts', `sensor:0a:01:${SECRET}\n`) },
 }));
 
 /** One command; `lines` are what it prints. */
@@ -81,4 +108,32 @@ test('a scheme that is not spoken', async () => {
     2,
     expect.stringContaining('nobody here speaks gopher://'),
   ]);
+});
+
+const CA = ['--cafile', file('ca.pem', AUTHORITY.ca)];
+const PSK = ['--psk-identity', 'sensor', '--psk', '00112233445566778899aabbccddeeff'];
+const OSCORE = ['--oscore', file('ours', `hub:01:0a:${SECRET}\n`)];
+
+test.each([
+  ['coaps', 'dtls', PSK],
+  ['coaps', 'dtls', CA],
+  ['coaps+tcp', 'tls', CA],
+  ['coap+ws', 'ws', []],
+  ['mqttsns', 'sn', PSK],
+  ['coap', 'udp', OSCORE],
+  ['coap+tcp', 'tcp', OSCORE],
+])('%s to %s %j', async (scheme, listener, flags) => {
+  const url = `${scheme}://localhost:${broker.port(listener)}/`;
+  const topic = unique('way');
+  const first = start(['pub', '-L', url, ...flags, '-t', topic, '-r', '-q', '1', '-m', 'there']);
+  expect([await first.code, first.errors()]).toEqual([0, '']);
+  const sub = start(['sub', '-L', url, ...flags, '-t', topic, '-C', '1']);
+  expect(await sub.lines.next()).toBe('there');
+  expect(await sub.code).toBe(0);
+});
+
+test('a resource, sealed', async () => {
+  const url = `coap://127.0.0.1:${broker.port('udp')}/.well-known/core?rt=core.ps`;
+  const sub = start(['sub', url, ...OSCORE, '-C', '1']);
+  expect(await sub.lines.next()).toContain('core.ps');
 });

@@ -15,10 +15,13 @@ import { coapSpeech, coapStreamSpeech } from '../protocol/coap/client.ts';
 import { decodeUint } from '../protocol/coap/decode.ts';
 import { contentFormatOf, contentTypeOf } from '../protocol/coap/map.ts';
 import { CODE, codeText, OPTION } from '../protocol/coap/packet.ts';
+import { Sealing } from '../protocol/coap/sealing.ts';
+import { oscoreCrypto } from '../server/oscore.ts';
 import { now } from '../transport/clock.ts';
 import { type ConnectionFlags, tlsOf } from './connection.ts';
 import type { Shown } from './format.ts';
 import { EXIT, Failure, type Io } from './io.ts';
+import { secretOf } from './oscore.ts';
 import type { PubFlags } from './pub.ts';
 import type { SubFlags } from './sub.ts';
 
@@ -36,7 +39,13 @@ class CoapConnection {
   private closing = false;
   private readonly end: () => void;
 
-  private constructor(url: URL, credentials: readonly string[], wire: DialledWire, stream: boolean) {
+  private constructor(
+    url: URL,
+    credentials: readonly string[],
+    wire: DialledWire,
+    stream: boolean,
+    sealing: Sealing | undefined,
+  ) {
     this.url = url;
     this.credentials = credentials;
     let fail: (why: Error) => void = () => {};
@@ -46,6 +55,7 @@ class CoapConnection {
     this.lost.catch(() => {});
     this.client = new CoapCaller(wire, {
       framing: stream ? 'stream' : 'datagram',
+      sealing,
       random: (length) => randomBytes(length),
       now,
       lost: () => {
@@ -70,7 +80,9 @@ class CoapConnection {
     const late = new AbortController();
     try {
       const wire = await dial(url, speech, settled({ tls: tlsOf(flags) }), late.signal);
-      return new CoapConnection(url, credentials, wire, stream);
+      const sealing =
+        flags.oscore === undefined ? undefined : new Sealing(secretOf(flags.oscore), oscoreCrypto, now);
+      return new CoapConnection(url, credentials, wire, stream, sealing);
     } catch (why) {
       throw failureOf(why, url);
     }

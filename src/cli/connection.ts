@@ -23,6 +23,7 @@ export interface ConnectionFlags {
   insecure?: boolean;
   psk?: string;
   pskIdentity?: string;
+  oscore?: string;
   scram?: boolean;
   outbox?: string;
   username?: string;
@@ -63,6 +64,7 @@ export function withConnection(command: Command): Command {
     .option('--insecure', 'accept any certificate')
     .option('--psk <hex>', 'DTLS: the key that both sides know')
     .option('--psk-identity <name>', 'and whose it is')
+    .option('--oscore <file>', 'CoAP: seal requests with the context in this file')
     .optionsGroup('Who:')
     .option('-u, --username <name>', 'the user name; else WAYMEET_USERNAME')
     .option('-P, --pw <password>', 'the password, seen by everybody on this machine: better WAYMEET_PASSWORD')
@@ -113,7 +115,9 @@ export async function connectClient(
   more: ConnectOptions = {},
 ): Promise<Client> {
   const { urls, options } = await connectionOf(io, flags);
-  return connect(urls, { ...options, ...more });
+  const world =
+    flags.oscore === undefined ? undefined : (await import('./oscore.ts')).sealingWorld(flags.oscore);
+  return connect(urls, { ...options, ...more }, world);
 }
 
 /** What the flags say. */

@@ -138,7 +138,7 @@ function users(parent: Command, command: Make, io: Io, done: Done): void {
   const withPassword = (made: Command) =>
     made
       .option('--password-file <file>', 'the password is the first line of this file; - is the input')
-      .option('--scram', 'also for SCRAM-SHA-256');
+      .option('--scram', 'also for SCRAM-SHA-256 and SCRAM-SHA-1');
   withPassword(
     sub('add <name>', 'Add a user, or give one a new password; it is asked for, or in WAYMEET_PASSWORD.'),
   ).action(async (name: string, flags: Flags) =>

@@ -1,7 +1,7 @@
 // What an owner may see of a hub, and change by hand: clients, sessions, retained messages, and what happens as it happens.
 
 import type { Subscription } from './mailbox.ts';
-import type { Message } from './message.ts';
+import type { Message, Qos } from './message.ts';
 import type { Outcome } from './outcome.ts';
 import type { QueueOptions } from './queue.ts';
 
@@ -12,6 +12,17 @@ export interface ClientView {
   readonly remote: string;
   /** Logged in at, ms since 1970. */
   readonly since: number;
+}
+
+/** A message in a session or queue. */
+export interface HeldMessage {
+  readonly message: Message;
+  /** What it will be, or was, delivered with. */
+  readonly qos: Qos;
+  /** Delivered and not acknowledged; else it waits. */
+  readonly unsettled: boolean;
+  /** It was delivered before. */
+  readonly again: boolean;
 }
 
 /** A mailbox: an MQTT session, an event stream, a durable subscription. */
@@ -30,6 +41,7 @@ export interface SessionView {
   /** Delivered and not acknowledged. */
   readonly unsettled: number;
   subscriptions(): Iterable<Subscription>;
+  messages(): Iterable<HeldMessage>;
 }
 
 /** A work queue, `$queue/{name}`. */
@@ -45,6 +57,7 @@ export interface QueueView {
   readonly consumers: number;
   /** The filters of topics whose messages come into it. */
   readonly bound: ReadonlyMap<string, unknown>;
+  messages(): Iterable<HeldMessage>;
 }
 
 export type HubEvent =

@@ -55,6 +55,9 @@ export interface Consumer {
   evict(why: Outcome): void;
 }
 
+/** A mailbox whose name starts so is a tower's own affair, and no session: none is counted or shown. No client id has it in it. */
+export const PRIVATE = '\0';
+
 export interface MailboxOptions {
   /** Discard what an earlier mailbox of that name held. */
   readonly fresh: boolean;

@@ -244,13 +244,14 @@ export class AccessCore implements Access {
   renewed(identity: Identity): Outcome {
     // Its mailboxes and its messages are those of the one who logged in.
     if (identity.principal !== this.identity.principal) return 'not-authorized';
+    this.hub.logins.validity.forget(this);
     this.identity = identity;
+    this.hub.logins.validity.watch(this);
     this.permits = undefined;
     for (const box of this.boxes) {
       this.hub.logins.withdraw(box, (filter) => this.maySubscribe(filter));
       box.guard();
     }
-    this.hub.logins.watchValidity(this);
     return 'ok';
   }
 

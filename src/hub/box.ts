@@ -1,5 +1,6 @@
 // What every mailbox does, a client's own or a `$share` group's: take messages, keep them, deliver them, answer for them.
 
+import type { HeldMessage } from '../contract/inspect.ts';
 import type { Consumer, Grant, Settler, Subscription } from '../contract/mailbox.ts';
 import { type Message, NEVER, type Qos } from '../contract/message.ts';
 import type { Outcome } from '../contract/outcome.ts';
@@ -116,6 +117,14 @@ export abstract class Box implements Settler, Deferred, QueueOwner {
 
   get stored(): boolean {
     return this.number !== 0;
+  }
+
+  /** What it holds, without taking it: what is under way, then what waits, first one first. */
+  *messages(): Iterable<HeldMessage> {
+    for (const { message, qos, again } of this.sent.values()) yield { message, qos, unsettled: true, again };
+    for (const { message, qos, again } of this.redo) yield { message, qos, unsettled: false, again };
+    for (const { message, qos } of this.queue.waiting())
+      yield { message, qos, unsettled: false, again: false };
   }
 
   private get journal(): Journal | undefined {

@@ -11,7 +11,12 @@ import {
   type OwnedHub,
   type World,
 } from '../contract/hub.ts';
-import type { MailboxOptions, SubscribeResult, Subscription } from '../contract/mailbox.ts';
+import {
+  type MailboxOptions,
+  PRIVATE,
+  type SubscribeResult,
+  type Subscription,
+} from '../contract/mailbox.ts';
 import { type Message, NEVER } from '../contract/message.ts';
 import type { Outcome } from '../contract/outcome.ts';
 import { type Death, QUEUE_DEFAULTS } from '../contract/queue.ts';
@@ -121,7 +126,9 @@ export class HubCore implements OwnedHub, MailboxHost, QueueHost {
   get stats(): HubStats {
     let queuedMessages = 0;
     let unsettled = 0;
+    let sessions = 0;
     for (const box of this.boxes.values()) {
+      if (!box.name.startsWith(PRIVATE)) sessions++;
       queuedMessages += box.waiting;
       unsettled += box.unsettled;
     }
@@ -132,7 +139,7 @@ export class HubCore implements OwnedHub, MailboxHost, QueueHost {
     }
     return {
       clients: this.clients.size - (this.counters.protocols.get('hub')?.clients ?? 0),
-      sessions: this.boxes.size,
+      sessions,
       subscriptions: this.routes.filters.size,
       groups: this.groups.size,
       retained: this.retained.size,

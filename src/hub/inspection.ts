@@ -1,6 +1,7 @@
 // The hub as its owner sees it: views of what it holds, the few changes by hand, and events.
 
 import type { ClientView, HubEvent, Inspection, QueueView, SessionView } from '../contract/inspect.ts';
+import { PRIVATE } from '../contract/mailbox.ts';
 import { Message, NEVER } from '../contract/message.ts';
 import { type AccessCore, clientKey } from './access.ts';
 import type { HubCore } from './hub.ts';
@@ -26,11 +27,14 @@ export class HubInspection implements Inspection {
   }
 
   *sessions(): Iterable<SessionView> {
-    for (const box of this.hub.boxes.values()) if (box.protocol !== OWN) yield box;
+    for (const box of this.hub.boxes.values())
+      if (box.protocol !== OWN && !box.name.startsWith(PRIVATE)) yield box;
   }
 
   session(protocol: string, name: string): SessionView | undefined {
-    return protocol === OWN ? undefined : this.hub.boxes.get(clientKey(protocol, name));
+    return protocol === OWN || name.startsWith(PRIVATE)
+      ? undefined
+      : this.hub.boxes.get(clientKey(protocol, name));
   }
 
   purge(protocol: string, name: string): number | undefined {

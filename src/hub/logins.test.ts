@@ -9,7 +9,7 @@ import { Message, NEVER } from '../contract/message.ts';
 import type { Outcome } from '../contract/outcome.ts';
 import { MemoryStore } from '../store/memory.ts';
 import { networkOf } from './bans.ts';
-import { createHub } from './hub.ts';
+import { createHub, type HubCore } from './hub.ts';
 
 /** An engine of two users, whose rules the test changes. */
 class Rules implements Auth {
@@ -386,6 +386,29 @@ describe('rights that go', () => {
     world.rules.change();
     world.hub.reauthorize();
     expect([alice.evicted, bob.evicted]).toEqual(['not-authorized', undefined]);
+  });
+
+  test('proofs that run out are watched as long as their clients are here, and no longer', async () => {
+    const world = await new World().start();
+    const { validity } = (world.hub as HubCore).logins;
+    const lasting = (seconds: number) => ({
+      principal: 'alice',
+      unrestricted: true,
+      validUntil: world.time + seconds * 1_000,
+    });
+    const clients: Client[] = [];
+    for (let i = 0; i < 100; i++) {
+      const client = await world.logIn({ client: `c${i}` });
+      for (let renewal = 1; renewal < 20; renewal++) client.access.renewed(lasting(60 + renewal));
+      clients.push(client);
+    }
+    expect(validity.size).toBe(100);
+    for (const { access } of clients.slice(1)) access.leave(true, world.time);
+    expect(validity.size).toBe(1);
+    world.time += 80_000;
+    world.hub.wake(world.time);
+    expect(clients[0]!.evicted).toBe('not-authorized');
+    expect(validity.size).toBe(0);
   });
 
   test('a renewed proof must be of the same principal, and may have fewer rights', async () => {

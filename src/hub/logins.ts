@@ -12,6 +12,7 @@ import { Failures } from './failures.ts';
 import type { HubCore } from './hub.ts';
 import type { OwnBox } from './mailbox.ts';
 import { parseShare } from './share.ts';
+import { Validity } from './validity.ts';
 
 /** What a banned client is told: in MQTT 5 it becomes 0x8A, Banned. */
 const BANNED = 'disconnected-by-admin';
@@ -21,10 +22,16 @@ export class Logins implements Bans {
   private readonly hub: HubCore;
   private readonly addresses = new Addresses();
   private readonly failures = new Failures();
+  /** Whose proof runs out (a token's expiry) is sent away then. */
+  readonly validity: Validity;
 
   constructor(hub: HubCore) {
     this.hub = hub;
     this.banned = new BanList(hub.notes);
+    this.validity = new Validity(hub.deadlines, (access, now) => {
+      access.guest.evict('not-authorized');
+      access.leave(false, now);
+    });
   }
 
   // --- coming in ---
@@ -89,7 +96,7 @@ export class Logins implements Bans {
     const counters = hub.counters.of(login.protocol);
     counters.clients++;
     counters.clientsTotal++;
-    this.watchValidity(access);
+    this.validity.watch(access);
     hub.inspection.connected(access);
     guest.welcome(access);
   }
@@ -112,15 +119,7 @@ export class Logins implements Bans {
 
   left(access: AccessCore): void {
     this.addresses.remove(access.remote);
-  }
-
-  /** A client whose proof runs out (a token's expiry) is sent away then. */
-  watchValidity(access: AccessCore): void {
-    const { identity } = access;
-    if (identity.validUntil === NEVER) return;
-    this.hub.deadlines.add(identity.validUntil, () => {
-      if (!access.gone && access.identity === identity) access.sendAway('not-authorized', false);
-    });
+    this.validity.forget(access);
   }
 
   /** Sends away everybody for whom `goes` says so; returns how many. */

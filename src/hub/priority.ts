@@ -30,6 +30,10 @@ export class PriorityQueue extends Queue {
     for (const item of this.items.load(page)) if (wanted.has(item.seq)) this.push(item);
   }
 
+  override *waiting(): Iterable<Item> {
+    for (let at = this.lanes.length - 1; at >= 0; at--) yield* this.lanes[at]!.waiting();
+  }
+
   override peek(): Item | undefined {
     for (let at = this.lanes.length - 1; at >= 0; at--) {
       const item = this.lanes[at]!.peek();

@@ -217,6 +217,15 @@ export class Queue {
     }
   }
 
+  /** What waits, first one first, without taking it; what only the store has is read and let go of again. */
+  *waiting(): Iterable<Item> {
+    for (let i = this.first; i < this.chunks.length; i++) {
+      const { items, head, page, firstSeq } = this.chunks[i]!;
+      if (items !== undefined) for (let at = head; at < items.length; at++) yield items[at]!;
+      else for (const item of this.owner.load(page!)) if (item.seq >= firstSeq) yield item;
+    }
+  }
+
   private itemsOf(chunk: Chunk): Item[] {
     if (chunk.items === undefined) {
       const from = chunk.firstSeq;

@@ -34,6 +34,7 @@ const meta = fc.record(
     groupId: fc.string(),
     groupSequence: fc.nat(),
     user: fc.array(property, { minLength: 1, maxLength: 5 }),
+    wrapping: fc.record({ dialect: fc.string(), before: octets, after: octets, around: fc.boolean() }),
   },
   { requiredKeys: [] },
 ) as fc.Arbitrary<Meta>;

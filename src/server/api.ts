@@ -3,6 +3,7 @@
 import { Guard } from '../admin/api/guard.ts';
 import type { ApiHost } from '../admin/api/operations.ts';
 import { Api } from '../admin/api/router.ts';
+import { History } from '../admin/history.ts';
 import type { ProcessWatch } from '../admin/process.ts';
 import type { Tracer } from '../admin/trace.ts';
 import type { OwnedHub } from '../contract/hub.ts';
@@ -29,13 +30,19 @@ export function makeApi(config: Config, hub: OwnedHub, parts: ApiParts): Api {
   const host: ApiHost = {
     hub,
     version: parts.version,
-    paths: { mqtt: config.web.mqtt, json: config.web.json },
+    paths: {
+      mqtt: config.web.mqtt,
+      json: config.web.json,
+      coap: config.web.coap,
+      stomp: config.web.stomp,
+    },
     loginNeeded: guard.loginNeeded,
     listeners: () => parts.open.map(viewOf),
     settings: () => parts.settings.map(settingOf),
     figures: () => figuresOf(hub, parts.watch),
     publish: (m) => parts.publish(m),
     tracer: parts.tracer,
+    history: new History(hub.inspection),
   };
   return new Api(host, guard);
 }

@@ -44,7 +44,7 @@ export class OscoreFiles {
 
   /** The contexts of a file, read when it is asked for first. Throws an Error that says which line is wrong, or the system's. */
   at(path: string): OscoreContexts {
-    const found = this.files.get(path) ?? new OscoreContexts(read(path), oscoreCrypto);
+    const found = this.files.get(path) ?? new OscoreContexts(readSecrets(path), oscoreCrypto);
     this.files.set(path, found);
     return found;
   }
@@ -55,11 +55,12 @@ export class OscoreFiles {
 
   /** Reads all of them again. Throws as `at` does; then those after the one that is wrong stay as they were, and that one too. */
   reload(): void {
-    for (const [path, contexts] of this.files) contexts.replace(read(path));
+    for (const [path, contexts] of this.files) contexts.replace(readSecrets(path));
   }
 }
 
-function read(path: string): OscoreSecret[] {
+/** The contexts in a file. Throws as `OscoreFiles.at`. */
+export function readSecrets(path: string): OscoreSecret[] {
   const hex = (digits: string): Uint8Array => {
     if (!/^(?:[0-9a-fA-F]{2})*$/.test(digits)) throw new RangeError(`'${digits}' is not hex`);
     return new Uint8Array(Buffer.from(digits, 'hex'));

@@ -211,3 +211,19 @@ test.skipIf(!connected)('a beacon is heard in its group, again and again', async
   const { counters } = await setUp({ host: '0.0.0.0', beacon });
   await until(() => counters.bytesIn >= 3 * 4, 'three beacons of its own');
 });
+
+test.skipIf(!connected)(
+  'from one address no more than its rate, on average; this machine is free',
+  async () => {
+    const [, host] = outside(false)!;
+    const { client, counters, hub } = await setUp({ host, datagramsPerAddress: 5 });
+    const a = await client();
+    for (let i = 0; i < 200; i++) a.send('echo one\n');
+    await until(() => (hub.counters.dropped.get('rate-exceeded') ?? 0) > 100, 'the refusal');
+    expect(counters.bytesIn).toBeLessThan(100 * 9);
+    const near = await setUp({ datagramsPerAddress: 1 });
+    const b = await near.client();
+    for (let i = 0; i < 20; i++) b.send('echo one\n');
+    for (let i = 0; i < 20; i++) expect(await b.next()).toBe('one\n');
+  },
+);

@@ -7,7 +7,7 @@ import uuid
 from proton import Array, ConnectionException, Data, Delivery, Message, UNDESCRIBED, byte, char, decimal32, decimal64, decimal128
 from proton import float32, int32, short, symbol, timestamp, ubyte, uint, ulong, ushort
 from proton import Described
-from proton.handlers import MessagingHandler
+from proton.handlers import MessagingHandler, TransactionHandler
 from proton.reactor import AtLeastOnce, AtMostOnce, Container, DurableSubscription, Selector
 from proton.utils import BlockingConnection, LinkDetached, SendException, SyncRequestResponse
 
@@ -205,6 +205,51 @@ def faults(port):
         assert why.state == Delivery.REJECTED, why
     else:
         raise AssertionError("it went somewhere")
+    connection.close()
+
+
+def transactions(port):
+    """Two messages are sent in each of two transactions: the first is aborted, the second committed."""
+
+    class Sending(MessagingHandler, TransactionHandler):
+        def __init__(self):
+            super().__init__()
+            self.transaction = None
+            self.aborted = self.done = False
+
+        def on_start(self, event):
+            self.container = event.container
+            self.connection = event.container.connect("amqp://127.0.0.1:%s" % port)
+            self.sender = event.container.create_sender(self.connection, "queue://proton-tx")
+            self.container.declare_transaction(self.connection, handler=self)
+
+        def on_transaction_declared(self, event):
+            self.transaction = event.transaction
+            for i in range(2):
+                self.transaction.send(self.sender, Message(body="%s %d" % ("kept" if self.aborted else "lost", i)))
+            if self.aborted:
+                self.transaction.commit()
+            else:
+                self.transaction.abort()
+
+        def on_transaction_aborted(self, event):
+            self.aborted = True
+            self.container.declare_transaction(self.connection, handler=self)
+
+        def on_transaction_committed(self, event):
+            self.done = True
+            self.connection.close()
+
+    sending = Sending()
+    Container(sending).run()
+    assert sending.done
+    connection = connect(port)
+    receiver = connection.create_receiver("queue://proton-tx", credit=2)
+    got = []
+    for _ in range(2):
+        got.append(receiver.receive().body)
+        receiver.accept()
+    assert got == ["kept 0", "kept 1"], got
     connection.close()
 
 

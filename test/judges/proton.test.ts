@@ -12,6 +12,7 @@ import { isHere, judgedBy, run } from './tool.ts';
 const PYTHON = '/usr/bin/python3';
 const PROTON = [
   ...['same_name', 'types', 'ids', 'outcomes', 'settling', 'large', 'selecting', 'durable', 'request'],
+  'transactions',
   'faults',
 ];
 const UAMQP = ['queue', 'large', 'outcomes', 'refused'];

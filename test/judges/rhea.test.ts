@@ -10,6 +10,7 @@ import rhea, {
 } from 'rhea';
 import { afterEach, describe, expect, test } from 'vitest';
 import WebSocket from 'ws';
+import { connect as connectClient } from '../../src/client/index.ts';
 import { unique, useBroker } from './broker.ts';
 import { Inbox, PATIENCE_MS, within } from './inbox.ts';
 
@@ -320,4 +321,46 @@ test.each(['amqp', 'AMQPWSB10'])('over WebSocket, subprotocol %s', async (subpro
   const { inbox } = await listen(connection, topic);
   await accepted(await sender(connection, topic), { body: 'there' });
   expect(body(await inbox.next())).toBe('there');
+});
+
+test("the package's own client speaks to a broker that is not ours: rhea as one", async () => {
+  const container = rhea.create_container({ id: 'theirs' });
+  const takers = new Map<string, Sender>();
+  container.on('sender_open', ({ sender: link }) => {
+    const { address } = (link as unknown as { source: { address: string } }).source;
+    link!.set_source({ address } as never);
+    takers.set(address, link!);
+  });
+  container.on('receiver_open', ({ receiver: link }) =>
+    link!.set_target((link as unknown as { remote: { attach: { target: never } } }).remote.attach.target),
+  );
+  container.on('message', ({ message, receiver: link }) => {
+    const { address } = (link as unknown as { target: { address: string } }).target;
+    takers.get(address)?.send(message!);
+  });
+  container.on('connection_error', () => undefined);
+  const server = container.listen({ port: 0, host: '127.0.0.1' });
+  await within(PATIENCE_MS, 'a port', () => new Promise((resolve) => server.once('listening', resolve)));
+  const { port } = server.address() as { port: number };
+  const client = await connectClient(`amqp://127.0.0.1:${port}`);
+  const s = await client.subscribe('a/b', { qos: 1 });
+  for (const qos of [0, 1] as const) {
+    await client.publish('a/b', `level ${qos}`, { qos, contentType: 'text/plain' });
+    const m = await within(PATIENCE_MS, 'a message', () => s.next());
+    expect([m!.topic, m!.text(), m!.meta?.contentType]).toEqual(['a/b', `level ${qos}`, 'text/plain']);
+  }
+  await client.close();
+  server.close();
+});
+
+test("the package's own client over TCP and WebSocket", async () => {
+  for (const url of [`amqp://127.0.0.1:${broker.port('amqp')}`, `amqp+ws://127.0.0.1:${broker.port('ws')}`]) {
+    const client = await connectClient(url);
+    const topic = unique('own');
+    const s = await client.subscribe(`${topic}/#`, { qos: 2 });
+    await client.publish(`${topic}/x`, 'there', { qos: 2 });
+    const m = await within(PATIENCE_MS, 'a message', () => s.next());
+    expect([m!.topic, m!.text(), m!.qos]).toEqual([`${topic}/x`, 'there', 2]);
+    await client.close();
+  }
 });

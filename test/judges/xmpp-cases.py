@@ -1,4 +1,4 @@
-"""Cases that slixmpp plays against the broker: `xmpp-cases.py CASE PORT PLAIN-PORT`. Prints ok, or the reason why not."""
+"""Cases that slixmpp plays against the broker: `xmpp-cases.py CASE PORT`. Prints ok, or the reason why not."""
 
 import asyncio
 import os
@@ -12,7 +12,6 @@ from slixmpp.exceptions import IqError
 
 PATIENCE = 10
 PORT = int(sys.argv[2])
-PLAIN_PORT = int(sys.argv[3])
 SERVICE = "pubsub.localhost"
 CASE = sys.argv[1]
 NODE = f"judge/{CASE}"
@@ -20,7 +19,7 @@ ANNA, BERT, CLEO = (f"{name}.{CASE}@localhost" for name in ("anna", "bert", "cle
 
 
 class Client(slixmpp.ClientXMPP):
-    def __init__(self, name, resource="r", password=None, resume=False, port=PORT, **more):
+    def __init__(self, name, resource="r", password=None, resume=False, **more):
         super().__init__(f"{name}.{CASE}@localhost/{resource}", password or f"{name}.{CASE}-secret", **more)
         self.events = asyncio.Queue()
         self.messages = asyncio.Queue()
@@ -29,7 +28,6 @@ class Client(slixmpp.ClientXMPP):
         self.started = asyncio.get_event_loop().create_future()
         self.ssl_context.check_hostname = False
         self.ssl_context.verify_mode = ssl.CERT_NONE
-        self.port = port
         for plugin in ("xep_0004", "xep_0030", "xep_0060", "xep_0115", "xep_0163", "xep_0199", "xep_0203"):
             self.register_plugin(plugin)
         if resume:
@@ -50,12 +48,11 @@ class Client(slixmpp.ClientXMPP):
         if not self.started.done():
             self.started.set_result(True)
 
-    async def enter(self, presence=True, force_starttls=True):
-        self.connect(("127.0.0.1", self.port), force_starttls=force_starttls, disable_starttls=not force_starttls)
+    async def enter(self):
+        self.connect(("127.0.0.1", PORT), force_starttls=True)
         await asyncio.wait_for(self.started, PATIENCE)
-        if presence:
-            self.send_presence()
-            await self.get_roster()
+        self.send_presence()
+        await self.get_roster()
         return self
 
     async def leave(self):

@@ -87,6 +87,62 @@ test('a session: its subscriptions and queue, purged and ended', async () => {
   expect(await get('/subscriptions?search=q/')).toEqual({ total: 0, items: [] });
 });
 
+test('what a session and a queue hold is shown, under way and waiting, without taking it', async () => {
+  const c = await connectAsync(hub.address('mqtt'), {
+    clientId: 'held',
+    protocolVersion: 5,
+    clean: false,
+    properties: { sessionExpiryInterval: 60 },
+  });
+  await c.subscribeAsync('held/+', { qos: 1 });
+  await c.endAsync();
+  const publisher = await connectAsync(hub.address('mqtt'));
+  for (const payload of ['1', '2', '3']) {
+    await publisher.publishAsync('held/a', payload, { qos: 1 });
+    await publisher.publishAsync('$queue/held', payload, { qos: 1 });
+  }
+  const some = { unsettled: false, again: false, qos: 1 };
+  const items = [
+    { ...some, payload: '2' },
+    { ...some, payload: '3' },
+  ];
+  for (const path of ['/sessions/mqtt/held/queue', '/queues/held/messages'])
+    for (let twice = 0; twice < 2; twice++)
+      expect(await get(`${path}?offset=1`), path).toMatchObject({ total: 3, items });
+  await fetch(`${api}/queues/held`, { method: 'DELETE' });
+  await fetch(`${api}/sessions/mqtt/held`, { method: 'DELETE' });
+  await publisher.endAsync();
+});
+
+test('one client: when it came and went, why, and what it subscribed to', async () => {
+  const c = await connectAsync(hub.address('mqtt'), { clientId: 'storied', reconnectPeriod: 0 });
+  await c.subscribeAsync('story');
+  await fetch(`${api}/clients/mqtt/storied`, { method: 'DELETE' });
+  const again = await connectAsync(hub.address('mqtt'), { clientId: 'storied' });
+  await again.endAsync();
+  const history = async () => (await get('/clients/mqtt/storied/history')).items as { kind: string }[];
+  await expect
+    .poll(async () => (await history()).at(-1))
+    .toMatchObject({ kind: 'disconnected', graceful: true });
+  expect((await history()).filter((e) => e.kind !== 'unsubscribed')).toMatchObject([
+    { kind: 'connected', remote: expect.stringContaining('127.0.0.1:') },
+    { kind: 'subscribed', filter: 'story' },
+    { kind: 'disconnected', graceful: false, reason: 'disconnected-by-admin' },
+    { kind: 'connected' },
+    { kind: 'disconnected', graceful: true },
+  ]);
+  expect((await fetch(`${api}/clients/mqtt/never/history`)).status).toBe(404);
+  c.end(true);
+});
+
+test('what a tower keeps for itself is no session', async () => {
+  const { total } = await get('/sessions');
+  const headers = { 'Idempotency-Key': 'k' };
+  const target = `${hub.address('web')}/topics/once`;
+  expect((await fetch(target, { method: 'POST', body: 'x', headers })).status).toBe(200);
+  expect((await get('/sessions')).total).toBe(total);
+});
+
 test('publish, retained by filter and page, forgotten by filter', async () => {
   for (const n of [1, 2, 3]) {
     const body = JSON.stringify({ topic: `r/${n}`, payload: `${n}`, retain: true });

@@ -8,8 +8,9 @@ import type { Outcome } from '../../contract/outcome.ts';
 import { isTopicFilter } from '../../contract/topic.ts';
 import { refusalOf } from '../../protocol/http/map.ts';
 import { Refusal } from '../../protocol/http/packet.ts';
-import { jsonWords } from '../json.ts';
+import type { History } from '../history.ts';
 import type { Tracer } from '../trace.ts';
+import { heldIn, messageOf } from './held.ts';
 import { type Operation, operation } from './operation.ts';
 import { missing, page } from './page.ts';
 import { queueOperations } from './queues.ts';
@@ -19,14 +20,20 @@ import * as views from './views.ts';
 export interface ApiHost {
   readonly hub: OwnedHub;
   readonly version: string;
-  /** Paths of the web port: MQTT and JSON over WebSocket. */
-  readonly paths: { readonly mqtt: string; readonly json: string };
+  /** Paths of the web port, by what is spoken over WebSocket there. */
+  readonly paths: {
+    readonly mqtt: string;
+    readonly json: string;
+    readonly coap: string;
+    readonly stomp: string;
+  };
   readonly loginNeeded: boolean;
   listeners(): z.input<typeof views.listener>[];
   settings(): z.input<typeof views.setting>[];
   figures(): z.input<typeof views.figures>;
   publish(m: Message): Promise<Outcome>;
   readonly tracer: Tracer;
+  readonly history: History;
 }
 
 const done = z.object({ done: z.literal(true) });
@@ -51,7 +58,7 @@ function hubOperations(host: ApiHost): Operation[] {
       role: 'open',
       answer: z.object({
         version: z.string(),
-        paths: z.object({ mqtt: z.string(), json: z.string() }),
+        paths: z.object({ mqtt: z.string(), json: z.string(), coap: z.string(), stomp: z.string() }),
         loginNeeded: z.boolean().describe('the other operations ask for a user name and a password'),
         listeners: z.array(views.listener),
       }),
@@ -89,7 +96,7 @@ function hubOperations(host: ApiHost): Operation[] {
   ];
 }
 
-function clientOperations({ hub }: ApiHost): Operation[] {
+function clientOperations({ hub, history }: ApiHost): Operation[] {
   const { inspection } = hub;
   return [
     operation({
@@ -116,6 +123,16 @@ function clientOperations({ hub }: ApiHost): Operation[] {
       role: 'viewer',
       answer: views.client,
       run: ({ params }) => inspection.client(params.protocol!, params.client!) ?? missing('client'),
+    }),
+    operation({
+      method: 'GET',
+      path: '/clients/{protocol}/{client}/history',
+      about: 'What a client did lately, here or gone: coming, going and why, subscriptions; oldest first.',
+      role: 'viewer',
+      answer: z.object({ items: z.array(views.historyEntry) }),
+      run: ({ params }) => ({
+        items: [...(history.of(params.protocol!, params.client!) ?? missing('client'))],
+      }),
     }),
     operation({
       method: 'DELETE',
@@ -174,6 +191,15 @@ function sessionOperations({ hub }: ApiHost): Operation[] {
         if (inspection.end(params.protocol!, params.name!)) return DONE;
         throw new Refusal(409, 'in-use', 'the client is connected: disconnect it first');
       },
+    }),
+    operation({
+      method: 'GET',
+      path: '/sessions/{protocol}/{name}/queue',
+      about: 'The messages in a session: those under way, then those that wait, first one first.',
+      role: 'viewer',
+      query: z.strictObject(views.paging),
+      answer: views.pageOf(views.held),
+      run: ({ params, query }) => heldIn(find(params), query),
     }),
     operation({
       method: 'DELETE',
@@ -302,9 +328,4 @@ function* subscriptionsOf(s: SessionView): Iterable<z.input<typeof views.subscri
 
 function* everySubscription(sessions: Iterable<SessionView>): Iterable<z.input<typeof views.subscription>> {
   for (const session of sessions) yield* subscriptionsOf(session);
-}
-
-function messageOf(m: Message): z.input<typeof views.message> {
-  const { qos, at, origin } = m;
-  return { topic: m.topic, ...jsonWords.write(m), qos, at, bytes: m.payload.length, origin };
 }

@@ -2,6 +2,7 @@
 
 import { z } from 'zod';
 import type { Inspection, QueueView } from '../../contract/inspect.ts';
+import { heldIn } from './held.ts';
 import { type Operation, operation } from './operation.ts';
 import { missing, page } from './page.ts';
 import * as views from './views.ts';
@@ -28,6 +29,15 @@ export function queueOperations(inspection: Inspection): Operation[] {
       role: 'viewer',
       answer: views.queue,
       run: ({ params }) => queueOf(inspection.queue(params.name!) ?? missing('queue')),
+    }),
+    operation({
+      method: 'GET',
+      path: '/queues/{name}/messages',
+      about: 'The messages in a queue: those under way, then those that wait, first one first.',
+      role: 'viewer',
+      query: z.strictObject(views.paging),
+      answer: views.pageOf(views.held),
+      run: ({ params, query }) => heldIn(inspection.queue(params.name!) ?? missing('queue'), query),
     }),
     operation({
       method: 'DELETE',

@@ -115,6 +115,7 @@ export class Api {
     this.viewers.clear();
     this.rest();
     this.unwatch();
+    this.host.history.close();
   }
 
   private async bodyOf(request: IncomingMessage, schema: z.ZodType): Promise<unknown> {

@@ -78,6 +78,25 @@ export const message = z
   })
   .meta({ id: 'Message' });
 
+export const held = message
+  .extend({
+    unsettled: z.boolean().describe('delivered and not acknowledged; else it waits'),
+    again: z.boolean().describe('it was delivered before'),
+  })
+  .meta({ id: 'HeldMessage' });
+
+export const historyEntry = z
+  .object({
+    at: time,
+    kind: z.enum(['connected', 'disconnected', 'subscribed', 'unsubscribed']),
+    remote: z.string().optional(),
+    principal: z.string().optional(),
+    graceful: z.boolean().optional().describe('it said goodbye'),
+    reason: z.string().optional().describe('why the hub sent it away'),
+    filter: z.string().optional(),
+  })
+  .meta({ id: 'HistoryEntry' });
+
 export const listener = z
   .object({
     name: z.string(),

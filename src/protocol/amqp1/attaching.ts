@@ -3,6 +3,7 @@
 import type { WorkQueue } from '../../contract/queue.ts';
 import { isTopicName } from '../../contract/topic.ts';
 import { type Address, parseAddress, QUEUE_SCHEME, topicOf } from './address.ts';
+import { CoordinatorLink } from './coordinator.ts';
 import { LinkFault } from './fault.ts';
 import { IncomingLink } from './incoming.ts';
 import type { AmqpLink, SessionHost } from './link.ts';
@@ -69,8 +70,7 @@ const OUTCOMES = ['amqp:accepted:list', 'amqp:rejected:list', 'amqp:released:lis
 export function attachIncoming(session: SessionHost, p: Attach): Attached {
   const { host } = session;
   const wanted = p.target;
-  if (wanted?.kind === COORDINATOR)
-    throw new LinkFault('amqp:not-implemented', 'there are no transactions here');
+  if (wanted?.kind === COORDINATOR) return attachCoordinator(session, p);
   const key = terminusKey('in', host.origin.principal, host.container, p.name);
   const node = nodeOf(session, wanted);
   const keepMs = keepMsOf(wanted, host.hub);
@@ -105,6 +105,23 @@ export function attachIncoming(session: SessionHost, p: Attach): Attached {
     },
     start: () => link.start(),
   };
+}
+
+function attachCoordinator(session: SessionHost, p: Attach): Attached {
+  const { name, handle, sndSettleMode, source } = p;
+  const link = new CoordinatorLink(session, handle, name, p.initialDeliveryCount ?? 0);
+  const target = { kind: COORDINATOR, capabilities: ['amqp:local-transactions', 'amqp:multi-txns-per-ssn'] };
+  const reply: Attach = {
+    kind: ATTACH,
+    name,
+    handle,
+    role: RECEIVER,
+    sndSettleMode,
+    rcvSettleMode: 0,
+    source,
+    target,
+  };
+  return { link, reply, start: () => link.start() };
 }
 
 /** Link property: what an earlier link of this terminus left is remembered. */

@@ -1,6 +1,6 @@
 // A link that takes from the client: its deliveries are put together, published, and answered once they are kept.
 
-import type { Message, Qos } from '../../contract/message.ts';
+import { Message, type Qos } from '../../contract/message.ts';
 import type { Outcome } from '../../contract/outcome.ts';
 import type { WorkQueue } from '../../contract/queue.ts';
 import { isTopicName } from '../../contract/topic.ts';
@@ -20,6 +20,7 @@ import {
   RECEIVER,
   REJECTED,
   RELEASED,
+  TRANSACTIONAL,
   type Transfer,
 } from './packet.ts';
 import { Sections } from './sections.ts';
@@ -197,8 +198,10 @@ export class IncomingLink implements AmqpLink, Holder {
   }
 
   private arrived(d: Partial): void {
-    if (isTransactional(d.first.state))
-      throw new LinkFault('amqp:transaction:unknown-id', 'there are no transactions here');
+    if (isTransactional(d.first.state)) {
+      this.provisional(d, d.first.state!.txnId);
+      return;
+    }
     const known = this.unsettled.get(d.tag);
     if (known !== undefined) {
       // It came before, and was published then. [AMQP1-2.6.13]
@@ -217,6 +220,35 @@ export class IncomingLink implements AmqpLink, Holder {
 
   /** Publishes it. The outcome, which holds once `access.due` is kept. */
   private take(d: Partial, once: boolean): DeliveryState {
+    const prepared = this.prepare(d, once);
+    return prepared instanceof Message ? this.publish(prepared) : prepared;
+  }
+
+  /** It is published with its transaction; until then its outcome holds on that condition. [AMQP1-4.4.1] */
+  private provisional(d: Partial, txnId: Uint8Array | undefined): void {
+    const { session } = this;
+    const transaction = session.host.transactions.named(txnId);
+    const prepared = this.prepare(d, false);
+    let outcome = prepared instanceof Message ? ACCEPTED_STATE : prepared;
+    if (prepared instanceof Message) {
+      if (!session.host.access.may('publish', prepared.topic))
+        outcome = rejected(CONDITION['not-authorized'], SENTENCE['not-authorized']);
+      else transaction.publish(d.bytes, () => this.publish(prepared));
+    }
+    this.unanswered++;
+    if (d.settled) this.answered(1);
+    else
+      session.answers.add(
+        d.deliveryId,
+        0,
+        { kind: TRANSACTIONAL, txnId: transaction.id, outcome },
+        true,
+        this,
+      );
+    this.grant();
+  }
+
+  private prepare(d: Partial, once: boolean): Message | DeliveryState {
     const { host } = this.session;
     if ((d.first.messageFormat ?? 0) !== 0)
       return rejected('amqp:not-implemented', `message format ${d.first.messageFormat} is not known`);
@@ -227,6 +259,11 @@ export class IncomingLink implements AmqpLink, Holder {
     const m = messageOf(sections, topic, qos, host.origin, host.hub.now());
     const forged = this.forged(sections);
     if (forged !== undefined) return forged;
+    return m;
+  }
+
+  private publish(m: Message): DeliveryState {
+    const { host } = this.session;
     const { received } = host.hub.counters.of('amqp1');
     received[m.qos] = received[m.qos]! + 1;
     return this.stateAfter(host.access.publish(m), m);

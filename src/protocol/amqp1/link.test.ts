@@ -3,9 +3,10 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { Amqp1Client } from '../../../test/amqp1-client.ts';
 import { octets } from '../../../test/hex.ts';
-import { type Broker, startBroker, toHex } from '../../../test/network.ts';
+import { type Broker, OPEN as OPEN_AUTH, startBroker, toHex } from '../../../test/network.ts';
 import { encodeComposite } from './composite.ts';
 import { encodeValue } from './encode.ts';
+import { AMQP_HEADER } from './frames.ts';
 import {
   ACCEPTED,
   ATTACH,
@@ -16,6 +17,7 @@ import {
   END,
   FLOW,
   MODIFIED,
+  OPEN,
   PROPERTIES,
   RCV_FIRST,
   RCV_SECOND,
@@ -271,30 +273,13 @@ describe('what a client sends', () => {
     expect(await one.heardOf(ATTACH)).toMatchObject([{ rcvSettleMode: RCV_FIRST }]);
   });
 
-  test('[AMQP1-4.2] transactions are refused: the link is attached without a target, and detached', async () => {
-    const one = await client();
-    one.say(0, {
-      kind: ATTACH,
-      name: 't',
-      handle: 0,
-      role: SENDER,
-      target: { kind: 0x30 },
-      initialDeliveryCount: 0,
-    });
-    const heard = (await one.hear()).map(({ p }) => p);
-    expect(heard).toMatchObject([
-      { kind: ATTACH, role: RECEIVER },
-      { kind: DETACH, closed: true, error: { condition: 'amqp:not-implemented' } },
-    ]);
-    expect(heard[0]).not.toHaveProperty('target');
-  });
-
   test('what may not be, is rejected with its reason', async () => {
-    const { OPEN } = await import('../../../test/network.ts');
     const restricted = { principal: 'eve', unrestricted: false, validUntil: Number.POSITIVE_INFINITY };
     const allows = (_who: unknown, _client: string, _action: string, topic: string) =>
       topic.startsWith('eve/');
-    broker = await startBroker({ auth: { ...OPEN, identify: () => Promise.resolve(restricted), allows } });
+    broker = await startBroker({
+      auth: { ...OPEN_AUTH, identify: () => Promise.resolve(restricted), allows },
+    });
     const one = await client();
     one.send(0, { address: 'mallory/x' });
     expect(await conditions(one)).toEqual(['amqp:unauthorized-access']);
@@ -444,6 +429,28 @@ describe('what a client receives', () => {
     third.receive(0, source, modes);
     third.credit(0, 10);
     expect(await bodies(third)).toEqual([]);
+  });
+
+  test('[AMQP1-2.7.3] what is unsettled and fits into no frame is said to be incomplete', async () => {
+    const source = { address: 'news', ...KEPT };
+    const one = await client('reader');
+    one.receive(0, source, { name: 'mine' });
+    one.credit(0, 1_000);
+    await one.hear();
+    await publish(...Array.from({ length: 200 }, (_, i) => String(i)));
+    expect((await bodies(one)).length).toBe(200);
+    one.raw.cut();
+    await broker.clock.run();
+    const again = new Amqp1Client(broker);
+    again.raw.send(AMQP_HEADER);
+    again.say(0, { kind: OPEN, containerId: 'reader', maxFrameSize: 512 });
+    again.begin(0);
+    again.receive(0, source, { name: 'mine' });
+    const [attach] = await again.heardOf(ATTACH);
+    expect(attach!.incompleteUnsettled).toBe(true);
+    expect(attach!.unsettled!.length).toBeGreaterThan(5);
+    again.credit(0, 1_000);
+    expect((await bodies(again)).length).toBe(200);
   });
 
   test('[AMQP1-2.6.3] a source that is not named is the one that the link had', async () => {

@@ -4,6 +4,7 @@ import type { Access, Hub } from '../../contract/hub.ts';
 import type { Message, Origin } from '../../contract/message.ts';
 import type { Wire } from '../../contract/wire.ts';
 import type { Answers } from './answers.ts';
+import type { Transactions } from './coordinator.ts';
 import type { AmqpError, Condition } from './fault.ts';
 import type { Attach, DeliveryState, Detach, Disposition, Flow, Transfer } from './packet.ts';
 import type { Termini } from './termini.ts';
@@ -19,6 +20,7 @@ export interface ConnectionHost {
   readonly container: string;
   readonly username: string | undefined;
   readonly termini: Termini;
+  readonly transactions: Transactions;
   /** The largest frame that the client takes. */
   readonly frameMax: number;
   readonly maxMessageBytes: number;

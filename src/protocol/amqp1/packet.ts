@@ -47,6 +47,8 @@ export const MODIFIED = 0x27;
 export const SOURCE = 0x28;
 export const TARGET = 0x29;
 export const COORDINATOR = 0x30;
+export const DECLARE = 0x31;
+export const DISCHARGE = 0x32;
 export const DECLARED = 0x33;
 export const TRANSACTIONAL = 0x34;
 export const SASL_MECHANISMS = 0x40;
@@ -225,6 +227,15 @@ export const COMPOSITES: readonly Composite[] = [
   },
   { code: TARGET, name: 'amqp:target:list', fields: [...TERMINUS_HEAD, ['capabilities', 'symbols']] },
   { code: COORDINATOR, name: 'amqp:coordinator:list', fields: [['capabilities', 'symbols']] },
+  { code: DECLARE, name: 'amqp:declare:list', fields: [['globalId', 'any']] },
+  {
+    code: DISCHARGE,
+    name: 'amqp:discharge:list',
+    fields: [
+      ['txnId', 'binary', true],
+      ['fail', 'boolean'],
+    ],
+  },
   { code: DECLARED, name: 'amqp:declared:list', fields: [['txnId', 'binary', true]] },
   {
     code: TRANSACTIONAL,
@@ -319,6 +330,9 @@ export interface DeliveryState {
   readonly undeliverableHere?: boolean;
   readonly sectionNumber?: number;
   readonly sectionOffset?: bigint;
+  readonly txnId?: Uint8Array;
+  /** Of a transactional state. */
+  readonly outcome?: DeliveryState;
 }
 
 export interface Terminus {

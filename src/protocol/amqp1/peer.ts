@@ -6,6 +6,7 @@ import { NEVER, type Origin } from '../../contract/message.ts';
 import type { Outcome } from '../../contract/outcome.ts';
 import type { Peer, Wire } from '../../contract/wire.ts';
 import { readPerformative, readSasl } from './composite.ts';
+import { Transactions } from './coordinator.ts';
 import { ValueReader } from './decode.ts';
 import { type Condition, ConnectionFault, SessionFault } from './fault.ts';
 import {
@@ -76,6 +77,7 @@ export class Amqp1Peer implements Peer, Guest, ConnectionHost {
   readonly hub: Hub;
   readonly wire: Wire;
   readonly termini: Termini;
+  readonly transactions = new Transactions((bytes) => this.weigh(bytes));
   username: string | undefined = undefined;
   container = '';
   frameMax = MIN_MAX_FRAME;
@@ -560,6 +562,7 @@ export class Amqp1Peer implements Peer, Guest, ConnectionHost {
   }
 
   private releaseAll(): void {
+    this.transactions.clear();
     for (const session of this.sessions.values()) session.release();
     this.sessions.clear();
   }

@@ -3,6 +3,7 @@
 import { Answers } from './answers.ts';
 import { attachIncoming, attachOutgoing } from './attaching.ts';
 import { type Condition, LinkFault, SessionFault } from './fault.ts';
+import { encodeFrame } from './frames.ts';
 import { type AmqpLink, type ConnectionHost, detachOf, type Sent, type SessionHost } from './link.ts';
 import { isTransactional } from './outgoing.ts';
 import {
@@ -119,15 +120,27 @@ export class AmqpSession implements SessionHost {
   }
 
   private disposition(d: Disposition): void {
-    if (isTransactional(d.state))
-      throw new SessionFault('amqp:not-implemented', 'there are no transactions here');
     const last = d.last ?? d.first;
     const settled = d.settled === true;
-    if (d.role === RECEIVER) {
+    if (isTransactional(d.state)) this.provisional(d, last, settled);
+    else if (d.role === RECEIVER) {
       for (const sent of this.between(this.sent, d.first, last)) sent.link.outcome(sent, d.state, settled);
     } else if (settled) {
       for (const done of this.between(this.awaited, d.first, last)) done();
       this.dropAwaited(d.first, last);
+    }
+  }
+
+  /** What takes effect with its transaction. [AMQP1-4.4.2] */
+  private provisional({ role, first, state }: Disposition, last: number, settled: boolean): void {
+    if (role !== RECEIVER) return;
+    try {
+      const transaction = this.host.transactions.named(state?.txnId);
+      for (const sent of this.between(this.sent, first, last))
+        transaction.answer({ sent, state: state?.outcome, settled });
+    } catch (why) {
+      if (!(why instanceof LinkFault)) throw why;
+      throw new SessionFault(why.condition, why.message);
     }
   }
 
@@ -171,7 +184,7 @@ export class AmqpSession implements SessionHost {
     try {
       const link = role === SENDER ? attachOutgoing(this, p) : attachIncoming(this, p);
       this.links.set(p.handle, link.link);
-      this.host.write(this.channel, link.reply);
+      this.host.write(this.channel, fitted(link.reply, host.frameMax));
       this.guard(link.link, () => link.start());
     } catch (why) {
       if (!(why instanceof LinkFault)) throw why;
@@ -318,4 +331,18 @@ export class AmqpSession implements SessionHost {
     }
     this.links.clear();
   }
+}
+
+/** As much of the unsettled map as a frame takes; of what is left out, nothing may be concluded. [AMQP1-2.7.3] */
+function fitted(attach: Attach, frameMax: number): Attach {
+  let reply = attach;
+  while (reply.unsettled !== undefined && encodeFrame(0, reply).length > frameMax) {
+    const unsettled = reply.unsettled.slice(0, Math.floor(reply.unsettled.length / 2));
+    reply = {
+      ...reply,
+      unsettled: unsettled.length === 0 ? undefined : unsettled,
+      incompleteUnsettled: true,
+    };
+  }
+  return reply;
 }

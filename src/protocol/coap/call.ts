@@ -59,6 +59,8 @@ export class Operation {
   echo: Uint8Array | undefined;
   /** The next block of the answer. */
   wanted: Block | undefined;
+  /** What the registration and the one before it were sealed with, to which notifications are bound. */
+  pivs: readonly Uint8Array[] = [];
   /** When the registration of an observation is due again. */
   renewAt = NEVER;
   private kind: CallAnswer['kind'] = 'answer';

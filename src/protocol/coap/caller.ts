@@ -18,6 +18,7 @@ import {
   OPTION,
   RESET,
 } from './packet.ts';
+import type { Sealing } from './sealing.ts';
 import { StreamLayer } from './stream.ts';
 
 const TOKEN_BYTES = 4;
@@ -34,6 +35,8 @@ export interface CallerOptions {
   /** Octets that nobody can guess. */
   readonly random: (length: number) => Uint8Array;
   readonly now: () => number;
+  /** Seals all requests [RFC8613]. */
+  readonly sealing?: Sealing | undefined;
   /** The connection ended, or never was. */
   readonly lost: () => void;
 }
@@ -46,6 +49,8 @@ interface Sent {
   readonly wanted: Block | undefined;
   /** The message id of a confirmable datagram, or -1. */
   id: number;
+  /** What it was sealed with. */
+  piv: Uint8Array | undefined;
 }
 
 /**
@@ -143,19 +148,36 @@ export class CoapCaller implements Peer {
     if (operation.echo !== undefined) extra.push({ number: OPTION.echo, value: operation.echo });
     const key = keyOf(token);
     const { wanted } = operation;
-    const one: Sent = { operation, until: this.options.now() + ANSWER_MS, wanted, id: -1 };
+    const until = this.options.now() + ANSWER_MS;
+    const one: Sent = { operation, until, wanted, id: -1, piv: undefined };
     this.sent.set(key, one);
     const ended = (acknowledged: boolean): void => {
       if (!acknowledged && this.sent.delete(key)) this.failed(operation, 'no acknowledgement');
     };
     // Blocks follow one another at the pace of their acknowledgements [RFC7959-2.3].
     const sure = confirmable || block !== undefined || operation.wanted !== undefined;
-    one.id = this.transmit(code, token, operation.options(extra), piece, sure ? ended : undefined);
+    const sealed = this.options.sealing?.seal(code, operation.options(extra), piece);
+    one.piv = sealed?.piv;
+    if (first && sealed !== undefined) operation.pivs = [sealed.piv, ...operation.pivs.slice(0, 1)];
+    const m = sealed ?? { code, options: operation.options(extra), payload: piece };
+    one.id = this.send(m.code, token, m.options, m.payload, sure ? ended : undefined);
     this.schedule();
   }
 
-  /** Returns the message id of a datagram. */
+  /** Seals and sends what has no answer that matters. */
   private transmit(
+    code: number,
+    token: Uint8Array,
+    options: readonly CoapOption[],
+    payload: Uint8Array,
+    ended: ((acknowledged: boolean) => void) | undefined,
+  ): void {
+    const m = this.options.sealing?.seal(code, options, payload) ?? { code, options, payload };
+    this.send(m.code, token, m.options, m.payload, ended);
+  }
+
+  /** Returns the message id of a datagram. */
+  private send(
     code: number,
     token: Uint8Array,
     options: readonly CoapOption[],
@@ -218,19 +240,45 @@ export class CoapCaller implements Peer {
   private answered(m: CoapMessage): boolean {
     const key = keyOf(m.token);
     const waiting = this.sent.get(key);
+    const operation = waiting?.operation ?? this.observed.get(key);
+    if (operation === undefined) return false;
+    const { sealing } = this.options;
+    if (sealing === undefined) this.heard(m, key, waiting, operation);
+    else this.unseal(m, key, waiting, operation, sealing);
+    return true;
+  }
+
+  /** What it was sealed with tells whether it answers the request or a registration before it; what nothing opens is forged. */
+  private unseal(
+    m: CoapMessage,
+    key: string,
+    waiting: Sent | undefined,
+    operation: Operation,
+    sealing: Sealing,
+  ): void {
+    const answer = waiting?.piv === undefined ? undefined : sealing.open(m, waiting.piv);
+    if (answer !== undefined) {
+      this.heard(answer, key, waiting, operation);
+      return;
+    }
+    for (const piv of operation.pivs) {
+      const notification = sealing.open(m, piv);
+      if (notification === undefined) continue;
+      this.heard(notification, key, undefined, operation);
+      return;
+    }
+  }
+
+  private heard(m: CoapMessage, key: string, waiting: Sent | undefined, operation: Operation): void {
     if (waiting === undefined) {
-      const operation = this.observed.get(key);
-      if (operation === undefined) return false;
       this.notified(operation, m, key);
-      return true;
+      return;
     }
     this.sent.delete(key);
     if (waiting.id >= 0) this.datagrams?.forgo(waiting.id); // its acknowledgement may be lost [RFC7252-5.2.2]
-    const { operation } = waiting;
-    if (waiting.wanted !== operation.wanted) return true; // of a body that a newer one has replaced
+    if (waiting.wanted !== operation.wanted) return; // of a body that a newer one has replaced
     if (operation.isFirst && operation.call.observe === true) this.registered(operation, m, key);
     if (operation.take(m) === 'more') this.advance(operation);
-    return true;
   }
 
   /** Whether the observation stands after this answer to its registration [RFC7641-3.1]. */

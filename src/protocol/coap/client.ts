@@ -18,7 +18,9 @@ import { decodeUint } from './decode.ts';
 import { decodeEnvelope, type Enveloped, encodeEnvelope, needsEnvelope } from './envelope.ts';
 import { CODE_OF, contentFormatOf, metaOf } from './map.ts';
 import { decodeText } from './options.ts';
+import type { OscoreCrypto, OscoreSecret } from './oscore.ts';
 import { CODE, codeText, ENVELOPE_FORMAT, NON_CONFIRMABLE, OPTION } from './packet.ts';
+import { Sealing } from './sealing.ts';
 
 /**
  * QoS 0 is a non-confirmable message, QoS 1 a confirmable one. Of QoS 2 CoAP knows as much as its message ids do, which do not outlive
@@ -67,7 +69,18 @@ function speech(name: string, carrier: Speech['carrier']): Speech {
     ability: ABILITY,
     ...(carrier === 'message' ? { subprotocols: ['coap'] } : {}), // [RFC8323-8.1]
     ...(carrier === 'stream' ? { alpn: ['coap'] } : {}), // [RFC8323-8.2]
-    open: (wire, options, events) => new CoapSpeaker(wire, options, events, carrier),
+    open: (wire, options, events) => new CoapSpeaker(wire, options, events, carrier, undefined),
+  };
+}
+
+/** One of these, with every request sealed (RFC 8613). */
+export function sealed(speech: Speech, secret: OscoreSecret, cipher: OscoreCrypto): Speech {
+  return {
+    ...speech,
+    open: (wire, options, events) => {
+      const sealing = new Sealing(secret, cipher, () => options.now());
+      return new CoapSpeaker(wire, options, events, speech.carrier, sealing);
+    },
   };
 }
 
@@ -112,7 +125,13 @@ class CoapSpeaker implements Speaker {
   /** How much had been heard when the last ping went out. */
   private pingedAfter = -1;
 
-  constructor(wire: Wire, options: SpeakerOptions, events: SpeakerEvents, carrier: Speech['carrier']) {
+  constructor(
+    wire: Wire,
+    options: SpeakerOptions,
+    events: SpeakerEvents,
+    carrier: Speech['carrier'],
+    sealing: Sealing | undefined,
+  ) {
     this.wire = wire;
     this.options = options;
     this.events = events;
@@ -126,6 +145,7 @@ class CoapSpeaker implements Speaker {
     ];
     this.caller = new CoapCaller(wire, {
       framing: carrier,
+      sealing,
       random: (length) => options.random(length),
       now: () => options.now(),
       lost: () => this.over(),
@@ -141,9 +161,11 @@ class CoapSpeaker implements Speaker {
       { code: CODE.get, path, query: ['rt=waymeet.topics', ...this.credentials] },
       {
         answer: (a) => {
-          if (a.code === CODE.unauthorized || a.code === CODE.forbidden || a.code >> 5 === 5)
-            this.end(refusalOf(a));
-          else this.opened();
+          const absent = a.code === CODE.notFound || a.code === CODE.methodNotAllowed; // no hub, but it speaks CoAP
+          if (a.code >> 5 === 2 || absent) this.opened();
+          // Sealed with something else than it knows [RFC8613-8.2].
+          else if (a.code === CODE.badRequest) this.end({ ...refusalOf(a), outcome: 'bad-credentials' });
+          else this.end(refusalOf(a));
         },
         failed: (why) => this.end(unavailable(why)),
       },

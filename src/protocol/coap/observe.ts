@@ -31,7 +31,7 @@ export interface Observation {
   /** Once in so long a notification is confirmable, so that who is gone is noticed; RFC 7641 asks for 24 hours at most [RFC7641-4.5]. */
   readonly probeMs: number;
   /** The registration came sealed: so do its notifications. */
-  readonly protection: Protection | undefined;
+  protection: Protection | undefined;
 }
 
 /** What an observation needs of its endpoint. */

@@ -89,6 +89,17 @@ describe('vectors', () => {
     expect([0, 1, 255, 256].map((n) => toHex(pivOf(n)))).toEqual(['00', '01', 'ff', '01 00']);
   });
 
+  test('contexts that are replaced: those that stay keep what they have seen', () => {
+    const contexts = new OscoreContexts([SERVER], oscoreCrypto);
+    const find = (kid: Uint8Array) => contexts.find({ kid, piv: NOTHING, kidContext: undefined });
+    find(SERVER.recipientId)!.took(7);
+    const other = { ...SERVER, recipientId: octets('05') };
+    contexts.replace([other, { ...SERVER, masterSalt: octets('9e7ca92223786340') }]);
+    expect([find(SERVER.recipientId)!.judge(7), find(octets('05'))!.judge(7)]).toEqual(['stale', 'unsure']);
+    contexts.replace([{ ...SERVER, masterSalt: octets('00') }]);
+    expect([find(SERVER.recipientId)!.judge(7), find(octets('05'))]).toEqual(['unsure', undefined]);
+  });
+
   test('a file of contexts', () => {
     const read = parseSecrets('# users\nsensor::01:00ff:9e\n\nother:02:01:aa::37\n', (digits) =>
       octets(digits),

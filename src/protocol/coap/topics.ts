@@ -200,8 +200,14 @@ function observe(request: Request, endpoint: Endpoint, wish: Wish): void {
   const { observers, hub } = endpoint;
   const key = keyOf(request.exchange.token);
   const known = observers.find(key);
-  // Renewed: what waits for it goes on waiting, and nothing is told twice [RFC7641-3.3.1, 4.1]. What was sealed is sealed anew.
-  if (known !== undefined && request.exchange.protection === undefined && isSame(known.what, wish)) {
+  const { protection } = request.exchange;
+  // Renewed: what waits for it goes on waiting, and nothing is told twice [RFC7641-3.3.1, 4.1]. What is sealed is bound to it from now on.
+  if (
+    known !== undefined &&
+    known.what.protection?.context === protection?.context &&
+    isSame(known.what, wish)
+  ) {
+    known.what.protection = protection;
     answerFirst(request, endpoint, wish, observers.nextSequence());
     return;
   }
@@ -215,9 +221,8 @@ function observe(request: Request, endpoint: Endpoint, wish: Wish): void {
   );
 }
 
-function isSame({ filter, qos, shape, protection }: Observation, wish: Wish): boolean {
+function isSame({ filter, qos, shape }: Observation, wish: Wish): boolean {
   return (
-    protection === undefined &&
     filter === wish.topic &&
     qos === wish.qos &&
     shape.envelope === wish.shape.envelope &&

@@ -1,7 +1,7 @@
 // Idempotency keys: a request that is sent twice is carried out once, also when the hub was killed in between.
 
 import type { Access } from '../../contract/hub.ts';
-import type { Mailbox } from '../../contract/mailbox.ts';
+import { type Mailbox, PRIVATE } from '../../contract/mailbox.ts';
 import { type Answer, Refusal } from './packet.ts';
 
 /** A key is remembered for so long, and at least this many per user. */
@@ -60,8 +60,8 @@ export class Keys {
   private boxes(): [newer: Mailbox, older: Mailbox] {
     if (this.newer === undefined || this.older === undefined) {
       const { principal } = this.access.identity;
-      const one = this.open(`idempotency/0/${principal}`, false);
-      const two = this.open(`idempotency/1/${principal}`, false);
+      const one = this.open(`${PRIVATE}idempotency/0/${principal}`, false);
+      const two = this.open(`${PRIVATE}idempotency/1/${principal}`, false);
       [this.newer, this.older] = one.inbound.size < KEYS ? [one, two] : [two, one];
     }
     return [this.newer, this.older];

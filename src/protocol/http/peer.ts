@@ -5,6 +5,7 @@
 
 import type { Login } from '../../contract/auth.ts';
 import type { Access, Guest, Hub, ProtocolCounters } from '../../contract/hub.ts';
+import { PRIVATE } from '../../contract/mailbox.ts';
 import { Message, NEVER, type Origin, type Qos } from '../../contract/message.ts';
 import { type Outcome, ProtocolError } from '../../contract/outcome.ts';
 import { isTopicName } from '../../contract/topic.ts';
@@ -208,7 +209,7 @@ export class HttpPeer implements Guest {
       reply.answer(this.value(m, unchanged, now));
       return undefined;
     }
-    return new Waiter(access, this.boxName(access), topic, waitMs, {
+    return new Waiter(access, PRIVATE + this.boxName(access), topic, waitMs, {
       took: (next) => {
         if (!next.retain) return false;
         reply.answer(next.payload.length === 0 ? NOTHING : this.value(next, false, this.hub.now()));
@@ -233,7 +234,7 @@ export class HttpPeer implements Guest {
     now: number,
   ): Pending {
     const responseTopic = `${REPLY_ROOT}/${access.client}/${++this.opened}`;
-    const waiter = new Waiter(access, this.boxName(access), responseTopic, timeoutMs, {
+    const waiter = new Waiter(access, PRIVATE + this.boxName(access), responseTopic, timeoutMs, {
       took: (m) => {
         const at = this.hub.now();
         this.counters.delivered[m.qos]!++;

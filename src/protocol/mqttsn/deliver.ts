@@ -329,7 +329,7 @@ export class Outflow implements Consumer {
         if (f.qos === 1) this.finish(f, 'ok');
         break;
       case CONGESTION:
-        f.dueAt = now + this.options.waitMs; // [MQTTSN12-6.13]
+        f.dueAt = now + this.options.waitMs; // [MQTTSN12-7.2]
         return;
       case INVALID_TOPIC_ID:
         this.topics.forget(f.topicId);

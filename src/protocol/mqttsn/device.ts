@@ -216,7 +216,7 @@ export class SnDevice implements Line {
     this.ask();
   }
 
-  /** Asks for the next part of the will [MQTTSN12-6.3]. */
+  /** Asks for the next part of the will [MQTTSN12-6.2]. */
   private ask(): void {
     this.say({ type: this.state === 'will-topic' ? WILLTOPICREQ : WILLMSGREQ });
     this.askAt = this.hub.now() + this.gateway.options.retryMs;

@@ -64,7 +64,7 @@ export function encodeSn(p: SnPacket): Uint8Array {
       return frame(p.type, []);
     case WILLTOPIC:
     case WILLTOPICUPD:
-      if (p.topic === '') return frame(p.type, []); // takes the will back [MQTTSN12-6.3]
+      if (p.topic === '') return frame(p.type, []); // takes the will back [MQTTSN12-5.4.7, 6.4]
       return frame(p.type, [(p.qos << 5) | (p.retain ? 0x10 : 0)], encoder.encode(p.topic));
     case WILLMSG:
     case WILLMSGUPD:

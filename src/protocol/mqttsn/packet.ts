@@ -91,7 +91,7 @@ export interface Bare {
   readonly type: typeof WILLTOPICREQ | typeof WILLMSGREQ | typeof PINGRESP;
 }
 
-/** WILLTOPIC and WILLTOPICUPD. An empty topic takes the will back [MQTTSN12-6.3]. */
+/** WILLTOPIC and WILLTOPICUPD. An empty topic takes the will back [MQTTSN12-5.4.7, 6.4]. */
 export interface WillTopic {
   readonly type: typeof WILLTOPIC | typeof WILLTOPICUPD;
   readonly qos: 0 | 1 | 2;

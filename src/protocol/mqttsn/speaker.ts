@@ -335,7 +335,7 @@ export class SnSpeaker implements Speaker {
     const topic = this.topicOf(p.topic);
     const topicId = p.topic.kind === 'short' ? 0 : p.topic.id;
     if (topic === undefined) {
-      this.say({ type: PUBACK, topicId, id, code: INVALID_TOPIC_ID }); // it is registered then [MQTTSN12-6.6]
+      this.say({ type: PUBACK, topicId, id, code: INVALID_TOPIC_ID }); // it is registered then [MQTTSN12-6.10]
       return;
     }
     const known = this.unsettled.get(id);

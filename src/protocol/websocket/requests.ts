@@ -1,7 +1,7 @@
 // Requests of one client: each publishes with a response topic of the hub's, and waits for the first message there or its deadline.
 
 import type { Access, Hub } from '../../contract/hub.ts';
-import type { Consumer, Grant, Mailbox, Settler } from '../../contract/mailbox.ts';
+import { type Consumer, type Grant, type Mailbox, PRIVATE, type Settler } from '../../contract/mailbox.ts';
 import { Message, NEVER, type Origin, type Qos } from '../../contract/message.ts';
 import type { Outcome } from '../../contract/outcome.ts';
 import { contentOf, messageOf } from './map.ts';
@@ -61,7 +61,7 @@ export class Requests implements Consumer {
   private listen(): Outcome {
     if (this.box !== undefined) return 'ok';
     const { limits } = this.hub;
-    const box = this.access.mailbox(`${this.access.client}/responses`, {
+    const box = this.access.mailbox(`${PRIVATE}${this.access.client}/responses`, {
       fresh: true,
       keepMs: 0,
       capacity: limits.queueMessages,

@@ -178,9 +178,11 @@ class Intake implements Consumer {
   /** What the user subscribed to goes to every available resource; one of them answers for it. [RFC6121-8.5.2.1.1] */
   private copy(m: Message): void {
     const { session } = this;
-    for (const other of session.registry.of(session.jid.local))
-      if (other !== session && other.feeds.attending && other.ready)
-        other.send(notification(other, m, false));
+    for (const other of session.registry.of(session.jid.local)) {
+      if (other === session || !other.feeds.attending) continue;
+      if (other.ready) other.send(notification(other, m, false));
+      else session.hub.counters.drop('slow-consumer'); // its user has a resource that reads faster
+    }
   }
 
   /** Runs are MQTT's. */

@@ -32,8 +32,8 @@ export interface Link {
 const WINDOW = 1_000;
 const WINDOW_BYTES = 1_048_576;
 /** What a session that does not acknowledge anything may pile up otherwise. */
-const MAX_PILED = 10_000;
-const MAX_PILED_BYTES = 16_777_216;
+const MAX_PILED = 5_000;
+const MAX_PILED_BYTES = 4_194_304;
 
 const encoder = new TextEncoder();
 
