@@ -35,6 +35,9 @@ const SWEEP_MESSAGES = 200;
 const RATE_MESSAGES = 12;
 const RATE_HOURS = 6;
 
+/** Threads run what is built; the source itself runs here. */
+const BUILT = import.meta.url.endsWith('.js');
+
 export function jobsOf(plan: Plan): Job[] {
   const jobs: Job[] = [];
   const { sweeps } = plan.workload;
@@ -147,8 +150,8 @@ export async function runLab(input: WorkloadInput, options: RunOptions): Promise
       told();
     },
   };
-  const threads = Math.min(options.threads ?? availableParallelism(), jobs.length);
-  if (threads === 0 || jobs.length === 1) await runHere(plan, head.run, jobs, crew, options.signal);
+  const threads = BUILT ? Math.min(options.threads ?? availableParallelism(), jobs.length) : 0;
+  if (threads === 0) await runHere(plan, head.run, jobs, crew, options.signal);
   else await runOnThreads(input, head.run, jobs, crew, threads, options.signal);
   const end: RunEnd = {
     kind: 'end',
