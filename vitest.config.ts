@@ -7,5 +7,7 @@ export default defineConfig({
     include: ['src/**/*.test.ts', 'web/**/*.test.ts', 'test/**/*.test.ts', 'bench/**/*.test.ts'],
     testTimeout: 20_000,
     hookTimeout: 20_000,
+    // Only a failure takes so long: a machine that is busy with other tests is slow.
+    expect: { poll: { timeout: 10_000 } },
   },
 });

@@ -32,7 +32,12 @@ export function makeApi(config: Config, hub: OwnedHub, parts: ApiParts): Api {
   const host: ApiHost = {
     hub,
     version: parts.version,
-    paths: { mqtt: config.web.mqtt, json: config.web.json },
+    paths: {
+      mqtt: config.web.mqtt,
+      json: config.web.json,
+      coap: config.web.coap,
+      stomp: config.web.stomp,
+    },
     loginNeeded: guard.loginNeeded,
     listeners: () => parts.open.map(viewOf),
     settings: () => parts.settings.map(settingOf),

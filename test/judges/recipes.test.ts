@@ -103,7 +103,7 @@ for (const [protocol, name, needs, command] of RUN) {
         host: '127.0.0.1',
         port,
         web: `http://127.0.0.1:${broker.port('ws')}`,
-        paths: { mqtt: '/mqtt', json: '/waymeet' },
+        paths: { mqtt: '/mqtt', json: '/waymeet', coap: '/.well-known/coap', stomp: '/stomp' },
         topic,
         user: '',
         password: '',

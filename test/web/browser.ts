@@ -4,7 +4,8 @@ import { existsSync } from 'node:fs';
 import { type Browser, chromium, type Page } from 'playwright-core';
 
 const EXECUTABLE = '/usr/bin/chromium';
-const TIMEOUT_MS = 8_000;
+/** Only a failure takes so long. */
+const TIMEOUT_MS = 12_000;
 
 export const hasChromium = existsSync(EXECUTABLE);
 

@@ -12,7 +12,18 @@ import { startHub } from './hub.ts';
 
 /** WAYMEET_SHOTS=folder keeps pictures of every page, to be looked at. */
 const SHOTS = process.env.WAYMEET_SHOTS;
-const PAGES = ['test', 'device', 'wildcards', 'topics', 'retained', 'overview', 'clients', 'trace', 'config'];
+const PAGES = [
+  'test',
+  'device',
+  'wildcards',
+  'topics',
+  'retained',
+  'overview',
+  'clients',
+  'queues',
+  'trace',
+  'config',
+];
 const PHONE_WIDTH = 390;
 const MAX_PAGE_BYTES = 150_000;
 
@@ -158,6 +169,23 @@ describe.skipIf(!hasChromium)('pages in Chromium', () => {
       const closed = new Promise((done) => device.once('close', () => done(undefined)));
       await card.getByRole('button', { name: 'Disconnect' }).click();
       await closed;
+    });
+
+    test('queues: what waits, for whom; purged and ended', async () => {
+      for (let i = 0; i < 3; i++) await device.publishAsync('$queue/jobs', `job ${i}`, { qos: 1 });
+      await go('queues');
+      await page.getByRole('row', { name: /^jobs 3 .* nobody$/ }).waitFor();
+      await page.getByRole('link', { name: 'jobs' }).click();
+      const card = page.getByRole('region', { name: 'Queue', exact: true });
+      await card.getByText('durable', { exact: true }).waitFor();
+      await card.getByRole('button', { name: 'Purge' }).click();
+      await card.getByRole('button', { name: 'Discard 3 messages?' }).click();
+      await page.getByText('No work queue').waitFor(); // nobody declared it: it is empty and alone
+      await device.publishAsync('$queue/more', 'x', { qos: 1 });
+      await page.getByRole('link', { name: 'more' }).click();
+      await card.getByRole('button', { name: 'End queue' }).click();
+      await card.getByRole('button', { name: 'End it for good?' }).click();
+      await page.getByText('No work queue').waitFor();
     });
 
     test('overview: figures and what happens', async () => {

@@ -2,7 +2,12 @@
 
 export interface HubFacts {
   readonly version: string;
-  readonly paths: { readonly mqtt: string; readonly json: string; readonly coap?: string };
+  readonly paths: {
+    readonly mqtt: string;
+    readonly json: string;
+    readonly coap: string;
+    readonly stomp: string;
+  };
   readonly loginNeeded: boolean;
   readonly listeners: readonly {
     name: string;

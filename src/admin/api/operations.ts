@@ -21,8 +21,13 @@ import * as views from './views.ts';
 export interface ApiHost {
   readonly hub: OwnedHub;
   readonly version: string;
-  /** Paths of the web port: MQTT and JSON over WebSocket. */
-  readonly paths: { readonly mqtt: string; readonly json: string };
+  /** Paths of the web port, by what is spoken over WebSocket there. */
+  readonly paths: {
+    readonly mqtt: string;
+    readonly json: string;
+    readonly coap: string;
+    readonly stomp: string;
+  };
   readonly loginNeeded: boolean;
   listeners(): z.input<typeof views.listener>[];
   settings(): z.input<typeof views.setting>[];
@@ -56,7 +61,7 @@ function hubOperations(host: ApiHost): Operation[] {
       role: 'open',
       answer: z.object({
         version: z.string(),
-        paths: z.object({ mqtt: z.string(), json: z.string() }),
+        paths: z.object({ mqtt: z.string(), json: z.string(), coap: z.string(), stomp: z.string() }),
         loginNeeded: z.boolean().describe('the other operations ask for a user name and a password'),
         listeners: z.array(views.listener),
       }),

@@ -13,7 +13,7 @@ export async function whyNot(): Promise<string> {
   }
 }
 
-/** A page cannot tell these two apart. `connectionHelp` shows the link that does. */
+/** A page cannot tell these two apart. `certificateLink` is where one can. */
 const GONE_OR_UNTRUSTED = 'the hub does not answer, or the browser does not trust its certificate any more';
 
 /** What to open to see, and to accept, a certificate that the browser refuses. */

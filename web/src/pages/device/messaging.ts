@@ -36,7 +36,7 @@ export const STOMP: ProtocolEntry = {
         publish: `import { Client } from '@stomp/stompjs';
 
 const client = new Client({
-  brokerURL: ${q(`${p.web.replace(/^http/, 'ws')}/stomp`)},${p.user === '' ? '' : `\n  connectHeaders: { login: ${q(p.user)}, passcode: ${q(p.password)} },`}
+  brokerURL: ${q(`${p.web.replace(/^http/, 'ws')}${p.paths.stomp}`)},${p.user === '' ? '' : `\n  connectHeaders: { login: ${q(p.user)}, passcode: ${q(p.password)} },`}
   onConnect() {
     client.subscribe(${q(destination)}, (m) => console.log(m.body));
     client.publish({ destination: ${q(destination)}, body: 'hello' });
