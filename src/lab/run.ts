@@ -118,7 +118,12 @@ function networkAt(network: Network, point: Cell['point']): Network {
 
 function workloadAt(w: Workload, point: Cell['point']): Workload {
   if (point === undefined) return w;
-  const brief = { ...w, messages: Math.max(w.devices, Math.min(w.messages, SWEEP_MESSAGES)), idleMinutes: 0 };
+  const brief = {
+    ...w,
+    messages: Math.max(w.devices, Math.min(w.messages, SWEEP_MESSAGES)),
+    idleMinutes: 0,
+    memoryClients: 0,
+  };
   if (point.kind === 'loss') return brief;
   const perDevice = Math.max(RATE_MESSAGES, Math.min(SWEEP_MESSAGES, point.value * RATE_HOURS));
   return { ...brief, messages: perDevice * w.devices, rate: point.value / 3_600 };
