@@ -45,12 +45,23 @@ test.each(PACKETS)('%s', (protocol, packet, expected) => {
   expect(dissector.dissect(packet, 'in')).toMatchObject({ ...expected, octets: packet });
 });
 
+test('XMPP: a proof is starred wherever it is cut, and what comes after the login is shown', () => {
+  const dissector = dissectorOf('xmpp');
+  const say = (octets: string) => Buffer.from(dissector.dissect(text(octets), 'in').octets).toString();
+  expect(say("<stream:stream to='h'>")).toBe("<stream:stream to='h'>");
+  expect(say("<auth mechanism='PLA")).toBe("<auth mechanism='PLA");
+  expect(say("IN'>AHUAaHV")).toBe("IN'>*******");
+  expect(say('zaA==</auth>')).toBe('*****</auth>');
+  expect(say("<message to='b'><body>hi</body></message>")).toBe("<message to='b'><body>hi</body></message>");
+});
+
 describe('secrets are not shown', () => {
   const secret = 'hush';
   const secrets: readonly [string, Uint8Array][] = [
     ['mqtt', octets('10 15 00 04 4d515454 04 c0 00 00 00 01 63 00 01 75 00 04 68757368')],
     ['stomp', text('CONNECT\nlogin:u\npasscode:hush\n\n\0')],
     ['waymeet.v1', text('{"type":"connect","password":"hush"}')],
+    ['xmpp+ws', text('<auth mechanism="PLAIN">hush</auth>')],
     ['waymeet.v1', text('{"type":"connect","passwort":"hush"}')],
     [
       'amqp091',

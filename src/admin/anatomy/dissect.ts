@@ -15,6 +15,7 @@ import { encodeFrame } from '../../protocol/websocket/encode.ts';
 import { anatomyOfCoap, nameOfCoap } from './coap.ts';
 import { anatomyOfMqtt, nameOfMqtt } from './mqtt.ts';
 import { hexOf, type Part } from './part.ts';
+import { XmppEye } from './xmpp.ts';
 
 export interface Field {
   readonly name: string;
@@ -64,9 +65,23 @@ export function dissectorOf(protocol: string): Dissector {
       return { length: amqpLength, dissect: (packet) => decoded(packet, amqpFrame) };
     case 'amqp1':
       return new Amqp1Dissector();
+    case 'xmpp':
+    case 'xmpp+ws':
+      return xmpp();
     default:
       return { length: whole, dissect: (packet) => ({ name: 'octets', fields: [], octets: packet }) };
   }
+}
+
+function xmpp(): Dissector {
+  const eyes = { in: new XmppEye(), out: new XmppEye() };
+  return {
+    length: whole,
+    dissect(packet, direction) {
+      const { name, octets } = eyes[direction].see(packet);
+      return { name, octets, fields: [{ name: 'text', value: shown(octets) }] };
+    },
+  };
 }
 
 function whole(_bytes: Uint8Array, start: number, end: number): number {
