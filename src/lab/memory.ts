@@ -12,6 +12,8 @@ import type { Sides, Variant } from './variant.ts';
 
 /** Time enough to get in over a good link. */
 const ENTER_MS = 60_000;
+/** What may still go without being waited for. */
+const SETTLED_BYTES = 4_096;
 
 /** Heap and buffers of each of `count` clients that are connected and subscribed, in octets: of this machine's Node. */
 export async function memoryOfClient(
@@ -51,9 +53,9 @@ export async function memoryOfClient(
     await clock.run(() => ready >= upTo, clock.now + ENTER_MS);
   };
   await enter(1); // what is loaded and made once
-  const before = inUse();
+  const before = await inUse();
   await enter(1 + count);
-  const after = inUse();
+  const after = await inUse();
   // Read after the measurement, so that nothing of it was collected before.
   if (ready < clients.length || site.hub.stats.clients < 1)
     throw new Error(`${ready} of ${clients.length} clients were connected`);
@@ -66,12 +68,18 @@ function silent(): never {
 
 let collect: (() => void) | undefined;
 
-function inUse(): number {
+/** Buffers go some time after the collection that frees them: it is looked again until nothing more goes. */
+async function inUse(): Promise<number> {
   if (collect === undefined) {
     setFlagsFromString('--expose-gc');
     collect = runInNewContext('gc') as () => void;
   }
-  collect();
-  const { heapUsed, external } = process.memoryUsage();
-  return heapUsed + external;
+  for (let last = Number.POSITIVE_INFINITY; ; ) {
+    collect();
+    await new Promise((resolve) => setImmediate(resolve));
+    const { heapUsed, external } = process.memoryUsage();
+    const now = heapUsed + external;
+    if (now >= last - SETTLED_BYTES) return Math.min(now, last);
+    last = now;
+  }
 }
