@@ -62,6 +62,8 @@ export const mqtt: Speech = {
 
 /** Publishes in flight at most, whatever the server would allow. */
 const MOST_IN_FLIGHT = 1_024;
+/** Before MQTT 5 a server cannot say how many it takes: mosquitto gets stuck with more than 20 at QoS 2, its own default. */
+const MOST_BEFORE_5 = 20;
 const LAST_ID = 65_535;
 const CONTINUE = 0x18;
 const NOBODY = 0x10;
@@ -458,7 +460,10 @@ class MqttSpeaker implements Speaker {
     const { properties } = p;
     this.state = 'open';
     this.ability = abilityOf(this.level, properties, this.options.settings);
-    this.window = Math.min(properties.receiveMaximum ?? LAST_ID, MOST_IN_FLIGHT);
+    this.window = Math.min(
+      properties.receiveMaximum ?? LAST_ID,
+      this.level < 5 ? MOST_BEFORE_5 : MOST_IN_FLIGHT,
+    );
     this.maxPacketBytes = properties.maximumPacketSize ?? NEVER;
     this.identifiable = properties.subscriptionIdentifierAvailable !== 0;
     this.keepAliveMs = keepAliveOf(this.options, p);
