@@ -470,7 +470,8 @@ class MqttSpeaker implements Speaker {
     if (this.keepAliveMs > 0) this.wire.wake(this.options.now() + this.keepAliveMs / 2);
     this.events.opened({
       clientId: properties.assignedClientIdentifier ?? this.options.clientId,
-      resumed: p.sessionPresent,
+      // 3.1 has no word for it: a session that was to be kept is taken for kept.
+      resumed: p.sessionPresent || (this.level === 3 && !this.options.clean),
       ability: this.ability,
       server: `MQTT ${['3.1', '3.1.1', '5'][this.level - 3]}`,
       maxPacketBytes: this.maxPacketBytes,
