@@ -3,6 +3,7 @@
 import { HTTP } from '../../src/client/http.ts';
 import type { Qos } from '../../src/contract/message.ts';
 import { amqp1Speech } from '../../src/protocol/amqp1/client.ts';
+import { amqp091Speech } from '../../src/protocol/amqp091/client.ts';
 import { decodeCoap, decodeUint } from '../../src/protocol/coap/decode.ts';
 import { encodeCoap, encodeOptions, encodeUint } from '../../src/protocol/coap/encode.ts';
 import { decodeFrame, encodeFrame } from '../../src/protocol/coap/frame.ts';
@@ -169,6 +170,15 @@ export const PROTOCOLS: Readonly<Record<string, Ability>> = {
     says: ALL.filter((word) => word !== 'text'),
     hears: ALL.filter((word) => word !== 'text'),
     open: (broker) => Amqp091Speaker.open(broker),
+  },
+  'amqp 0-9-1 client': {
+    maxQos: 1,
+    tellsTopic: true,
+    tellsRetained: true,
+    // Whether a payload is text is a matter of its content type.
+    says: ALL.filter((word) => word !== 'text'),
+    hears: ALL.filter((word) => word !== 'text'),
+    open: (broker, name) => SpeechSpeaker.open(broker, amqp091Speech, 'amqp091', name),
   },
   xmpp: {
     maxQos: 1,

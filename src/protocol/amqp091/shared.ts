@@ -88,7 +88,8 @@ export function consumeShared(
   consumer: ChannelConsumer,
 ): Consumption | Outcome {
   const { queueMessages: capacity, overflow } = channel.host.hub.limits;
-  const name = `${channel.number}/${consumer.tag}`;
+  // A connection's own, since a channel and a tag are the same in many: two of them are two members.
+  const name = `${channel.access.client}/${channel.number}/${consumer.tag}`;
   const box = channel.access.mailbox(name, { fresh: true, keepMs: 0, capacity, overflow });
   const take = new SharedTake(box, filter, consumer);
   box.attach(take);
