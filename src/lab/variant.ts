@@ -297,6 +297,32 @@ function amqpVariants(): Variant[] {
   return variants;
 }
 
+function amqp091Variants(): Variant[] {
+  const variants: Variant[] = [];
+  for (const qos of [0, 1] as const) {
+    const base = {
+      family: 'amqp' as const,
+      qos,
+      transport: 'tcp' as const,
+      settings: {},
+      guarantee: qos === 0 ? 'no confirms' : 'confirms and acknowledgements',
+      load: async () => {
+        const [{ amqp091Speech }, { amqp091 }] = await Promise.all([
+          import('../protocol/amqp091/client.ts'),
+          import('../protocol/amqp091/protocol.ts'),
+        ]);
+        return { speech: amqp091Speech, protocol: amqp091() };
+      },
+    };
+    const title = `AMQP 0-9-1, ${base.guarantee}`;
+    variants.push(
+      { ...base, id: `amqp091-qos${qos}`, title, security: 'none' },
+      { ...base, id: `amqp091-qos${qos}-tls`, title: `${title}, TLS`, security: 'tls' },
+    );
+  }
+  return variants;
+}
+
 function xmppVariants(): Variant[] {
   const base = {
     family: 'xmpp' as const,
@@ -351,6 +377,7 @@ export const VARIANTS: readonly Variant[] = [
   ...webSocketVariants(),
   ...httpVariants(),
   ...amqpVariants(),
+  ...amqp091Variants(),
   ...stompVariants(),
   ...xmppVariants(),
 ];

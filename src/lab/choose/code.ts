@@ -42,6 +42,7 @@ function urlOf(v: Variant): string {
     return `${secure ? 'coaps' : 'coap'}+${over}://${host}`;
   }
   const scheme = SCHEMES[v.family][secure ? 1 : 0];
+  if (v.id.startsWith('amqp091')) return `${secure ? 'amqp091s' : 'amqp091'}://${host}`;
   return `${v.id.startsWith('ws-cbor') ? scheme.replace('json', 'cbor') : scheme}://${host}`;
 }
 
