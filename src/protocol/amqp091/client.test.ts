@@ -2,13 +2,33 @@
 
 import { beforeAll, describe, expect, test } from 'vitest';
 import { ClientWorld } from '../../../test/client-world.ts';
-import { OPEN as OPEN_AUTH, startBroker } from '../../../test/network.ts';
+import { hex, OPEN as OPEN_AUTH, startBroker } from '../../../test/network.ts';
 import type { IncomingMessage } from '../../client/message.ts';
 import { SCHEMES } from '../../client/scheme.ts';
 import { schemeOf } from '../../client/scheme-table.ts';
 import type { Subscription } from '../../client/subscription.ts';
 import { NEVER } from '../../contract/message.ts';
+import { ProtocolError } from '../../contract/outcome.ts';
+import type { SpeakerOptions } from '../../contract/speaker.ts';
+import { amqp091Speech } from './client.ts';
+import { encodeMethod } from './encode.ts';
 
+const OPTIONS: SpeakerOptions = {
+  host: 'hub',
+  port: 0,
+  path: '/',
+  settings: {},
+  clientId: '',
+  username: undefined,
+  password: undefined,
+  clean: true,
+  sessionExpiryMs: 0,
+  keepAliveMs: 0,
+  will: undefined,
+  receiveMaximum: 100,
+  random: (length) => new Uint8Array(length),
+  now: () => 0,
+};
 const URL_1 = 'amqp091://hub';
 
 // Loading it takes real time, which no virtual time-out should see.
@@ -177,6 +197,35 @@ describe('faults', () => {
     await expect(w.until(client.subscribe('secret/x'))).rejects.toMatchObject({ code: 'not-authorized' });
     await w.until(client.publish('t', 'still', { qos: 1 }));
     expect((await taken(w, s)).map((m) => m.text())).toEqual(['still']);
+  });
+});
+
+describe('a server that breaks the protocol is left', () => {
+  const start = {
+    name: 'connection.start',
+    versionMajor: 0,
+    versionMinor: 9,
+    serverProperties: [],
+    mechanisms: Buffer.from('PLAIN'),
+    locales: Buffer.from('en_US'),
+  } as const;
+  const tune = (channelMax: number, frameMax: number) =>
+    ({ name: 'connection.tune', channelMax, frameMax, heartbeat: 0 }) as const;
+
+  test.each([
+    ['[AMQP091-4.2.2] another version', [Buffer.from('AMQP\x00\x01\x00\x00', 'latin1')]],
+    ['[AMQP091-4.2.3] a frame that is too long', [hex('01 00 00 7f ff ff ff')]],
+    ['[AMQP091-4.2.3] frames too small for a header', [start, tune(0, 8)]],
+    ['[AMQP091-1.4.2.5] fewer channels than are needed', [start, tune(1, 0)]],
+    [
+      '[AMQP091-4.2.6] content without a method',
+      [start, tune(0, 0), { name: 'connection.open-ok' }, hex('03 00 01 00 00 00 00 ce')],
+    ],
+  ] as const)('%s', async (_name, said) => {
+    const { wire } = (await startBroker()).connect({ protocol: 'amqp091' });
+    const speaker = amqp091Speech.open(wire, OPTIONS, { opened() {}, delivered() {}, ended() {} });
+    const bytes = Buffer.concat(said.map((one) => ('name' in one ? encodeMethod(0, one) : one)));
+    expect(() => speaker.receive(bytes, 0, bytes.length, 0)).toThrow(ProtocolError);
   });
 });
 

@@ -25,6 +25,7 @@ import {
   type BasicProperties,
   BODY,
   type ContentHeader,
+  FRAME_MIN_SIZE,
   HEADER,
   HEARTBEAT,
   METHOD,
@@ -377,6 +378,10 @@ class Amqp091Speaker implements Speaker, ClientHost {
 
   /** 0 is no limit, and no heartbeat. [AMQP091-1.4.2.5] */
   private tune({ channelMax, frameMax, heartbeat }: MethodOf<'connection.tune'>): void {
+    if (frameMax !== 0 && frameMax < FRAME_MIN_SIZE)
+      throw new ProtocolError('AMQP091-1.4.2.6', `frames of ${frameMax} octets are too small`, SYNTAX_ERROR);
+    if (channelMax !== 0 && channelMax < FIRST_SUBSCRIPTION)
+      throw new ProtocolError('AMQP091-1.4.2.6', `${channelMax} channels are too few`, SYNTAX_ERROR);
     this.state = 'opening';
     this.channelMax = channelMax || CHANNEL_MAX;
     this.frameMax = Math.min(frameMax || FRAME_MAX, FRAME_MAX);
