@@ -62,5 +62,5 @@ const REASONS: Readonly<Record<string, string>> = {
 function verbOf({ kind, graceful, reason }: Deed): string {
   if (kind !== 'disconnected') return kind;
   if (reason !== undefined) return `left: ${REASONS[reason] ?? reason}`;
-  return graceful ? 'left by itself' : 'was lost: its connection ended without a goodbye';
+  return graceful ? 'left by itself' : 'was lost: the connection ended without a goodbye';
 }
