@@ -130,7 +130,7 @@ export function renderMetrics(input: MetricsInput): string {
   add(
     'waymeet_delivery_seconds',
     'histogram',
-    'From a read to the write of the messages that it delivered; one read in 64 is timed. What waits is in waymeet_queue_messages.',
+    'From a read to the write of the messages that it delivered; one read in 61 is timed. What waits is in waymeet_queue_messages.',
     [...histogram(input.deliveries)],
   );
   add('waymeet_store_commits_total', 'counter', 'Group commits of the store.', one(stats.commits));

@@ -9,6 +9,8 @@ import { decodeRequest, decodeTarget, publishOperation } from '../protocol/http/
 import { encodeProblem } from '../protocol/http/encode.ts';
 import {
   type HttpRequest,
+  KEEP_ALIVE_MS,
+  MAX_DEAF,
   type Pending,
   type PublishTarget,
   Refusal,
@@ -41,9 +43,6 @@ interface Known {
   readonly authorization: string | undefined;
   readonly lease: Lease;
 }
-
-/** Idle streams say something this often, so that proxies keep them and a client that is gone is noticed. */
-const KEEP_ALIVE_MS = 15_000;
 
 export class Topics {
   private readonly o: TopicsOptions;
@@ -166,9 +165,16 @@ export class Topics {
   private attend(pending: Pending, response: ServerResponse): void {
     const { waitMs } = pending;
     const timer = waitMs === NEVER ? undefined : setTimeout(() => pending.expire(), waitMs);
+    let deaf = 0;
     const alive = setInterval(() => {
-      if (response.headersSent && !response.writableNeedDrain && !response.writableEnded)
+      if (!response.headersSent || response.writableEnded) return;
+      if (!response.writableNeedDrain) {
+        deaf = 0;
         response.write(': still here\n\n');
+      } else if (++deaf === MAX_DEAF) {
+        this.o.hub.counters.drop('slow-consumer');
+        response.destroy();
+      }
     }, KEEP_ALIVE_MS);
     response.on('drain', () => pending.drained());
     response.once('close', () => {

@@ -10,11 +10,10 @@ import type { HealthEvent } from './connector.ts';
 import { WaymeetError } from './error.ts';
 import type { IncomingMessage } from './message.ts';
 import { SCHEMES } from './scheme.ts';
-import { schemeOf } from './scheme-table.ts';
 import type { Subscription } from './subscription.ts';
 
 // Loading it takes real time, which no virtual time-out should see.
-beforeAll(() => schemeOf(new URL('mqtt://hub'), SCHEMES).load());
+beforeAll(() => Promise.all([SCHEMES['mqtt:']!.load(), import('./patterns/request.ts')]));
 
 const QOS: readonly Qos[] = [0, 1, 2];
 const VERSIONS = ['3.1', '3.1.1', '5'] as const;

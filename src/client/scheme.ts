@@ -8,6 +8,7 @@ const coap = async () => (await import('../protocol/coap/client.ts')).coapSpeech
 const coapStream = async () => (await import('../protocol/coap/client.ts')).coapStreamSpeech;
 const coapMessages = async () => (await import('../protocol/coap/client.ts')).coapMessageSpeech;
 const amqp1 = async () => (await import('../protocol/amqp1/client.ts')).amqp1Speech;
+const stomp = async () => (await import('../protocol/stomp/client.ts')).stompSpeech;
 const http = async () => (await import('./http.ts')).HTTP;
 const json = async () => (await import('../protocol/websocket/client.ts')).WAYMEET_JSON;
 const cbor = async () => (await import('../protocol/websocket/client.ts')).WAYMEET_CBOR;
@@ -37,6 +38,10 @@ export const SCHEMES: Readonly<Record<string, Scheme>> = {
   'amqps:': { transport: 'tls', port: 5671, load: amqp1 },
   'amqp+ws:': { transport: 'ws', port: 80, path: '/amqp', load: amqp1 },
   'amqps+ws:': { transport: 'wss', port: 443, path: '/amqp', load: amqp1 },
+  'stomp:': { transport: 'tcp', port: 61_613, load: stomp },
+  'stomps:': { transport: 'tls', port: 61_614, load: stomp },
+  'stomp+ws:': { transport: 'ws', port: 80, path: '/stomp', load: stomp },
+  'stomp+wss:': { transport: 'wss', port: 443, path: '/stomp', load: stomp },
   'http:': { transport: 'tcp', port: 80, load: http },
   'https:': { transport: 'tls', port: 443, load: http },
   'json+ws:': { transport: 'ws', port: 80, path: JSON_PATH, load: json },

@@ -158,12 +158,12 @@ export class Subscription implements AsyncIterable<IncomingMessage> {
     const left = this.queue.slice(this.head);
     this.queue = [];
     this.head = 0;
-    await this.host.unsubscribe(this, signal);
     // Others may want what a group or a queue gave to us; what a topic gave was ours alone.
     const common = /^\$(?:share|queue)\//.test(this.filter);
     for (const m of left)
       if (common) m.giveBack();
       else m.acknowledge();
+    await this.host.unsubscribe(this, signal);
   }
 
   /** @internal It is over; what waits may still be taken, unless the client failed. */

@@ -38,7 +38,7 @@ export class Logins implements Bans {
   // --- coming in ---
 
   login(login: Login, guest: Guest): void {
-    const refusal = this.noRoomFor(login) ?? this.ban(login);
+    const refusal = this.noRoomFor(login);
     if (refusal !== undefined) {
       guest.refuse(refusal);
       return;
@@ -53,8 +53,10 @@ export class Logins implements Bans {
       });
   }
 
-  /** Who it is, as the engine says; what fails is counted. */
+  /** Who it is, as the engine says; what fails is counted, and whoever is banned does not learn whether the proof was right. */
   async prove(login: Login): Promise<Identity | Outcome> {
+    const ban = this.ban(login);
+    if (ban !== undefined) return ban;
     try {
       const result = await this.hub.world.auth.identify(login);
       // Towers ask without a name, too, to know what to offer.

@@ -3,6 +3,7 @@
 import type { Message } from '../contract/message.ts';
 import { seeded } from '../transport/virtual-clock.ts';
 import { LabClient, outgoing } from './client.ts';
+import { memoryOfClient } from './memory.ts';
 import { LabClock } from './network/clock.ts';
 import { Link, type LinkSpec, type Outage } from './network/link.ts';
 import { NO_RADIO, Radio, type RadioModel, type RadioUse } from './network/radio.ts';
@@ -40,7 +41,11 @@ export async function runCell(o: CellOptions): Promise<Cell> {
   const roundTrips = await probeRoundTrips(o);
   const idle = await watchIdle(o);
   const cell = main.cell(roundTrips, idle);
-  return { ...cell, host: { ...cell.host, wallMs: Math.round(performance.now() - began) } };
+  const { memoryClients } = o.workload;
+  const bytesPerClient =
+    memoryClients > 0 ? await memoryOfClient(o.variant, o.sides, siteOptions(o), memoryClients) : undefined;
+  const host = { ...cell.host, wallMs: Math.round(performance.now() - began) };
+  return { ...cell, host: bytesPerClient === undefined ? host : { ...host, bytesPerClient } };
 }
 
 /** A number that differs for every cell of a run and is the same for every run of a seed. */

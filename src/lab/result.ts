@@ -77,6 +77,8 @@ export interface Cell {
     readonly serverMs: number;
     readonly wallMs: number;
     readonly events: number;
+    /** Heap and buffers of an idle client, both ends; absent unless `memoryClients` asks for it. */
+    readonly bytesPerClient?: number;
   };
 }
 

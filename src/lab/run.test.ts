@@ -162,6 +162,13 @@ test('as fast as the window lets it', async () => {
   }
 });
 
+test('memory of a client, when it is asked for', async () => {
+  const asked: WorkloadInput = { variants: ['mqtt5-qos1'], networks: ['lan'], messages: 2, idleMinutes: 0 };
+  const { host } = await cellOf({ ...asked, memoryClients: 200 });
+  expect(host.bytesPerClient).toBeGreaterThan(1_000);
+  expect((await cellOf(asked)).host).not.toHaveProperty('bytesPerClient');
+});
+
 test('a NAT that forgets: DTLS with a connection id goes on, and nobody greets again', async () => {
   const nat: WorkloadInput = {
     networks: [{ from: 'lan', name: 'nat', natUdpMs: 30_000, natTcpMs: 30_000 }],

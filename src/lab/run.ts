@@ -35,6 +35,9 @@ const SWEEP_MESSAGES = 200;
 const RATE_MESSAGES = 12;
 const RATE_HOURS = 6;
 
+/** Threads run what is built; the source itself runs here. */
+const BUILT = import.meta.url.endsWith('.js');
+
 export function jobsOf(plan: Plan): Job[] {
   const jobs: Job[] = [];
   const { sweeps } = plan.workload;
@@ -115,7 +118,12 @@ function networkAt(network: Network, point: Cell['point']): Network {
 
 function workloadAt(w: Workload, point: Cell['point']): Workload {
   if (point === undefined) return w;
-  const brief = { ...w, messages: Math.max(w.devices, Math.min(w.messages, SWEEP_MESSAGES)), idleMinutes: 0 };
+  const brief = {
+    ...w,
+    messages: Math.max(w.devices, Math.min(w.messages, SWEEP_MESSAGES)),
+    idleMinutes: 0,
+    memoryClients: 0,
+  };
   if (point.kind === 'loss') return brief;
   const perDevice = Math.max(RATE_MESSAGES, Math.min(SWEEP_MESSAGES, point.value * RATE_HOURS));
   return { ...brief, messages: perDevice * w.devices, rate: point.value / 3_600 };
@@ -147,8 +155,8 @@ export async function runLab(input: WorkloadInput, options: RunOptions): Promise
       told();
     },
   };
-  const threads = Math.min(options.threads ?? availableParallelism(), jobs.length);
-  if (threads === 0 || jobs.length === 1) await runHere(plan, head.run, jobs, crew, options.signal);
+  const threads = BUILT ? Math.min(options.threads ?? availableParallelism(), jobs.length) : 0;
+  if (threads === 0) await runHere(plan, head.run, jobs, crew, options.signal);
   else await runOnThreads(input, head.run, jobs, crew, threads, options.signal);
   const end: RunEnd = {
     kind: 'end',

@@ -318,6 +318,32 @@ function xmppVariants(): Variant[] {
   ];
 }
 
+function stompVariants(): Variant[] {
+  const variants: Variant[] = [];
+  for (const qos of [0, 1] as const) {
+    const base = {
+      family: 'stomp' as const,
+      qos,
+      transport: 'tcp' as const,
+      settings: {},
+      guarantee: qos === 0 ? 'no receipts' : 'receipts and ACK',
+      load: async () => {
+        const [{ stompSpeech: speech }, { stomp }] = await Promise.all([
+          import('../protocol/stomp/client.ts'),
+          import('../protocol/stomp/protocol.ts'),
+        ]);
+        return { speech, protocol: stomp() };
+      },
+    };
+    const title = `STOMP 1.2, ${base.guarantee}`;
+    variants.push(
+      { ...base, id: `stomp-qos${qos}`, title, security: 'none' },
+      { ...base, id: `stomp-qos${qos}-tls`, title: `${title}, TLS`, security: 'tls' },
+    );
+  }
+  return variants;
+}
+
 export const VARIANTS: readonly Variant[] = [
   ...mqttVariants(),
   ...mqttsnVariants(),
@@ -325,6 +351,7 @@ export const VARIANTS: readonly Variant[] = [
   ...webSocketVariants(),
   ...httpVariants(),
   ...amqpVariants(),
+  ...stompVariants(),
   ...xmppVariants(),
 ];
 

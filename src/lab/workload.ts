@@ -107,6 +107,8 @@ const schema = z.strictObject({
   drainSeconds: z.number().min(0).max(86_400).default(120),
   /** How long an idle client is watched, for what idleness costs; 0: not at all. */
   idleMinutes: z.number().min(0).max(1_440).default(60),
+  /** So many idle clients are opened to see what each takes in memory; 0: none. */
+  memoryClients: z.number().int().min(0).max(10_000).default(0),
   variants: z.union([z.literal('all'), z.array(z.string()).min(1)]).default([...DEFAULT_VARIANTS]),
   networks: z
     .array(z.union([z.string(), network.extend({ name: z.string().max(60) })]))

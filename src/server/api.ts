@@ -13,6 +13,7 @@ import type { AdminPasswords } from './admin-password.ts';
 import { shownValue } from './config/print.ts';
 import type { Setting } from './config/resolve.ts';
 import type { Config } from './config/schema.ts';
+import type { Lab } from './lab.ts';
 import type { OpenListener } from './listeners.ts';
 
 export interface ApiParts {
@@ -23,6 +24,7 @@ export interface ApiParts {
   readonly passwords: AdminPasswords;
   publish(m: Message): Promise<Outcome>;
   readonly tracer: Tracer;
+  readonly lab: Lab;
 }
 
 export function makeApi(config: Config, hub: OwnedHub, parts: ApiParts): Api {
@@ -42,6 +44,7 @@ export function makeApi(config: Config, hub: OwnedHub, parts: ApiParts): Api {
     figures: () => figuresOf(hub, parts.watch),
     publish: (m) => parts.publish(m),
     tracer: parts.tracer,
+    lab: parts.lab,
     history: new History(hub.inspection),
   };
   return new Api(host, guard);

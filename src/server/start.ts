@@ -20,6 +20,7 @@ import { type PlannedListener, plan } from './config/listeners.ts';
 import type { Setting } from './config/resolve.ts';
 import type { Config } from './config/schema.ts';
 import { hubLimits, makeHub, openStore } from './hub.ts';
+import { Lab } from './lab.ts';
 import { limitsOf, type OpenListener, openListener } from './listeners.ts';
 import { LocalClient } from './local.ts';
 import type { Log } from './log.ts';
@@ -83,7 +84,9 @@ export async function startServer(config: Config, options: ServerOptions): Promi
   const open: OpenListener[] = [];
   // It logs in once the hub has started.
   let own: LocalClient | undefined;
+  const lab = new Lab(options.version);
   const admin = {
+    lab,
     version: options.version,
     settings: options.settings ?? [],
     open,
@@ -128,6 +131,7 @@ export async function startServer(config: Config, options: ServerOptions): Promi
     await hub.stop();
     engines.close();
     watch.stop();
+    lab.stop();
     await store?.close();
     throw error;
   }
@@ -162,6 +166,7 @@ export async function startServer(config: Config, options: ServerOptions): Promi
     await Promise.all(open.map((l) => l.listener.ended(DRAIN_MS)));
     engines.close();
     watch.stop();
+    lab.stop();
     await store?.close();
   };
   return {

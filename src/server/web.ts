@@ -71,6 +71,7 @@ export async function listenWeb(
   const sockets = attachWebSocket(server, webSocketRoutes(plan, parts), hub, {
     ...rest,
     ...(config.origins === undefined ? {} : { origins: config.origins }),
+    perMessageDeflate: config.deflate,
     ...(remotes === undefined ? {} : { remoteOf: (socket: Socket) => remotes?.get(connectionName(socket)) }),
   });
   await started(server, host, plan.port);

@@ -21,8 +21,8 @@ export interface Stopwatch {
   stop(): void;
 }
 
-/** One read in so many is timed: a power of two. */
-const TIMED_READS = 64;
+/** One read in so many is timed. Odd: a message and an acknowledgement often alternate, and an even number would only ever see one of them. */
+const TIMED_READS = 61;
 
 /** What a flush visits: a wire with something to send, or one whose peer has to be told something outside of its own calls. */
 export interface Flushable {
@@ -68,7 +68,9 @@ export class Loop {
 
   /** Something was read, and is about to be given to its peer. */
   reading(): void {
-    if ((++this.reads & (TIMED_READS - 1)) !== 0 || this.timing || this.stopwatch === undefined) return;
+    if (++this.reads < TIMED_READS) return;
+    this.reads = 0;
+    if (this.timing || this.stopwatch === undefined) return;
     this.timing = true;
     this.stopwatch.start();
     this.schedule();

@@ -38,6 +38,7 @@ const authority = new Authority();
 vi.stubGlobal('WebSocket', WebSocket);
 vi.stubEnv('NODE_TLS_REJECT_UNAUTHORIZED', '0');
 afterAll(() => {
+  for (const name of ['xmpp', 'xmpp+ws']) expect(broker.server.hub.counters.of(name).faults).toBe(0);
   authority.remove();
   vi.unstubAllEnvs();
   vi.unstubAllGlobals();

@@ -6,6 +6,7 @@ import { expect, test } from 'vitest';
 import WebSocket from 'ws';
 import { ending, OFF, start } from './running.ts';
 
+/** More than a second's worth: how far the hub holds them back, test/server/pace.test.ts says on a virtual clock. */
 const COUNT = 700;
 const settings = { ports: { ...OFF, mqtt: 0, web: 0 }, limits: { messagesPerSecond: 500 } };
 
@@ -17,8 +18,6 @@ test.each(['mqtt', 'web'])('MQTT at %s', async (listener) => {
   ending(() => client.endAsync(true));
   const payload = Buffer.alloc(200);
   const all = Array.from({ length: COUNT }, () => client.publishAsync('a', payload, { qos: 1 }));
-  await all[0];
-  expect(hub.server.hub.counters.of('mqtt').received[1]).toBeLessThan(COUNT);
   await Promise.all(all);
   expect(hub.server.hub.counters.of('mqtt').received[1]).toBe(COUNT);
   expect(hub.server.hub.counters.dropped.get('rate-exceeded')).toBeUndefined();

@@ -1,9 +1,12 @@
 // The web listeners of the whole server: HTTPS, WebSocket over TLS, client certificates, and a proxy in front.
 
+import { once } from 'node:events';
 import { connect as dial, type Socket } from 'node:net';
 import { connect as dialTls } from 'node:tls';
 import { connectAsync } from 'mqtt';
 import { afterAll, expect, test } from 'vitest';
+import { WebSocket } from 'ws';
+import { encodeCbor } from '../../src/bytes/cbor.ts';
 import { Authority } from '../transport/certificates.ts';
 import { ending, folder, installed, OFF, run, start } from './running.ts';
 
@@ -143,3 +146,35 @@ test('PROXY in front of TLS and HTTP; an HTTP request; no header at all', async 
   await expect(until(bare, () => false)).rejects.toThrow('closed after: ');
   expect(hub.log.join('\n')).toContain('no PROXY header');
 });
+
+test.each([
+  ['off, the usual way', undefined, ''],
+  ['on', true, 'permessage-deflate'],
+])(
+  'compression %s; binary frames are answered in binary ones, text in text',
+  async (_name, deflate, extension) => {
+    const web = deflate === undefined ? {} : { deflate };
+    const hub = await start({ ports: { ...OFF, web: 0 }, store: { durability: 'memory' }, web });
+    const text = JSON.stringify({ type: 'publish', topic: 'a', payload: 'x'.repeat(2_000) });
+    const octets = encodeCbor(JSON.parse(text));
+    for (const binary of [false, true]) {
+      const client = new WebSocket(`ws://localhost:${hub.port('web')}/waymeet`, 'waymeet.v1');
+      ending(() => client.terminate());
+      const heard: [length: number, binary: boolean][] = [];
+      const all = new Promise<void>((resolve) =>
+        client.on('message', (message: Buffer, isBinary) => {
+          heard.push([message.length, isBinary]);
+          if (heard.length === 3) resolve();
+        }),
+      );
+      await once(client, 'open');
+      for (const frame of [{ type: 'connect' }, { type: 'subscribe', filter: 'a' }])
+        client.send(binary ? encodeCbor(frame) : JSON.stringify(frame));
+      client.send(binary ? octets : text);
+      await all;
+      expect(client.extensions.split(';', 1)[0]).toBe(extension);
+      expect(heard.map(([, isBinary]) => isBinary)).toEqual([binary, binary, binary]);
+      expect(heard[2]![0]).toBeGreaterThan(2_000);
+    }
+  },
+);

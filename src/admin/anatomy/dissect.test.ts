@@ -15,6 +15,7 @@ const PROTOCOLS = [
   'mqttsn',
   'stomp',
   'amqp091',
+  'amqp1',
   'other',
 ];
 
@@ -28,6 +29,12 @@ const PACKETS: readonly [protocol: string, packet: Uint8Array, expected: object]
   ['mqttsn', octets('09 0c 62 61 62 00 00 68 69'), { name: 'PUBLISH' }],
   ['stomp', text('SEND\ndestination:/topic/a/b\n\nhi\0'), { name: 'SEND', topic: 'a/b' }],
   ['amqp091', octets('08 00 00 00 00 00 00 ce'), { name: 'heartbeat' }],
+  ['amqp1', octets('00000008 02000000'), { name: 'empty frame' }],
+  [
+    'amqp1',
+    octets('00000021 02000000 005312 c0 14 07 a10178 43 42 404040 005329 c0 06 01 a103612f62'),
+    { name: 'attach', topic: 'a/b' },
+  ],
   ['waymeet.v1', text('{"type":"publish","topic":"a/b","payload":"hi"}'), { name: 'publish', topic: 'a/b' }],
   ['waymeet.v1', encodeFrame({ type: 'publish', topic: 'a/b' }, 'cbor'), { name: 'publish', topic: 'a/b' }],
 ];
@@ -38,12 +45,23 @@ test.each(PACKETS)('%s', (protocol, packet, expected) => {
   expect(dissector.dissect(packet, 'in')).toMatchObject({ ...expected, octets: packet });
 });
 
+test('XMPP: a proof is starred wherever it is cut, and what comes after the login is shown', () => {
+  const dissector = dissectorOf('xmpp');
+  const say = (octets: string) => Buffer.from(dissector.dissect(text(octets), 'in').octets).toString();
+  expect(say("<stream:stream to='h'>")).toBe("<stream:stream to='h'>");
+  expect(say("<auth mechanism='PLA")).toBe("<auth mechanism='PLA");
+  expect(say("IN'>AHUAaHV")).toBe("IN'>*******");
+  expect(say('zaA==</auth>')).toBe('*****</auth>');
+  expect(say("<message to='b'><body>hi</body></message>")).toBe("<message to='b'><body>hi</body></message>");
+});
+
 describe('secrets are not shown', () => {
   const secret = 'hush';
   const secrets: readonly [string, Uint8Array][] = [
     ['mqtt', octets('10 15 00 04 4d515454 04 c0 00 00 00 01 63 00 01 75 00 04 68757368')],
     ['stomp', text('CONNECT\nlogin:u\npasscode:hush\n\n\0')],
     ['waymeet.v1', text('{"type":"connect","password":"hush"}')],
+    ['xmpp+ws', text('<auth mechanism="PLAIN">hush</auth>')],
     ['waymeet.v1', text('{"type":"connect","passwort":"hush"}')],
     [
       'amqp091',
@@ -51,6 +69,8 @@ describe('secrets are not shown', () => {
         '01 0000 0000001e 000a000b 00000000 05504c41494e 0000000a 00 75 00 68757368 68757368 05656e5f5553 ce',
       ),
     ],
+    ['amqp1', octets('0000001e 02010000 005341 c0 11 02 a305504c41494e a007 00 75 00 68757368')],
+    ['amqp1', octets('0000001d 02010000 005341 c0 11 02 a305504c41494e a007 00 75 00 68757368')],
   ];
   test.each(secrets)('%s', (protocol, packet) => {
     const shown = dissectorOf(protocol).dissect(packet, 'in');

@@ -2,6 +2,9 @@
 
 import { CborError } from '../../bytes/cbor.ts';
 import { ProtocolError } from '../../contract/outcome.ts';
+import { readPerformative, readSasl } from '../../protocol/amqp1/composite.ts';
+import { ValueReader } from '../../protocol/amqp1/decode.ts';
+import { ATTACH, COMPOSITES, TRANSFER } from '../../protocol/amqp1/packet.ts';
 import { decodeContentHeader, decodeMethod } from '../../protocol/amqp091/decode.ts';
 import { BODY, HEADER, HEARTBEAT, METHOD } from '../../protocol/amqp091/packet.ts';
 import { decodeFrameHead } from '../../protocol/coap/frame.ts';
@@ -12,6 +15,7 @@ import { encodeFrame } from '../../protocol/websocket/encode.ts';
 import { anatomyOfCoap, nameOfCoap } from './coap.ts';
 import { anatomyOfMqtt, nameOfMqtt } from './mqtt.ts';
 import { hexOf, type Part } from './part.ts';
+import { XmppEye } from './xmpp.ts';
 
 export interface Field {
   readonly name: string;
@@ -59,9 +63,25 @@ export function dissectorOf(protocol: string): Dissector {
       return { length: stompLength, dissect: stompFrame };
     case 'amqp091':
       return { length: amqpLength, dissect: (packet) => decoded(packet, amqpFrame) };
+    case 'amqp1':
+      return new Amqp1Dissector();
+    case 'xmpp':
+    case 'xmpp+ws':
+      return xmpp();
     default:
       return { length: whole, dissect: (packet) => ({ name: 'octets', fields: [], octets: packet }) };
   }
+}
+
+function xmpp(): Dissector {
+  const eyes = { in: new XmppEye(), out: new XmppEye() };
+  return {
+    length: whole,
+    dissect(packet, direction) {
+      const { name, octets } = eyes[direction].see(packet);
+      return { name, octets, fields: [{ name: 'text', value: shown(octets) }] };
+    },
+  };
 }
 
 function whole(_bytes: Uint8Array, start: number, end: number): number {
@@ -329,4 +349,73 @@ function amqpFrame(packet: Uint8Array): Dissected {
     default:
       throw new RangeError(`frame type ${type}`);
   }
+}
+
+// --- AMQP 1.0: a link's transfers say where they go when it is attached.
+
+const AMQP1_HEAD_BYTES = 8;
+
+class Amqp1Dissector implements Dissector {
+  private readonly addresses = new Map<string, string>();
+
+  length(bytes: Uint8Array, start: number, end: number): number | undefined {
+    if (bytes[start] === 0x41) return AMQP_HEADER_BYTES;
+    if (end - start < AMQP1_HEAD_BYTES) return undefined;
+    let size = 0;
+    for (let i = 0; i < 4; i++) size = size * 256 + bytes[start + i]!;
+    return Math.max(AMQP1_HEAD_BYTES, size);
+  }
+
+  dissect(packet: Uint8Array, direction: 'in' | 'out'): Dissected {
+    return decoded(packet, () => this.frame(packet, direction));
+  }
+
+  private frame(packet: Uint8Array, direction: 'in' | 'out'): Dissected {
+    if (packet[0] === 0x41) return { name: 'protocol header', fields: [], octets: packet };
+    if (packet.length < AMQP1_HEAD_BYTES) throw new RangeError('less than the head of a frame');
+    const body = packet[4]! * 4;
+    const channel = packet[6]! * 256 + packet[7]!;
+    const place = { name: 'channel', value: String(channel), from: 6, to: 8 };
+    if (packet.length <= body) return { name: 'empty frame', fields: [place], octets: packet };
+    const r = new ValueReader(packet, body);
+    if (packet[5] === 1) return saslFrame(packet, r);
+    const { kind, ...rest } = readPerformative(r);
+    const name = nameOfComposite(kind);
+    if (kind !== ATTACH && kind !== TRANSFER)
+      return { name, fields: [place, ...fieldsOf(rest)], octets: packet };
+    const { handle, source, target } = rest as Record<
+      'source' | 'target',
+      { address?: string } | undefined
+    > & {
+      handle: number;
+    };
+    const key = `${direction} ${channel} ${handle}`;
+    const address = kind === ATTACH ? (target?.address ?? source?.address) : this.addresses.get(key);
+    if (kind === ATTACH && address !== undefined) this.addresses.set(key, address);
+    const payload = { name: 'payload', value: shown(packet.subarray(r.at)), from: r.at, to: packet.length };
+    const fields = [place, ...fieldsOf(rest), ...(kind === TRANSFER ? [payload] : [])];
+    return { name, fields, octets: packet, ...(address === undefined ? {} : { topic: address }) };
+  }
+}
+
+/** What a client or the hub proves itself with is not shown. */
+function saslFrame(packet: Uint8Array, r: ValueReader): Dissected {
+  const frame = readSasl(r);
+  const { kind, ...rest } = frame;
+  const safe = 'mechanisms' in rest || !Object.values(rest).some((one) => one instanceof Uint8Array);
+  const fields = Object.entries(rest).map(([name, one]) => ({
+    name,
+    value: one instanceof Uint8Array ? 'not shown' : textOf(one),
+  }));
+  return {
+    name: nameOfComposite(kind),
+    fields,
+    octets: safe ? packet : starred(packet, AMQP1_HEAD_BYTES, packet.length),
+  };
+}
+
+/** `amqp:sasl-init:list` is sasl-init. */
+function nameOfComposite(code: number): string {
+  const name = COMPOSITES.find((composite) => composite.code === code)?.name ?? `0x${code.toString(16)}`;
+  return name.split(':')[1] ?? name;
 }

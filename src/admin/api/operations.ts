@@ -11,6 +11,7 @@ import { Refusal } from '../../protocol/http/packet.ts';
 import type { History } from '../history.ts';
 import type { Tracer } from '../trace.ts';
 import { heldIn, messageOf } from './held.ts';
+import { type LabHost, labOperations } from './lab.ts';
 import { type Operation, operation } from './operation.ts';
 import { missing, page } from './page.ts';
 import { queueOperations } from './queues.ts';
@@ -33,6 +34,7 @@ export interface ApiHost {
   figures(): z.input<typeof views.figures>;
   publish(m: Message): Promise<Outcome>;
   readonly tracer: Tracer;
+  readonly lab: LabHost;
   readonly history: History;
 }
 
@@ -46,6 +48,7 @@ export function operations(host: ApiHost): Operation[] {
     ...sessionOperations(host),
     ...queueOperations(host.hub.inspection),
     ...messageOperations(host),
+    ...labOperations(host.lab),
   ];
 }
 

@@ -53,6 +53,7 @@ const FIELDS: readonly (readonly [name: string, of: (c: Cell) => Value])[] = [
   ['virtual_ms', (c) => c.virtualMs],
   ['host_client_cpu_ms', (c) => c.host.clientMs],
   ['host_server_cpu_ms', (c) => c.host.serverMs],
+  ['host_bytes_per_client', (c) => c.host.bytesPerClient ?? ''],
   ['failure', (c) => c.failure ?? ''],
 ];
 

@@ -10,7 +10,7 @@ import type { AmqpLink, SessionHost } from './link.ts';
 import { REPLAY_PROPERTY, RESUMED_PROPERTY } from './map.ts';
 import { OutgoingLink } from './outgoing.ts';
 import { ATTACH, type Attach, COORDINATOR, RECEIVER, SENDER, type Terminus } from './packet.ts';
-import { fault, filtersOf, openDynamic, openSource } from './source.ts';
+import { fault, filtersOf, openDynamic, openSource, passingTopic } from './source.ts';
 import { keepMsOf, terminusKey } from './termini.ts';
 import { type AmqpMap, lookUp, symbol, truth } from './types.ts';
 
@@ -86,7 +86,7 @@ export function attachIncoming(session: SessionHost, p: Attach): Attached {
     kept === undefined ? undefined : key,
   );
   if (kept !== undefined) host.termini.hold(key, link);
-  const dynamic = node.queue === undefined ? {} : { address: QUEUE_SCHEME + node.queue.name };
+  const dynamic = node.made === undefined ? {} : { address: node.made };
   return {
     link,
     reply: {
@@ -131,12 +131,18 @@ interface Node {
   /** Undefined: the anonymous terminus. */
   readonly address: Address | undefined;
   readonly queue: WorkQueue | undefined;
+  /** The address of what was made because the client asked for it. */
+  readonly made?: string;
 }
 
 function nodeOf({ host }: SessionHost, wanted: Terminus | undefined): Node {
+  if (wanted?.dynamic === true && wanted.capabilities?.includes('temporary-topic') === true) {
+    const made = passingTopic(host);
+    return { address: parseAddress(made), queue: undefined, made };
+  }
   if (wanted?.dynamic === true) {
     const queue = openDynamic(host);
-    return { address: { kind: 'queue', name: queue.name }, queue };
+    return { address: { kind: 'queue', name: queue.name }, queue, made: QUEUE_SCHEME + queue.name };
   }
   const text = wanted?.address;
   if (text === undefined || text === '') return { address: undefined, queue: undefined };

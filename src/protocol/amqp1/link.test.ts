@@ -539,6 +539,24 @@ describe('what a client receives', () => {
     expect(await two.heardOf(DISPOSITION)).toMatchObject([{ state: { kind: ACCEPTED } }]);
   });
 
+  test('a dynamic topic is one that only those know who were told, by either end', async () => {
+    const one = await client();
+    one.send(1, { dynamic: true, capabilities: ['temporary-topic'] });
+    const [attach] = await one.heardOf(ATTACH);
+    const address = attach!.target!.address!;
+    expect(address).toMatch(/^topic:\/\/wm-[0-9a-f]{32}$/);
+    one.receive(2, { address });
+    one.credit(2, 10);
+    one.receive(3, { dynamic: true, capabilities: ['temporary-topic'] });
+    one.credit(3, 10);
+    const others = await one.heardOf(ATTACH);
+    expect(others[1]!.source!.address).toMatch(/^topic:/);
+    one.transfer(1, message('x'));
+    one.send(4, { address: others[1]!.source!.address! });
+    one.transfer(4, message('y'));
+    expect(await bodies(one)).toEqual(['x', 'y']);
+  });
+
   test('queues are not browsed: who only wants to look would take', async () => {
     const one = await client();
     one.receive(0, { address: 'queue://q', distributionMode: 'copy' });

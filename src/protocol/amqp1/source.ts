@@ -8,13 +8,14 @@ import { isTopicFilter } from '../../contract/topic.ts';
 import { fieldOf } from '../../selector/fields.ts';
 import { SelectorError } from '../../selector/parse.ts';
 import { compileSelector } from '../../selector/selector.ts';
-import { filterOf, parseAddress, QUEUE_SCHEME } from './address.ts';
+import { filterOf, parseAddress, QUEUE_SCHEME, TOPIC_SCHEME } from './address.ts';
 import { LinkFault } from './fault.ts';
 import type { ConnectionHost } from './link.ts';
 import { CONDITION, SENTENCE } from './map.ts';
 import { RCV_SECOND, SND_SETTLED, type Terminus } from './packet.ts';
 import { keepMsOf } from './termini.ts';
 import { type AmqpMap, type AmqpValue, codeOf } from './types.ts';
+import { hexOf } from './values.ts';
 
 /** What a delivery's answer does to where it came from. */
 export interface Source {
@@ -58,6 +59,7 @@ const NO_LOCAL = 0x0000_468c_0000_0003;
 const FILTER_CODES: ReadonlyMap<string, number> = new Map([
   ['apache.org:selector-filter:string', SELECTOR],
   ['apache.org:no-local-filter:list', NO_LOCAL],
+  ['jms-selector', SELECTOR],
 ]);
 
 /** Throws LinkFault when a selector is none. Filters that are not known are left out of `map`: so the client learns. [AMQP1-3.5.8] */
@@ -113,9 +115,11 @@ function valueIn(m: Message, name: string): ReturnType<typeof fieldOf> {
   }
 }
 
-/** Opens what `wanted` names. Throws LinkFault. */
-export function openSource(host: ConnectionHost, wanted: Terminus, terms: SourceTerms): Source {
-  if (wanted.dynamic === true) return dynamicQueue(host, wanted, terms);
+/** Opens what `named` names, or makes it when it is dynamic. Throws LinkFault. */
+export function openSource(host: ConnectionHost, named: Terminus, terms: SourceTerms): Source {
+  const passing = named.dynamic === true && says(named, 'temporary-topic');
+  if (named.dynamic === true && !passing) return dynamicQueue(host, named, terms);
+  const wanted = passing ? { ...named, address: passingTopic(host) } : named;
   if (wanted.address === undefined || wanted.address === '')
     throw new LinkFault('amqp:invalid-field', 'the source has no address');
   const queues = says(wanted, 'queue') || says(wanted, 'temporary-queue');
@@ -166,6 +170,11 @@ function dynamicQueue(host: ConnectionHost, wanted: Terminus, terms: SourceTerms
   const queue = openDynamic(host);
   const terminus = { ...wanted, dynamic: true, address: QUEUE_SCHEME + queue.name };
   return new QueueSource(terminus, queue, terms, filtersOf(wanted.filter), true);
+}
+
+/** A topic that nobody else knows. */
+export function passingTopic({ hub }: ConnectionHost): string {
+  return `${TOPIC_SCHEME}wm-${hexOf(hub.random(16))}`;
 }
 
 export function openDynamic(host: ConnectionHost): WorkQueue {

@@ -4,6 +4,7 @@ import type { Wire } from '../../contract/wire.ts';
 import { type Answered, AnsweredRequests } from './answered.ts';
 import { encodeCoap, headBytes, writeHead } from './encode.ts';
 import { type Exchange, type Layer, observeBytes, unwanted, writeObserve } from './layer.ts';
+import { type Notified, type Outstanding, OutstandingTable } from './outstanding.ts';
 import {
   ACKNOWLEDGEMENT,
   CODE,
@@ -30,29 +31,8 @@ const AMPLIFICATION = 3;
 const PACKET_OVERHEAD_BYTES = 28;
 const ECHO_BYTES = 8;
 
-interface Outstanding {
-  readonly id: number;
-  readonly message: Uint8Array | Notified;
-  readonly ended: (acknowledged: boolean) => void;
-  /** A ping: a reset is its answer [RFC7252-4.3]. */
-  readonly ping: boolean;
-  tries: number;
-  timeoutMs: number;
-  /** When to send it again. */
-  due: number;
-}
-
-/** A notification in its parts, most of which are shared: it is written out each time that it is sent. */
-interface Notified {
-  readonly token: Uint8Array;
-  readonly sequence: number;
-  readonly eTag: Uint8Array | undefined;
-  readonly tail: Uint8Array;
-}
-
 /** Most endpoints wait for nothing most of the time: a map of their own would be half of their memory. Never written to. */
 const NO_EXCHANGES: Map<number, Exchange> = new Map();
-const NO_OUTSTANDING: Map<number, Outstanding> = new Map();
 /** Where octets are laid next; one for all, because it is used at once. */
 const laid: { at: number; out: Uint8Array } = { at: 0, out: NOTHING };
 
@@ -74,7 +54,7 @@ export class MessageLayer implements Layer {
   private readonly effects: LayerEffects;
   private readonly answered = new AnsweredRequests(EXCHANGE_LIFETIME_MS);
   private pending: Map<number, Exchange> = NO_EXCHANGES;
-  private outstanding: Map<number, Outstanding> = NO_OUTSTANDING;
+  private readonly outstanding = new OutstandingTable();
   private nextId: number;
   private echo: Uint8Array | undefined;
   /** Octets that may still be sent to an address that is not verified. */
@@ -296,8 +276,7 @@ export class MessageLayer implements Layer {
     const spread = (Math.imul(id, 0x9e37_79b1) >>> 0) / 0x1_0000_0000;
     const timeoutMs = ACK_TIMEOUT_MS * (1 + (ACK_RANDOM_FACTOR - 1) * spread);
     const due = this.effects.now() + timeoutMs;
-    if (this.outstanding === NO_OUTSTANDING) this.outstanding = new Map();
-    this.outstanding.set(id, { id, message, ended, ping, tries: 0, timeoutMs, due });
+    this.outstanding.add({ id, message, ended, ping, tries: 0, timeoutMs, due });
     this.effects.arm(due);
   }
 
@@ -308,9 +287,8 @@ export class MessageLayer implements Layer {
   }
 
   acknowledged(id: number): void {
-    const sent = this.outstanding.get(id);
+    const sent = this.outstanding.take(id);
     if (sent === undefined) return;
-    this.outstanding.delete(id);
     // Only who gets what is sent to this address knows the id. It has 16 bits, so it proves little; a forger has few tries.
     this.verified = true;
     sent.ended(true);
@@ -318,9 +296,8 @@ export class MessageLayer implements Layer {
 
   /** The receiver does not know what message `id` is about. */
   wasReset(id: number): void {
-    const sent = this.outstanding.get(id);
+    const sent = this.outstanding.take(id);
     if (sent === undefined) return;
-    this.outstanding.delete(id);
     sent.ended(sent.ping);
   }
 
@@ -331,7 +308,7 @@ export class MessageLayer implements Layer {
 
   /** The message is not repeated any more, and nobody is told. */
   forgo(id: number): void {
-    this.outstanding.delete(id);
+    this.outstanding.take(id);
   }
 
   acknowledge(id: number): void {
@@ -354,21 +331,21 @@ export class MessageLayer implements Layer {
         this.acknowledge(exchange.id);
       } else next = Math.min(next, exchange.at + PROMISE_MS);
     }
-    for (const sent of this.outstanding.values()) {
-      if (sent.due <= now) {
-        if (sent.tries === MAX_RETRANSMIT) {
-          this.outstanding.delete(sent.id);
-          sent.ended(false);
-          continue;
-        }
-        sent.tries++;
-        sent.timeoutMs *= 2;
-        sent.due = now + sent.timeoutMs;
-        this.repeat(sent);
-      }
-      next = Math.min(next, sent.due);
-    }
+    for (const sent of this.outstanding) if (sent.due <= now) this.overdue(sent, now);
+    for (const { due } of this.outstanding) next = Math.min(next, due);
     return next;
+  }
+
+  private overdue(sent: Outstanding, now: number): void {
+    if (sent.tries === MAX_RETRANSMIT) {
+      this.outstanding.take(sent.id);
+      sent.ended(false);
+      return;
+    }
+    sent.tries++;
+    sent.timeoutMs *= 2;
+    sent.due = now + sent.timeoutMs;
+    this.repeat(sent);
   }
 
   private repeat({ id, message }: Outstanding): void {

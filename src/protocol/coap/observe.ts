@@ -17,6 +17,9 @@ const FETCH_MS = 93_000;
 /** Blocks of a notification to an address that is not verified: 32 octets. */
 const CAUTIOUS_SZX = 1;
 
+/** After so many notifications that nobody acknowledges, one that somebody must [RFC7641-4.5]. */
+const CONFIRM_EVERY = 100;
+
 /** What is observed, and how it is told. */
 export interface Observation {
   /** The token, as text. */
@@ -65,6 +68,8 @@ export class Observer implements Consumer {
   /** Where every message counts, the next one waits until the blocks of this one are fetched; how to stop waiting. */
   private fetching: (() => void) | undefined;
   private confirmedAt: number;
+  /** Notifications since the last one that was acknowledged. */
+  private unconfirmed = 0;
   private live = true;
   private attached = false;
 
@@ -84,7 +89,8 @@ export class Observer implements Consumer {
     const { layer, now } = this.host;
     if (layer.reliable) return false;
     // A forged registration must not direct a stream of notifications at somebody else. [RFC7641-7]
-    return qos > 0 || !layer.verified || now - this.confirmedAt >= this.what.probeMs;
+    if (qos > 0 || !layer.verified) return true;
+    return this.unconfirmed >= CONFIRM_EVERY - 1 || now - this.confirmedAt >= this.what.probeMs;
   }
 
   deliver(
@@ -101,6 +107,7 @@ export class Observer implements Consumer {
     if (n.rest !== undefined) this.hold(n.rest);
     host.delivered(qos);
     if (!this.confirmable(qos)) {
+      this.unconfirmed++;
       this.lastId = this.send(n, undefined);
       if (id !== 0) box.settle(id, 'ok');
       return;
@@ -117,6 +124,7 @@ export class Observer implements Consumer {
         return;
       }
       this.confirmedAt = host.now;
+      this.unconfirmed = 0;
       if (id !== 0) box.settle(id, 'ok');
       host.roomMade();
     });

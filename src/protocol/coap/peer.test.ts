@@ -238,6 +238,26 @@ describe('observations', () => {
     expect(watcher.heard()).toEqual(['ACK 2.05 k observe', 'NON 2.05 k observe /t /room /1 /heat "20"']);
   });
 
+  test('[RFC7641-4.5] of the notifications of QoS 0 every hundredth asks whether the client is there', async () => {
+    const broker = await start();
+    const watcher = new Client(broker);
+    watcher.request('GET /t/a', { type: 1, observe: 0 });
+    await broker.clock.run();
+    watcher.heard();
+    const c = new Client(broker);
+    const types: number[] = [];
+    for (let n = 0; n < 250; n++) {
+      c.request('PUT /t/a?qos=0', { type: 1, payload: String(n) });
+      await broker.clock.advance(10);
+      for (const m of watcher.messages()) {
+        types.push(m.type);
+        if (m.type === 0) watcher.send(2, m.id);
+      }
+    }
+    const asked = types.flatMap((type, n) => (type === 0 ? [n + 1] : []));
+    expect([types.length, asked]).toEqual([250, [100, 200]]);
+  });
+
   test('[RFC7641-4.5] a confirmable notification holds back others; only the newest follows its acknowledgement', async () => {
     const broker = await start();
     const watcher = new Client(broker);

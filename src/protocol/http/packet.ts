@@ -94,6 +94,11 @@ export interface Reply {
   readonly full: boolean;
 }
 
+/** An idle stream of events says something this often, so that proxies keep it and a client that is gone is noticed. */
+export const KEEP_ALIVE_MS = 15_000;
+/** A client that has read nothing for so many of these is sent away: what waits for it waits in its mailbox, if it has one. */
+export const MAX_DEAF = 4;
+
 /** A request that is not answered at once. One of `expire` and `close` ends it; after an answer nothing needs to. */
 export interface Pending {
   /** After so long `expire` must be called, ms; NEVER: not at all. */

@@ -16,11 +16,17 @@ import {
   HttpReader,
   statusLine,
 } from './framing.ts';
-import { type Answer, type JsonWords, type Pending, Refusal, type Reply } from './packet.ts';
+import {
+  type Answer,
+  type JsonWords,
+  KEEP_ALIVE_MS,
+  MAX_DEAF,
+  type Pending,
+  Refusal,
+  type Reply,
+} from './packet.ts';
 import { HttpPeer, PROTOCOL } from './peer.ts';
 
-/** Idle streams of events say something this often. */
-const KEEP_ALIVE_MS = 15_000;
 const KEPT_OPEN = 'timeout=5';
 
 const utf8 = new TextEncoder();
@@ -54,6 +60,8 @@ class HttpStreamPeer implements Peer, HttpParts {
   private pending: Pending | undefined;
   private expiresAt = NEVER;
   private aliveAt = NEVER;
+  /** Times in a row that it was to say something to a client that did not read. */
+  private deaf = 0;
   private login: { readonly authorization: string | undefined; readonly peer: HttpPeer } | undefined;
   private over = false;
 
@@ -257,7 +265,14 @@ class HttpStreamPeer implements Peer, HttpParts {
     }
     if (this.expiresAt <= now) this.pending?.expire();
     if (this.streaming && this.aliveAt <= now) {
-      this.event(': still here\n\n');
+      if (!this.wire.full) {
+        this.deaf = 0;
+        this.event(': still here\n\n');
+      } else if (++this.deaf === MAX_DEAF) {
+        this.hub.counters.drop('slow-consumer');
+        this.wire.destroy();
+        return;
+      }
       this.aliveAt = now + KEEP_ALIVE_MS;
     }
     if (this.performing) this.schedule();

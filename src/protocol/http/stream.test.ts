@@ -227,6 +227,25 @@ describe('a connection', () => {
   });
 });
 
+test('events: a client that reads nothing for a minute is sent away, and what waited for it is bounded', async () => {
+  const broker = await start({ limits: { queueMessages: 10 } });
+  const c = broker.connect({ protocol: 'http' });
+  c.send(octets('GET /subscribe?filter=a&qos=0 HTTP/1.1\r\nHost: h\r\n\r\n'));
+  await broker.clock.advance(10);
+  c.stall(true);
+  const publisher = broker.connect({ protocol: 'http' });
+  for (let i = 0; i < 40; i++)
+    publisher.send(
+      octets(`POST /topics/a HTTP/1.1\r\nHost: h\r\nContent-Length: 50000\r\n\r\n${'x'.repeat(50_000)}`),
+    );
+  await broker.clock.advance(1_000);
+  expect(broker.hub.stats.queuedMessages).toBe(10);
+  expect(broker.hub.counters.dropped.get('queue-full')).toBeGreaterThan(0);
+  await broker.clock.advance(70_000);
+  expect([c.closed, broker.hub.counters.dropped.get('slow-consumer')]).toEqual([true, 1]);
+  expect(broker.hub.stats).toMatchObject({ queuedMessages: 0, sessions: 0 });
+});
+
 interface Spoken {
   readonly speaker: Speaker;
   readonly delivered: Delivery[];

@@ -62,6 +62,8 @@ export const mqtt: Speech = {
 
 /** Publishes in flight at most, whatever the server would allow. */
 const MOST_IN_FLIGHT = 1_024;
+/** Before MQTT 5 a server cannot say how many it takes: mosquitto gets stuck with more than 20 at QoS 2, its own default. */
+const MOST_BEFORE_5 = 20;
 const LAST_ID = 65_535;
 const CONTINUE = 0x18;
 const NOBODY = 0x10;
@@ -458,14 +460,18 @@ class MqttSpeaker implements Speaker {
     const { properties } = p;
     this.state = 'open';
     this.ability = abilityOf(this.level, properties, this.options.settings);
-    this.window = Math.min(properties.receiveMaximum ?? LAST_ID, MOST_IN_FLIGHT);
+    this.window = Math.min(
+      properties.receiveMaximum ?? LAST_ID,
+      this.level < 5 ? MOST_BEFORE_5 : MOST_IN_FLIGHT,
+    );
     this.maxPacketBytes = properties.maximumPacketSize ?? NEVER;
     this.identifiable = properties.subscriptionIdentifierAvailable !== 0;
     this.keepAliveMs = keepAliveOf(this.options, p);
     if (this.keepAliveMs > 0) this.wire.wake(this.options.now() + this.keepAliveMs / 2);
     this.events.opened({
       clientId: properties.assignedClientIdentifier ?? this.options.clientId,
-      resumed: p.sessionPresent,
+      // 3.1 has no word for it: a session that was to be kept is taken for kept.
+      resumed: p.sessionPresent || (this.level === 3 && !this.options.clean),
       ability: this.ability,
       server: `MQTT ${['3.1', '3.1.1', '5'][this.level - 3]}`,
       maxPacketBytes: this.maxPacketBytes,

@@ -17,9 +17,17 @@ const NUL = 0;
 
 const strictUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
+/** What one side may send, and which of that has a body. */
+export interface Commands<C extends string> {
+  readonly all: readonly C[];
+  readonly bodied: readonly C[];
+}
+
+const OF_CLIENTS: Commands<ClientCommand> = { all: CLIENT_COMMANDS, bodied: ['SEND'] };
+
 /** A frame whose head is there, and its body not yet. */
-interface Begun {
-  readonly command: ClientCommand;
+interface Begun<C extends string> {
+  readonly command: C;
   readonly headers: string[];
   readonly body: GatheredBody;
 }
@@ -28,7 +36,7 @@ interface Begun {
  * Reads one side's frames: `COMMAND EOL (name:value EOL)* EOL body NUL`, any number of EOL between frames. What is a part of a head is left
  * to the transport, bodies are gathered here.
  */
-export class FrameDecoder {
+export class FrameDecoder<C extends string = ClientCommand> {
   /** What the connection has agreed on; before that escapes are nothing special. [STOMP12-value-encoding] */
   version: Version = '1.0';
   limits: FrameLimits;
@@ -37,15 +45,21 @@ export class FrameDecoder {
   private readonly budget: BodyBudget;
   /** So much of the unread rest was looked through for the end of the head already. */
   private scanned = 0;
-  private begun: Begun | undefined = undefined;
+  private begun: Begun<C> | undefined = undefined;
+  private readonly commands: Commands<C>;
 
-  constructor(limits: FrameLimits, budget: BodyBudget) {
+  constructor(
+    limits: FrameLimits,
+    budget: BodyBudget,
+    commands: Commands<C> = OF_CLIENTS as Commands<never>,
+  ) {
     this.limits = limits;
     this.budget = budget;
+    this.commands = commands;
   }
 
   /** The next frame of `bytes[start..end)`, or undefined when more is needed. See `at`. Throws ProtocolError. */
-  next(bytes: Uint8Array, start: number, end: number): Frame | undefined {
+  next(bytes: Uint8Array, start: number, end: number): Frame<C> | undefined {
     if (this.begun !== undefined) return this.continued(this.begun, bytes, start, end);
     const head = this.skipLines(bytes, start, end);
     this.at = head;
@@ -105,9 +119,9 @@ export class FrameDecoder {
     headEnd: number,
     body: number,
     end: number,
-  ): Frame | undefined {
+  ): Frame<C> | undefined {
     const { command, headers } = this.headOf(decodeText(bytes, head, headEnd));
-    const bodyBytes = command === 'SEND' ? this.limits.bodyBytes : 0;
+    const bodyBytes = this.commands.bodied.includes(command) ? this.limits.bodyBytes : 0;
     const length = lengthOf(headers, bodyBytes);
     const bodyEnd = length === undefined ? bytes.indexOf(NUL, body) : body + length;
     if (bodyEnd >= 0 && bodyEnd < end) {
@@ -121,7 +135,7 @@ export class FrameDecoder {
     return this.continued(this.begun, bytes, body, end);
   }
 
-  private continued(begun: Begun, bytes: Uint8Array, start: number, end: number): Frame | undefined {
+  private continued(begun: Begun<C>, bytes: Uint8Array, start: number, end: number): Frame<C> | undefined {
     const { command, headers, body } = begun;
     let bodyEnd: number;
     if (body.length === undefined) {
@@ -129,7 +143,7 @@ export class FrameDecoder {
       bodyEnd = found < 0 || found > end ? end : found;
     } else bodyEnd = Math.min(end, start + body.missing);
     if (bodyEnd > start) {
-      if (command !== 'SEND') throw tooLong(command, 0);
+      if (!this.commands.bodied.includes(command)) throw tooLong(command, 0);
       body.add(bytes, start, bodyEnd);
     }
     this.at = bodyEnd;
@@ -146,11 +160,11 @@ export class FrameDecoder {
     this.begun = undefined;
   }
 
-  private headOf(text: string): { command: ClientCommand; headers: string[] } {
+  private headOf(text: string): { command: C; headers: string[] } {
     let lineEnd = text.indexOf('\n');
-    const command = commandOf(lineEnd < 0 ? text : text.slice(0, lineEnd));
+    const command = commandOf(this.commands.all, lineEnd < 0 ? text : text.slice(0, lineEnd));
     const headers: string[] = [];
-    const connecting = command === 'CONNECT' || command === 'STOMP';
+    const connecting = (command as string) === 'CONNECT' || (command as string) === 'STOMP';
     while (lineEnd >= 0) {
       const line = lineEnd + 1;
       lineEnd = text.indexOf('\n', line);
@@ -179,12 +193,12 @@ export class FrameDecoder {
   }
 }
 
-function commandOf(line: string): ClientCommand {
+function commandOf<C extends string>(commands: readonly C[], line: string): C {
   const name = line.endsWith('\r') ? line.slice(0, -1) : line;
-  for (const command of CLIENT_COMMANDS) if (command === name) return command;
+  for (const command of commands) if (command === name) return command;
   throw new ProtocolError(
     'STOMP12-client-frames',
-    `${JSON.stringify(name.slice(0, 20))} is none of ${CLIENT_COMMANDS.join(', ')}`,
+    `${JSON.stringify(name.slice(0, 20))} is none of ${commands.join(', ')}`,
   );
 }
 
@@ -239,7 +253,7 @@ function noNul(): ProtocolError {
   return new ProtocolError('STOMP12-header-content-length', 'no NUL where content-length ends the body');
 }
 
-function tooLong(command: ClientCommand, limit: number): ProtocolError {
+function tooLong(command: string, limit: number): ProtocolError {
   if (command === 'SEND') return tooLarge(limit);
   return new ProtocolError('STOMP12-stomp-frames', `a ${command} frame has no body`);
 }

@@ -46,29 +46,29 @@ export function discoInfo(r: Request): Answer {
   const pubsub = PUBSUB.map((name) => `${NS.pubsub}#${name}`);
   if (target.kind !== 'service') {
     const identities = [identity('account', 'registered'), identity('pubsub', 'pep')];
-    return info(undefined, identities, [...ACCOUNT, ...pubsub, `${NS.pubsub}#auto-subscribe`]);
+    return described(undefined, identities, [...ACCOUNT, ...pubsub, `${NS.pubsub}#auto-subscribe`]);
   }
   const identities = [identity('pubsub', 'service', 'Waymeet')];
   if (!target.jid.domain.startsWith('pubsub.')) identities.push(identity('server', 'im', 'Waymeet'));
-  return info(undefined, identities, [...HUB, ...pubsub]);
+  return described(undefined, identities, [...HUB, ...pubsub]);
 }
 
 function nodeInfo(r: Request, node: string): Answer {
   const topic = topicOf(r, node);
   const config = r.session.registry.nodes(r.session.access).configOf(topic);
-  const data = form('result', META_DATA, [
+  const metaData = form('result', META_DATA, [
     { name: 'pubsub#title', type: 'text-single', values: [config.title] },
     { name: 'pubsub#description', type: 'text-single', values: [config.description] },
     { name: 'pubsub#owner', type: 'jid-multi', values: config.owner === '' ? [] : [config.owner] },
   ]);
-  return info(node, [identity('pubsub', 'leaf')], [NS.pubsub, META_DATA], [data]);
+  return described(node, [identity('pubsub', 'leaf')], [NS.pubsub, META_DATA], [metaData]);
 }
 
 function identity(category: string, type: string, name?: string): XmlElement {
   return element('identity', NS.discoInfo, { category, type, name });
 }
 
-function info(
+function described(
   node: string | undefined,
   identities: readonly XmlElement[],
   features: readonly string[],

@@ -395,6 +395,7 @@ describe('hostile octets', () => {
       }),
       fuzz(150),
     );
+    expect(broker.hub.counters.of('xmpp').faults).toBe(0);
     const witness = await XmppClient.connect(broker, 'witness');
     expect((await witness.ask('get', "<ping xmlns='urn:xmpp:ping'/>")).attribute('type')).toBe('result');
   });

@@ -302,3 +302,24 @@ test('what is printed says where each value is from, and is itself a configurati
   expect(yaml(printed).problems).toEqual([]);
   expect(yaml(printed).config!.limits).toEqual(config!.limits);
 });
+
+test('what a listener says of CoAP and MQTT-SN is said of it alone', () => {
+  const { config, problems } = yaml(`
+coap: {body: 64kB}
+mqttsn: {retries: 5, predefined: {1: a}, clients: {d: {1: b}}}
+listeners:
+  - {name: one, type: udp, port: 1, coap: {body: 2MB, plugtest: true}}
+  - {name: two, type: udp, port: 2, protocols: mqttsn, mqttsn: {qosMinusOne: false, clients: {e: {2: c}}}}
+`);
+  expect(problems).toEqual([]);
+  const [one, two] = plan(config!);
+  expect([one!.coap.body, one!.coap.plugtest, one!.coap.verifyAddresses]).toEqual([2e6, true, true]);
+  expect([two!.coap.body, two!.coap.plugtest, two!.mqttsn.retries, two!.mqttsn.qosMinusOne]).toEqual([
+    64e3,
+    false,
+    5,
+    false,
+  ]);
+  expect(two!.mqttsn.predefined).toEqual(new Map([[1, 'a']]));
+  expect(two!.mqttsn.clients).toEqual(new Map([['e', new Map([[2, 'c']])]]));
+});

@@ -398,6 +398,11 @@ export const schema = z.strictObject({
   }),
   web: group('What web listeners serve.', {
     mqtt: preset('The path of MQTT over WebSocket.', text, '/mqtt'),
+    deflate: preset(
+      'Compress WebSocket messages for clients that offer it: smaller, at nine times the CPU.',
+      flag,
+      false,
+    ),
     json: preset('The path of JSON over WebSocket.', text, '/waymeet'),
     page: preset('Serve the dashboard, with its test client.', flag, true),
     topics: preset('Serve messages over HTTP: `/topics`, `/subscribe`, `/request`, `/publish`.', flag, true),
