@@ -3,6 +3,7 @@
 import { Message, type Meta, NEVER, type Origin, type Qos } from '../contract/message.ts';
 import type { Outcome } from '../contract/outcome.ts';
 import type { Ability, Delivery } from '../contract/speaker.ts';
+import { EVERY_META } from '../contract/speaker.ts';
 import { WaymeetError } from './error.ts';
 
 /** Text is sent as UTF-8; anything else that is no octets as JSON. */
@@ -18,19 +19,7 @@ export interface MessageOptions extends Meta {
 const encoder = new TextEncoder();
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 const NOBODY: Origin = { protocol: '', client: '', principal: '' };
-const META: readonly (keyof Meta)[] = [
-  'contentType',
-  'contentEncoding',
-  'text',
-  'responseTopic',
-  'correlation',
-  'messageId',
-  'priority',
-  'createdAt',
-  'groupId',
-  'groupSequence',
-  'user',
-];
+const META: readonly (keyof Meta)[] = ['text', ...EVERY_META];
 
 /** Without options and from octets or text, most often. Throws WaymeetError 'usage' for what is no JSON. */
 export function makeMessage(topic: string, payload: Payload, o: MessageOptions, now: number): Message {

@@ -5,7 +5,7 @@ import type { Bans } from './bans.ts';
 import type { Inspection } from './inspect.ts';
 import type { Mailbox, MailboxOptions } from './mailbox.ts';
 import type { Message } from './message.ts';
-import type { Outcome } from './outcome.ts';
+import type { Departure, Outcome } from './outcome.ts';
 import type { QueueOptions, WorkQueue } from './queue.ts';
 import type { Route, Run } from './run.ts';
 import type { Store } from './store.ts';
@@ -78,6 +78,8 @@ export interface Access {
   will(m: Message | undefined, delayMs: number): void;
   /** The login's proof was renewed (re-authentication). 'not-authorized': it is somebody else's, and nothing has changed. */
   renewed(identity: Identity): Outcome;
+  /** Why the hub is about to end it, for those who look on: what was said last counts; `undefined`: it stays after all. */
+  blame(why: Departure | undefined): void;
   /** Ends the client's presence. `graceful`: the will is dropped. */
   leave(graceful: boolean, now: number): void;
 }

@@ -2,7 +2,7 @@
 
 import type { Subscription } from './mailbox.ts';
 import type { Message, Qos } from './message.ts';
-import type { Outcome } from './outcome.ts';
+import type { Departure } from './outcome.ts';
 import type { QueueOptions } from './queue.ts';
 
 export interface ClientView {
@@ -68,7 +68,7 @@ export type HubEvent =
       readonly client: ClientView;
       readonly graceful: boolean;
       /** Why the hub sent it away; absent: it went by itself, or its connection was lost. */
-      readonly reason?: Outcome;
+      readonly reason?: Departure;
     }
   | {
       readonly kind: 'subscribed' | 'unsubscribed';

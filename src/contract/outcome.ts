@@ -26,6 +26,9 @@ export type Outcome =
   | 'server-moved'
   | 'shutting-down';
 
+/** Why a client was sent away. */
+export type Departure = Outcome | 'protocol-error';
+
 /**
  * The other side broke its protocol. `clause` names the rule (`MQTT5-2.1.3-1`), `code` is the protocol's own
  * reason code where it has one. Only the transport catches it: it closes that wire with the peer's `broken` answer.

@@ -29,6 +29,20 @@ export interface Ability {
   readonly meta: readonly (keyof Meta)[];
 }
 
+/** The properties of a protocol that has a place for all of them; whether the payload is text, its content type says. */
+export const EVERY_META: readonly (keyof Meta)[] = [
+  'contentType',
+  'contentEncoding',
+  'responseTopic',
+  'correlation',
+  'messageId',
+  'priority',
+  'createdAt',
+  'groupId',
+  'groupSequence',
+  'user',
+];
+
 export interface Will {
   readonly message: Message;
   readonly delayMs: number;

@@ -5,7 +5,7 @@ import { deadTopicOf } from '../contract/exchange.ts';
 import type { Access, Guest } from '../contract/hub.ts';
 import type { Mailbox, MailboxOptions } from '../contract/mailbox.ts';
 import { type Message, NEVER } from '../contract/message.ts';
-import type { Outcome } from '../contract/outcome.ts';
+import type { Departure, Outcome } from '../contract/outcome.ts';
 import { QUEUE_DEFAULTS, QUEUE_PREFIX, type QueueOptions, type WorkQueue } from '../contract/queue.ts';
 import type { Route, Run } from '../contract/run.ts';
 import { isTopicName } from '../contract/topic.ts';
@@ -39,7 +39,7 @@ export class AccessCore implements Access {
   identity: Identity;
   gone = false;
   /** Why the hub sent it away. */
-  why: Outcome | undefined = undefined;
+  why: Departure | undefined = undefined;
   private readonly hub: HubCore;
   private ticket = 0;
   private last: Will | undefined = undefined;
@@ -260,6 +260,10 @@ export class AccessCore implements Access {
     this.why = why;
     this.guest.evict(why);
     this.leave(graceful, this.hub.now());
+  }
+
+  blame(why: Departure | undefined): void {
+    this.why = why;
   }
 
   leave(graceful: boolean, now: number): void {

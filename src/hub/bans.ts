@@ -3,6 +3,7 @@
 import type { Ban, BanKind } from '../contract/bans.ts';
 import { NEVER } from '../contract/message.ts';
 import type { Outcome } from '../contract/outcome.ts';
+import { addressOf } from './address.ts';
 import type { Notes } from './notes.ts';
 
 /** The name under which the notes are; no protocol is called so. */
@@ -76,14 +77,6 @@ export class BanList {
 
 function keyOf(kind: BanKind, value: string): string {
   return `${kind} ${value}`;
-}
-
-/** `192.0.2.1:50312` and `[2001:db8::1]:50312` without their ports. */
-export function addressOf(remote: string): string {
-  const bracket = /^\[(.*)\]/.exec(remote);
-  if (bracket !== null) return bracket[1]!;
-  const colon = remote.lastIndexOf(':');
-  return colon < 0 ? '' : remote.slice(0, colon);
 }
 
 /** What one owner has: the /64 of an IPv6 address, else the address itself. */

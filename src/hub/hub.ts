@@ -22,7 +22,7 @@ import type { Outcome } from '../contract/outcome.ts';
 import { type Death, QUEUE_DEFAULTS } from '../contract/queue.ts';
 import type { Run } from '../contract/run.ts';
 import { type AccessCore, clientKey } from './access.ts';
-import { addressOf } from './bans.ts';
+import { addressOf } from './address.ts';
 import { type Box, Entry, type QueueLimits } from './box.ts';
 import { Deadlines } from './deadlines.ts';
 import { Group } from './group.ts';

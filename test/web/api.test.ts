@@ -1,5 +1,6 @@
 // The admin API against a running hub: what it shows, what it changes, what it refuses, and that its description is true to it.
 
+import { createConnection } from 'node:net';
 import { connectAsync } from 'mqtt';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Server } from '../../src/server/start.ts';
@@ -133,6 +134,23 @@ test('one client: when it came and went, why, and what it subscribed to', async 
   ]);
   expect((await fetch(`${api}/clients/mqtt/never/history`)).status).toBe(404);
   c.end(true);
+});
+
+test('who was silent for too long and who broke the protocol left for that reason', async () => {
+  const { hostname, port } = new URL(hub.address('mqtt'));
+  const reasons = async (client: string) => {
+    const { items } = (await get(`/clients/mqtt/${client}/history`)) as { items?: { reason?: string }[] };
+    return items?.map((e) => e.reason);
+  };
+  // 0x10 | 18 | 0 4 M Q T T | 4 | clean | keep alive 1 s | 0 6 client id
+  const connect = (client: string) =>
+    Buffer.concat([Buffer.from('101200044d5154540402000100', 'hex'), Buffer.from(`\x06${client}`)]);
+  const silent = createConnection(Number(port), hostname, () => silent.write(connect('silent')));
+  const broken = createConnection(Number(port), hostname, () => broken.write(connect('broken')));
+  broken.once('data', () => broken.write(Buffer.from('0000', 'hex')));
+  for (const socket of [silent, broken]) socket.resume();
+  await expect.poll(() => reasons('broken')).toEqual([undefined, 'protocol-error']);
+  await expect.poll(() => reasons('silent')).toEqual([undefined, 'idle']); // after 1.5 s
 });
 
 test('what a tower keeps for itself is no session', async () => {

@@ -171,6 +171,94 @@ describe.skipIf(!hasChromium)('pages in Chromium', () => {
       await closed;
     });
 
+    test('clients: the history with every reason outlives a reload of the page', async () => {
+      const restless = { clientId: 'restless', reconnectPeriod: 0 } as const;
+      await (await connectAsync(hub.address('mqtt'), restless)).endAsync();
+      const first = await connectAsync(hub.address('mqtt'), restless);
+      const second = await connectAsync(hub.address('mqtt'), restless);
+      await go('clients', 'mqtt', 'restless');
+      const card = page.getByRole('region', { name: 'Client', exact: true });
+      const closed = new Promise((done) => second.once('close', () => done(undefined)));
+      await card.getByRole('button', { name: 'Disconnect' }).click();
+      await closed;
+      await page.reload();
+      const deeds = card.getByRole('region', { name: 'History' }).getByRole('listitem');
+      for (const why of [
+        'left: an administrator sent it away',
+        'left: another connection came with the same client id',
+        'left by itself',
+      ])
+        await deeds.filter({ hasText: why }).waitFor();
+      await shot('client-history');
+      await Promise.all([first.endAsync(true), second.endAsync(true)]);
+    });
+
+    test('queues and sessions: one message that waits is opened, and seen as it should be', async () => {
+      const sleeper = await connectAsync(hub.address('mqtt'), {
+        clientId: 'sleeper',
+        protocolVersion: 5,
+        clean: false,
+        properties: { sessionExpiryInterval: 600 },
+      });
+      await sleeper.subscribeAsync('q/#', { qos: 1 });
+      await sleeper.endAsync();
+      const properties = { contentType: 'application/json' };
+      for (let i = 0; i < 25; i++)
+        for (const topic of ['$queue/jobs', `q/${i}`])
+          await device.publishAsync(topic, `{"number":${i}}`, { qos: 1, properties });
+      for (const [words, cardName] of [
+        [['queues', 'jobs'], 'Queue'],
+        [['clients', 'mqtt', 'sleeper'], 'Client'],
+      ] as const) {
+        await go(...words);
+        const held = page
+          .getByRole('region', { name: cardName, exact: true })
+          .getByRole('region', { name: 'Messages held' });
+        await held.getByText('1 to 20 of 25').waitFor();
+        await held.getByRole('button', { name: 'Next' }).click();
+        await held.getByText('21 to 25 of 25').waitFor();
+        await held.getByRole('button', { name: '{"number":24}' }).click();
+        await held.locator('pre.payload').getByText('"number": 24').waitFor();
+        await held.getByText('from device-1').waitFor();
+        await held.getByRole('radio', { name: 'Hex' }).click();
+        await held.locator('pre.payload').getByText('7b 22 6e').waitFor();
+        await shot(`held-${cardName}`);
+      }
+      await page.getByRole('button', { name: 'Purge queue' }).click();
+      await page.getByRole('button', { name: 'Discard 25 messages?' }).click();
+      await page.getByRole('region', { name: 'Messages held' }).waitFor({ state: 'hidden' });
+    });
+
+    test('bans: a client is kept out and let in again, by hand', async () => {
+      await go('clients', 'mqtt', 'device-1');
+      const card = page.getByRole('region', { name: 'Client', exact: true });
+      await card.getByText('Keep out').click();
+      await card.getByRole('radio', { name: 'Address' }).click();
+      expect(await card.getByLabel('Who').inputValue()).toBe('127.0.0.1');
+      await card.getByRole('radio', { name: 'Client id' }).click();
+      await card.getByLabel('Why', { exact: true }).fill('it babbles');
+      const closed = new Promise((done) => device.once('close', () => done(undefined)));
+      await card.getByRole('button', { name: 'Ban', exact: true }).click();
+      await card.getByRole('button', { name: 'Ban for sure?' }).click();
+      await closed;
+      const bans = page.getByRole('region', { name: 'Kept out' });
+      await bans.getByRole('row', { name: /device-1 .* it babbles/ }).waitFor();
+      await shot('bans');
+      await expect(
+        connectAsync(hub.address('mqtt'), { clientId: 'device-1', reconnectPeriod: 0 }),
+      ).rejects.toThrow();
+      await bans.getByRole('button', { name: 'Lift the ban of device-1' }).click();
+      await bans.getByText('Nobody is banned').waitFor();
+      const again = await connectAsync(hub.address('mqtt'), { clientId: 'elsewhere', reconnectPeriod: 0 });
+      await bans.getByText('Keep somebody out').click();
+      await bans.getByLabel('Who').fill('elsewhere');
+      const left = new Promise((done) => again.once('close', () => done(undefined)));
+      await bans.getByRole('button', { name: 'Send away', exact: true }).click();
+      await bans.getByRole('button', { name: 'Send all of them away?' }).click();
+      await left;
+      await bans.getByText('1 sent away').waitFor();
+    });
+
     test('queues: what waits, for whom; purged and ended', async () => {
       for (let i = 0; i < 3; i++) await device.publishAsync('$queue/jobs', `job ${i}`, { qos: 1 });
       await go('queues');
@@ -314,6 +402,8 @@ describe.skipIf(!hasChromium)('pages in Chromium', () => {
     await form.getByRole('button', { name: 'Log in' }).click();
     await page.getByRole('heading', { name: 'Event loop lag' }).waitFor();
     await go('clients', 'mqtt', 'device-1');
+    await page.getByText('Nobody is banned').waitFor();
+    expect(await page.getByText(/^Keep (?:somebody )?out$/).count(), 'what only an admin may').toBe(0);
     await page.getByRole('button', { name: 'Disconnect' }).click();
     await page
       .getByRole('alert')

@@ -498,6 +498,7 @@ export class Amqp091Peer implements Peer, Guest, ChannelHost {
   /** A heartbeat leaves when nothing else did for half of its time; two silent times end the connection. [AMQP091-4.2.7] */
   private beat(now: number): void {
     if (now - this.heardAt >= 2 * this.heartbeatMs) {
+      this.member?.blame('idle');
       this.leave();
       return;
     }
@@ -563,6 +564,7 @@ export class Amqp091Peer implements Peer, Guest, ChannelHost {
 
   broken(why: Error): void {
     if (this.state === 'new' || this.state === 'closing' || this.state === 'lost') return;
+    this.member?.blame('protocol-error');
     const replyCode = why instanceof ProtocolError && why.code > 0 ? why.code : FRAME_ERROR;
     this.write(0, {
       name: 'connection.close',

@@ -2,6 +2,7 @@
 
 import { NEVER } from '../../contract/message.ts';
 import type { Ability, SessionMemory, SpeakerOptions } from '../../contract/speaker.ts';
+import { EVERY_META } from '../../contract/speaker.ts';
 import type { Terminus } from './packet.ts';
 
 const MAX_SECONDS = 0xffff_ffff;
@@ -19,10 +20,7 @@ export const ABILITY: Ability = {
   sessions: true,
   wills: false,
   expiry: true,
-  meta: [
-    ...(['contentType', 'contentEncoding', 'text', 'responseTopic', 'correlation', 'messageId'] as const),
-    ...(['priority', 'createdAt', 'groupId', 'groupSequence', 'user'] as const),
-  ],
+  meta: ['text', ...EVERY_META],
 };
 
 /** Another broker has no place for these, or one of its own. */

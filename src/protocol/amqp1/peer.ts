@@ -527,6 +527,7 @@ export class Amqp1Peer implements Peer, Guest, ConnectionHost {
   }
 
   evict(why: Outcome): void {
+    this.member?.blame(why);
     this.close(CONDITION[why], SENTENCE[why]);
   }
 
@@ -555,6 +556,7 @@ export class Amqp1Peer implements Peer, Guest, ConnectionHost {
 
   broken(why: Error): void {
     if (this.state === 'closing' || this.state === 'lost') return;
+    this.member?.blame('protocol-error');
     const condition = why instanceof ConnectionFault ? why.condition : 'amqp:internal-error';
     this.say(condition, why.message);
     this.releaseAll();

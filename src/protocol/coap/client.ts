@@ -11,6 +11,7 @@ import type {
   SpeakerOptions,
   Speech,
 } from '../../contract/speaker.ts';
+import { EVERY_META } from '../../contract/speaker.ts';
 import type { Wire } from '../../contract/wire.ts';
 import { type Call, type CallAnswer, optionOf } from './call.ts';
 import { CoapCaller } from './caller.ts';
@@ -36,19 +37,7 @@ const ABILITY: Ability = {
   sessions: false,
   wills: false,
   expiry: true,
-  meta: [
-    'contentType',
-    'contentEncoding',
-    'text',
-    'responseTopic',
-    'correlation',
-    'messageId',
-    'priority',
-    'createdAt',
-    'groupId',
-    'groupSequence',
-    'user',
-  ],
+  meta: ['text', ...EVERY_META],
 };
 
 /** No answer at all, not even a refusal [RFC7967-2.1]. */

@@ -3,7 +3,7 @@
 import type { Identity, Login } from '../../contract/auth.ts';
 import type { Access, Guest, Hub } from '../../contract/hub.ts';
 import { type Message, NEVER, type Origin, type Qos } from '../../contract/message.ts';
-import type { Outcome } from '../../contract/outcome.ts';
+import type { Departure, Outcome } from '../../contract/outcome.ts';
 import type { Wire } from '../../contract/wire.ts';
 import { blockBytes, blockOption, cut, Downloads, eTagOf, type UploadBudget, Uploads } from './block.ts';
 import { encodeUint } from './encode.ts';
@@ -513,6 +513,10 @@ export class Endpoint implements Guest {
   }
 
   // ---- the end
+
+  blame(why: Departure): void {
+    this.identified?.blame(why);
+  }
 
   evict(why: Outcome): void {
     if (this.state === 'lost') return;

@@ -86,6 +86,7 @@ export class CoapStreamPeer implements Peer, EndpointHost {
 
   broken(why: Error): void {
     this.hub.counters.of('coap').broken++;
+    this.endpoint.blame('protocol-error');
     this.layer.abort(why);
   }
 

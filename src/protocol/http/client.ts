@@ -16,6 +16,7 @@ import type {
   SpeakerOptions,
   Speech,
 } from '../../contract/speaker.ts';
+import { EVERY_META } from '../../contract/speaker.ts';
 import type { Peer, Wire } from '../../contract/wire.ts';
 import { Events } from './events.ts';
 import { Exchanges, type HttpAnswer } from './exchanges.ts';
@@ -33,18 +34,7 @@ const ABILITY: Ability = {
   sessions: false,
   wills: false,
   expiry: true,
-  meta: [
-    'contentType',
-    'contentEncoding',
-    'responseTopic',
-    'correlation',
-    'messageId',
-    'priority',
-    'createdAt',
-    'groupId',
-    'groupSequence',
-    'user',
-  ],
+  meta: EVERY_META,
 };
 
 /**

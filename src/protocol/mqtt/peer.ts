@@ -402,6 +402,7 @@ export class MqttPeer implements Peer, Guest, SessionHost {
   /** This side ends the connection, and the will is sent. */
   private leaveWith(why: Outcome): void {
     this.session!.sayWhy(why, this.options.serverReference);
+    this.access?.blame(why);
     this.left(false, this.hub.now());
   }
 
@@ -428,6 +429,7 @@ export class MqttPeer implements Peer, Guest, SessionHost {
 
   broken(why: Error, _now: number): void {
     if (this.state === 'ended') return;
+    this.access?.blame('protocol-error');
     const code = why instanceof ProtocolError ? why.code || 0x82 : 0x80;
     if (this.state === 'online') this.session!.goodbye(code, why instanceof ProtocolError ? why.message : '');
     else this.refuseBroken(code);

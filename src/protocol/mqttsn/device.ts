@@ -444,6 +444,7 @@ export class SnDevice implements Line {
 
   /** It is silent for too long: its will is due. */
   private lost(now: number): void {
+    this.session?.access.blame('idle');
     this.say({ type: DISCONNECT, duration: 0 }); // in case that it is not gone
     this.drop(false, now);
     this.host.left(false);

@@ -11,6 +11,7 @@ import type {
   SpeakerOptions,
   Speech,
 } from '../../contract/speaker.ts';
+import { EVERY_META } from '../../contract/speaker.ts';
 import type { Wire } from '../../contract/wire.ts';
 import { type Commands, FrameDecoder } from './decode.ts';
 import { destinationOf, parseDestination } from './destination.ts';
@@ -30,19 +31,7 @@ const ABILITY: Ability = {
   wills: false,
   expiry: true,
   returns: true,
-  meta: [
-    'contentType',
-    'contentEncoding',
-    'text',
-    'responseTopic',
-    'correlation',
-    'messageId',
-    'priority',
-    'createdAt',
-    'groupId',
-    'groupSequence',
-    'user',
-  ],
+  meta: ['text', ...EVERY_META],
 };
 
 export const stompSpeech: Speech = {

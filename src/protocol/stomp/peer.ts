@@ -220,10 +220,12 @@ export class StompPeer implements Peer, Guest {
   // --- endings ---
 
   evict(why: Outcome): void {
+    this.session?.access.blame(why);
     this.fail(why, SENTENCE[why]);
   }
 
   broken(why: Error): void {
+    this.session?.access.blame('protocol-error');
     this.write('malformed frame', why.message);
     this.state = 'ended';
   }

@@ -5,6 +5,7 @@ import { type Outcome, ProtocolError } from '../../contract/outcome.ts';
 import {
   type Ability,
   type Answer,
+  EVERY_META,
   MAX_TAG,
   type Refusal,
   type Speaker,
@@ -43,18 +44,7 @@ const JSON_ABILITY: Ability = {
   noLocal: true,
   retainedChoice: true,
   returns: true,
-  meta: [
-    'contentType',
-    'contentEncoding',
-    'responseTopic',
-    'correlation',
-    'messageId',
-    'priority',
-    'createdAt',
-    'groupId',
-    'groupSequence',
-    'user',
-  ],
+  meta: EVERY_META,
 };
 
 const CBOR_ABILITY: Ability = { ...JSON_ABILITY, meta: ['text', ...JSON_ABILITY.meta] };

@@ -431,11 +431,13 @@ export class WaymeetJsonPeer implements Peer, Guest, Consumer, RequestsHost {
 
   evict(why: Outcome): void {
     if (this.state === 'lost') return;
+    this.access?.blame(why);
     this.write(errorOf(why, undefined));
     this.wire.end();
   }
 
   broken(why: Error): void {
+    this.access?.blame('protocol-error');
     this.write({ type: 'error', code: 'protocol-error', reason: why.message });
   }
 

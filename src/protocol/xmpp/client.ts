@@ -11,6 +11,7 @@ import type {
   SpeakerOptions,
   Speech,
 } from '../../contract/speaker.ts';
+import { EVERY_META } from '../../contract/speaker.ts';
 import type { Wire } from '../../contract/wire.ts';
 import { Acks } from './acks.ts';
 import { ClientLogin } from './client-login.ts';
@@ -31,18 +32,7 @@ const ABILITY: Ability = {
   sessions: false,
   wills: false,
   expiry: true,
-  meta: [
-    'contentType',
-    'contentEncoding',
-    'responseTopic',
-    'correlation',
-    'messageId',
-    'priority',
-    'createdAt',
-    'groupId',
-    'groupSequence',
-    'user',
-  ],
+  meta: EVERY_META,
 };
 
 /** What a hub may send. */

@@ -408,6 +408,7 @@ export class XmppPeer implements Peer, Link {
       if (now >= this.openedAt + this.wire.limits.loginMs)
         this.fail('connection-timeout', 'The login took too long.');
     } else if (now >= this.heardAt + 2 * this.options.pingMs && !this.choked) {
+      this.session!.access.blame('idle');
       this.fail('connection-timeout', 'Nothing was heard for too long.');
     } else if (now >= this.heardAt + this.options.pingMs && !this.pinged) {
       this.pinged = true;
@@ -460,6 +461,7 @@ export class XmppPeer implements Peer, Link {
     if (this.over) return;
     const fault = why instanceof StreamFault ? why : undefined;
     const ours = !(why instanceof ProtocolError);
+    if (!ours) this.session?.access.blame('protocol-error');
     const condition = fault?.condition ?? (ours ? 'internal-server-error' : 'undefined-condition');
     this.lastWords(condition, ours ? 'A defect of the hub.' : why.message, fault?.detail);
   }

@@ -294,6 +294,7 @@ export class Session implements Guest {
 
   /** Another connection takes over; the client says how much it has taken. Throws StreamFault. */
   resume(link: Link, h: string | undefined): void {
+    this.access.blame(undefined);
     const acks = this.acks!;
     const before = this.link;
     this.link = undefined;

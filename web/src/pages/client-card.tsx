@@ -7,7 +7,9 @@ import { linkTo } from '../frame/route.ts';
 import { Icon } from '../parts/icons.tsx';
 import { bytes, count, span, when } from '../parts/numbers.ts';
 import { Certain, Copy, Fault } from '../parts/parts.tsx';
-import { Happened } from './happened.tsx';
+import { BanFold } from './bans.tsx';
+import { type Deed, Happened } from './happened.tsx';
+import { HeldMessages } from './held.tsx';
 
 export interface Client {
   readonly protocol: string;
@@ -44,6 +46,7 @@ interface Props {
 export function ClientCard({ protocol, name, changed }: Props) {
   const client = useSignal<Client | undefined>(undefined);
   const session = useSignal<SessionWhole | undefined>(undefined);
+  const deeds = useSignal<readonly Deed[]>([]);
   const fault = useSignal('');
   const seconds = history.value.at(-1)?.at;
   const words = `${encodeURIComponent(protocol)}/${encodeURIComponent(name)}`;
@@ -51,6 +54,8 @@ export function ClientCard({ protocol, name, changed }: Props) {
   const look = async () => {
     client.value = await api<Client>(`/clients/${words}`).catch(() => undefined);
     session.value = await api<SessionWhole>(`/sessions/${words}`).catch(() => undefined);
+    const story = await api<{ items: Deed[] }>(`/clients/${words}/history`).catch(() => ({ items: [] }));
+    deeds.value = story.items.reverse();
   };
   useEffect(() => void look(), [seconds, words]);
 
@@ -134,6 +139,10 @@ export function ClientCard({ protocol, name, changed }: Props) {
           />
         )}
       </p>
+      <BanFold client={c ?? { client: name }} />
+      {s !== undefined && s.waiting + s.unsettled > 0 && (
+        <HeldMessages path={`/sessions/${words}/queue`} waiting={s.waiting} unsettled={s.unsettled} />
+      )}
       {session.value !== undefined && (
         <div>
           <h2>
@@ -149,10 +158,10 @@ export function ClientCard({ protocol, name, changed }: Props) {
           </ul>
         </div>
       )}
-      <div>
+      <section aria-label="History">
         <h2>History</h2>
-        <Happened most={100} client={{ protocol, name }} />
-      </div>
+        <Happened deeds={deeds.value} />
+      </section>
     </div>
   );
 }

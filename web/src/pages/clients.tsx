@@ -1,4 +1,4 @@
-// Clients and sessions: who is here, what they subscribed to, what waits for them, what they did; and how to send one away.
+// Clients and sessions: who is here, what they subscribed to, what waits for them, what they did; how to send one away, and keep one out.
 
 import { useSignal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
@@ -6,6 +6,7 @@ import { api, history } from '../api.ts';
 import { linkTo, route } from '../frame/route.ts';
 import { count, when } from '../parts/numbers.ts';
 import { Empty, Fault, Head, Search, Select } from '../parts/parts.tsx';
+import { BansCard } from './bans.tsx';
 import { type Client, ClientCard, type Session } from './client-card.tsx';
 
 const PAGE = 100;
@@ -154,6 +155,7 @@ export function ClientsPage() {
               </table>
             </section>
           )}
+          <BansCard seconds={seconds} />
         </div>
         <section class="card" aria-label="Client">
           {chosen === undefined ? (

@@ -1,49 +1,66 @@
-// What happened at the hub, newest first: who came, who went and why, who subscribed.
+// What happened, newest first: who came, who went and why, who subscribed; of the whole hub, or of one client.
 
-import { type HubEvent, happened } from '../api.ts';
+import type { HubEvent } from '../api.ts';
 import { linkTo } from '../frame/route.ts';
 import { when } from '../parts/numbers.ts';
 
-interface Props {
-  readonly most: number;
-  /** Only what one client did. */
-  readonly client?: { readonly protocol: string; readonly name: string };
+/** What one client did; `who` where the list is not of one client alone. */
+export interface Deed {
+  readonly at: number;
+  readonly kind: HubEvent['kind'];
+  readonly who?: { readonly protocol: string; readonly name: string };
+  readonly remote?: string | undefined;
+  readonly filter?: string | undefined;
+  readonly graceful?: boolean | undefined;
+  readonly reason?: string | undefined;
 }
 
-export function Happened({ most, client }: Props) {
-  const events = happened.value.filter(
-    (e) =>
-      client === undefined ||
-      (nameOf(e) === client.name && (e.client?.protocol ?? e.protocol) === client.protocol),
-  );
-  if (events.length === 0) return <p class="quiet">Nothing yet.</p>;
+export function Happened({ deeds }: { readonly deeds: readonly Deed[] }) {
+  if (deeds.length === 0) return <p class="quiet">Nothing yet.</p>;
   return (
     <ol class="happened">
-      {events.slice(0, most).map((e, i) => (
-        <li key={events.length - i} class={e.kind}>
+      {deeds.map((d, i) => (
+        <li key={deeds.length - i} class={d.kind}>
           <i class="dot" />
           <div class="spread">
-            {client === undefined && (
-              <a href={linkTo('clients', e.client?.protocol ?? e.protocol ?? '', nameOf(e))}>{nameOf(e)}</a>
-            )}{' '}
-            {verbOf(e)} {e.filter !== undefined && <code>{e.filter}</code>}
+            {d.who !== undefined && <a href={linkTo('clients', d.who.protocol, d.who.name)}>{d.who.name}</a>}{' '}
+            {verbOf(d)} {d.filter !== undefined && <code>{d.filter}</code>}
             <span class="quiet small block">
-              {e.client === undefined ? e.protocol : `${e.client.protocol}, ${e.client.remote}`}
+              {[d.who?.protocol, d.remote].filter((word) => word !== undefined).join(', ')}
             </span>
           </div>
-          <time class="quiet small">{when(e.at)}</time>
+          <time class="quiet small">{when(d.at)}</time>
         </li>
       ))}
     </ol>
   );
 }
 
-function nameOf(e: HubEvent): string {
-  return e.client?.client ?? e.session ?? '';
+export function deedOf(e: HubEvent): Deed {
+  const { at, kind, filter, graceful, reason } = e;
+  const who = {
+    protocol: e.client?.protocol ?? e.protocol ?? '',
+    name: e.client?.client ?? e.session ?? '',
+  };
+  return { at, kind, who, remote: e.client?.remote, filter, graceful, reason };
 }
 
-function verbOf(e: HubEvent): string {
-  if (e.kind !== 'disconnected') return e.kind;
-  if (e.reason !== undefined) return `left: ${e.reason}`;
-  return e.graceful ? 'left' : 'was lost';
+/** The hub's outcomes; those that are missing here are shown as the hub names them. */
+const REASONS: Readonly<Record<string, string>> = {
+  'disconnected-by-admin': 'an administrator sent it away',
+  'taken-over': 'another connection came with the same client id',
+  idle: 'it was silent for longer than its keep-alive',
+  'protocol-error': 'it broke its protocol',
+  'slow-consumer': 'it read too slowly',
+  'not-authorized': 'it is not allowed in any more',
+  'rate-exceeded': 'it sent more than it may',
+  'quota-exceeded': 'it was beyond a limit of the hub',
+  'too-large': 'it sent more than fits',
+  'shutting-down': 'the hub stopped',
+};
+
+function verbOf({ kind, graceful, reason }: Deed): string {
+  if (kind !== 'disconnected') return kind;
+  if (reason !== undefined) return `left: ${REASONS[reason] ?? reason}`;
+  return graceful ? 'left by itself' : 'was lost: the connection ended without a goodbye';
 }

@@ -1,11 +1,11 @@
 // The state of the hub, live: rates, connections, queues, drops, memory, event loop.
 
 import type { ComponentChildren } from 'preact';
-import { type Figures, history, hub } from '../api.ts';
+import { type Figures, happened, history, hub } from '../api.ts';
 import { Chart, Spark } from '../parts/chart.tsx';
 import { bytes, count, span } from '../parts/numbers.ts';
 import { Empty, Head } from '../parts/parts.tsx';
-import { Happened } from './happened.tsx';
+import { deedOf, Happened } from './happened.tsx';
 import { growth, lags, sum, total } from './rates.ts';
 
 export function OverviewPage() {
@@ -117,7 +117,7 @@ export function OverviewPage() {
         </div>
         <section class="card">
           <h2>What happens</h2>
-          <Happened most={60} />
+          <Happened deeds={happened.value.slice(0, 60).map(deedOf)} />
         </section>
       </div>
     </div>

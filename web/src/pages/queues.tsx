@@ -7,6 +7,7 @@ import { linkTo, route } from '../frame/route.ts';
 import { bytes, count, span } from '../parts/numbers.ts';
 import { Certain, Copy, Empty, Fault, Head, Search } from '../parts/parts.tsx';
 import type { Session } from './client-card.tsx';
+import { HeldMessages } from './held.tsx';
 
 interface Queue {
   readonly name: string;
@@ -155,7 +156,7 @@ export function QueuesPage() {
         <section class="card" aria-label="Queue">
           {chosen === undefined ? (
             <Empty icon="layers" title="Choose a queue">
-              What it was declared with is shown here.
+              What it was declared with, and the messages in it, are shown here.
             </Empty>
           ) : (
             <Whole key={chosen.name} queue={chosen} act={act} />
@@ -238,6 +239,9 @@ function Whole({ queue: q, act }: { readonly queue: Queue; act(path: string): Pr
         )}
         <Certain label="End queue" sure="End it for good?" act={() => act(path)} />
       </p>
+      {q.waiting + q.unsettled > 0 && (
+        <HeldMessages path={`${path}/messages`} waiting={q.waiting} unsettled={q.unsettled} />
+      )}
     </div>
   );
 }

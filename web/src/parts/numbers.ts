@@ -38,7 +38,7 @@ const DAY_MS = 86_400_000;
 
 /** The time, and the day when it was another one. */
 export function when(at: number): string {
-  return Date.now() - at < DAY_MS
+  return Math.abs(Date.now() - at) < DAY_MS
     ? clock(at)
     : new Date(at).toLocaleString('en-GB', { dateStyle: 'medium', timeStyle: 'short' });
 }
