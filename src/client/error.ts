@@ -20,17 +20,17 @@ export type ErrorCode =
 const FIXES: Partial<Record<ErrorCode, string>> = {
   'bad-credentials': 'check the user name and the password',
   'bad-authentication-method': 'choose another SASL mechanism',
-  'not-authorized': 'ask the administrator for the permission',
+  'not-authorized': 'ask for the permission',
   'too-large': 'send less at once, or raise the limit of the server',
   'quota-exceeded': 'wait, or raise the limit of the server',
   'not-supported': 'see the table in docs/client.md',
   'taken-over': 'give each program a client id of its own',
-  'slow-consumer': 'take messages faster, or ask for fewer at a time',
+  'slow-consumer': 'take messages faster, or fewer at a time',
   idle: 'look at the network, or shorten keepAliveMs',
-  unreachable: 'look whether the server runs, and at the address',
-  'timed-out': 'allow more time, or look whether anybody answers',
+  unreachable: 'does the server run, at this address?',
+  'timed-out': 'allow more time; does anybody answer?',
   'outbox-full': 'await publish(), or raise its limits',
-  storage: 'look whether it can be written to, and who else uses it',
+  storage: 'can it be written to, and does nobody else use it?',
 };
 
 /** Every promise of the client rejects with one. */

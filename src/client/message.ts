@@ -32,7 +32,7 @@ function octetsOf(payload: Payload): Uint8Array {
   if (typeof payload === 'string') return encoder.encode(payload);
   if (payload instanceof Uint8Array) return payload;
   const text = JSON.stringify(payload);
-  if (text === undefined) throw new WaymeetError('usage', '', 'the payload is neither text, octets nor JSON');
+  if (text === undefined) throw new WaymeetError('usage', '', 'the payload is no JSON');
   return encoder.encode(text);
 }
 
