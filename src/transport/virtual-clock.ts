@@ -1,9 +1,9 @@
 // The virtual clock: events in time order, with everything that follows from one settled before the next.
 
+import { breathe, pop, push, type Timed } from './event-heap.ts';
+
 /** Something that runs at its time; a timer is waited for by `advance`, but nothing is said to be on its way because of it. */
-interface Event {
-  readonly at: number;
-  readonly sequence: number;
+interface Event extends Timed {
   readonly timer: boolean;
   run: (() => void) | undefined;
 }
@@ -93,7 +93,7 @@ export class VirtualClock {
     for (let n = 0; ; n++) {
       if (n > MAX_EVENTS) throw new Error(`still busy after ${MAX_EVENTS} rounds at one moment`);
       if (this.callHooks()) continue;
-      await microtasks();
+      await breathe();
       if (!this.callHooks()) return;
     }
   }
@@ -103,45 +103,6 @@ export class VirtualClock {
     for (const hook of this.hooks) busy = hook() || busy;
     return busy;
   }
-}
-
-/** Every promise that can resolve without the outside world has, when the next round of the event loop comes. */
-function microtasks(): Promise<void> {
-  return new Promise((resolve) => {
-    setImmediate(resolve);
-  });
-}
-
-function before(a: Event, b: Event): boolean {
-  return a.at < b.at || (a.at === b.at && a.sequence < b.sequence);
-}
-
-function push(heap: Event[], event: Event): void {
-  let at = heap.push(event) - 1;
-  while (at > 0) {
-    const parent = (at - 1) >> 1;
-    if (!before(event, heap[parent]!)) break;
-    heap[at] = heap[parent]!;
-    at = parent;
-  }
-  heap[at] = event;
-}
-
-function pop(heap: Event[]): Event {
-  const first = heap[0]!;
-  const last = heap.pop()!;
-  if (heap.length === 0) return first;
-  let at = 0;
-  for (;;) {
-    let child = 2 * at + 1;
-    if (child >= heap.length) break;
-    if (child + 1 < heap.length && before(heap[child + 1]!, heap[child]!)) child++;
-    if (!before(heap[child]!, last)) break;
-    heap[at] = heap[child]!;
-    at = child;
-  }
-  heap[at] = last;
-  return first;
 }
 
 /** A generator of numbers in [0, 1) that gives the same ones for the same seed (mulberry32). */

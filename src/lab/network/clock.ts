@@ -1,8 +1,8 @@
 // The lab's clock: events in time order, run without a trip through the event loop unless a promise is on its way.
 
-interface Event {
-  readonly at: number;
-  readonly sequence: number;
+import { breathe, pop, push, type Timed } from '../../transport/event-heap.ts';
+
+interface Event extends Timed {
   readonly run: () => void;
 }
 
@@ -129,41 +129,4 @@ export class Alarm {
       this.ring();
     });
   }
-}
-
-/** Every promise that can resolve without the outside world has, when the next round of the event loop comes. */
-function breathe(): Promise<void> {
-  return new Promise((resolve) => {
-    setImmediate(resolve);
-  });
-}
-
-function before(a: Event, b: Event): boolean {
-  return a.at < b.at || (a.at === b.at && a.sequence < b.sequence);
-}
-
-function push(heap: Event[], event: Event): void {
-  let at = heap.push(event) - 1;
-  while (at > 0) {
-    const parent = (at - 1) >> 1;
-    if (!before(event, heap[parent]!)) break;
-    heap[at] = heap[parent]!;
-    at = parent;
-  }
-  heap[at] = event;
-}
-
-function pop(heap: Event[]): void {
-  const last = heap.pop()!;
-  if (heap.length === 0) return;
-  let at = 0;
-  for (;;) {
-    let child = 2 * at + 1;
-    if (child >= heap.length) break;
-    if (child + 1 < heap.length && before(heap[child + 1]!, heap[child]!)) child++;
-    if (!before(heap[child]!, last)) break;
-    heap[at] = heap[child]!;
-    at = child;
-  }
-  heap[at] = last;
 }
