@@ -2,6 +2,7 @@
 
 import {
   type LabCatalogue,
+  LabConflict,
   type LabHost,
   LabMistake,
   type LabReport,
@@ -114,7 +115,7 @@ export class Lab implements LabHost {
     if (text === undefined || as === 'ndjson') return text;
     const read = await this.readText(run, text);
     if (as === 'csv') return (await import('../../lab/report/csv.ts')).csvOf(read);
-    if (this.drawing >= MAX_DRAWING) throw new LabMistake('other pages are being drawn: ask again');
+    if (this.drawing >= MAX_DRAWING) throw new LabConflict('other pages are being drawn: ask again');
     this.drawing++;
     try {
       const { drawPage } = await import('../../lab/report/draw.ts');
@@ -163,7 +164,7 @@ export class Lab implements LabHost {
       if (current === undefined) return undefined;
       await current.over;
       if (!(await this.isDone(run)))
-        throw new LabMistake(this.reasons.get(run)?.reason ?? 'the measurement was stopped: ask again');
+        throw new LabConflict(this.reasons.get(run)?.reason ?? 'the measurement was stopped: ask again');
     }
     return { ...advise(answers, (await this.read(run))!.cells, run) };
   }

@@ -43,7 +43,10 @@ function First({ ranked: r, advice }: { readonly ranked: Ranked; readonly advice
     [`${format(f.deliveredPercent, 1)} %`, 'delivered'],
     [format(f.setupBytes, 0), 'octets to set up'],
     [format(f.idleBytesPerHour, 0), 'octets an idle hour'],
-    [`${format(f.energyProxyMj, 1)} mJ`, 'a message, energy proxy'],
+    // Of what hangs on the mains there is none.
+    ...(f.energyProxyMj > 0
+      ? [[`${format(f.energyProxyMj, 1)} mJ`, 'a message, energy proxy'] as const]
+      : []),
   ];
   return (
     <section class="card stack tight lab-first" aria-label="The answer">
