@@ -3,7 +3,7 @@
 import type { Client } from '../src/client/client.ts';
 import { connect as connectIn } from '../src/client/connect.ts';
 import type { ConnectOptions, World } from '../src/client/options.ts';
-import type { OutboxStore } from '../src/client/outbox.ts';
+import type { OutboxStore } from '../src/client/outbox-kept.ts';
 import { SCHEMES } from '../src/client/scheme.ts';
 import { portOf, schemeOf } from '../src/client/scheme-table.ts';
 import { ScramClient } from '../src/client/scram.ts';

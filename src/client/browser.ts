@@ -3,10 +3,11 @@
 import type { Speech } from '../contract/speaker.ts';
 import { mqtt } from '../protocol/mqtt/client.ts';
 import { type Clock, StreamWire } from './carrier.ts';
-import { Client } from './client.ts';
+import type { Client } from './client.ts';
 import { shown } from './endpoint.ts';
 import { WaymeetError } from './error.ts';
-import { type ConnectOptions, settled, type World } from './options.ts';
+import { openClient } from './open.ts';
+import type { ConnectOptions, World } from './options.ts';
 import { type Scheme, schemeOf } from './scheme-table.ts';
 
 export { Client, type CloseOptions, type PublishOptions } from './client.ts';
@@ -119,9 +120,5 @@ export async function connect(
   urls: string | readonly string[],
   options: ConnectOptions = {},
 ): Promise<Client> {
-  const list = typeof urls === 'string' ? [urls] : urls;
-  const store = options.outbox?.at === undefined ? undefined : await world.store(options.outbox.at);
-  const client = new Client(list, settled(options), world, store);
-  await client.start();
-  return client;
+  return openClient(urls, options, world);
 }

@@ -11,7 +11,7 @@ import { isExpired, type Link } from './link.ts';
 import type { IncomingMessage } from './message.ts';
 import { checkMessage, type MessageOptions, makeMessage, type Payload } from './message.ts';
 import type { Settled, World } from './options.ts';
-import { type Entry, Outbox, type OutboxStore } from './outbox.ts';
+import type { Entry, Outbox } from './outbox.ts';
 import type { RequestOptions, Requests } from './patterns/request.ts';
 import type { Responder, Responding, RespondOptions } from './patterns/respond.ts';
 import { type SubscribeOptions, Subscription, type SubscriptionHost } from './subscription.ts';
@@ -63,13 +63,14 @@ export class Client implements SubscriptionHost {
   private requests: Requests | undefined;
 
   /** @internal */
-  constructor(urls: readonly string[], options: Settled, world: World, store: OutboxStore | undefined) {
+  constructor(urls: readonly string[], options: Settled, world: World, outbox: Outbox) {
     this.world = world;
     this.options = options;
     this.connector = new Connector(urls, options, world, (event) => this.tell(event));
-    this.outbox = new Outbox(options.limits, store, (why) => this.fail(why as WaymeetError));
-    this.outbox.ready = () => this.pump();
-    this.arrivals = new Arrivals(this.subscriptions, this.outbox.inbound);
+    this.outbox = outbox;
+    outbox.broken = (why) => this.fail(why);
+    outbox.ready = () => this.pump();
+    this.arrivals = new Arrivals(this.subscriptions, outbox.inbound);
     this.id = options.clientId ?? '';
     this.ended = new Promise((resolve) => {
       this.finish = resolve;
@@ -476,7 +477,7 @@ export class Client implements SubscriptionHost {
 
   private async reconnect(link: Link, why: Refusal | undefined): Promise<void> {
     try {
-      if (!this.connector.redirected(link.url, why)) await this.connector.wait(0);
+      if (!(await this.connector.redirected(link.url, why))) await this.connector.wait(0);
       await this.connector.connect(Number.POSITIVE_INFINITY, (url) => this.login(url));
     } catch (failure) {
       this.fail(failure as WaymeetError);

@@ -2,10 +2,11 @@
 
 import { randomBytes } from 'node:crypto';
 import { anotherOf } from './another.ts';
-import { Client } from './client.ts';
+import type { Client } from './client.ts';
 import { dial, nodeClock } from './dial.ts';
 import { WaymeetError } from './error.ts';
-import { type ConnectOptions, settled, type World } from './options.ts';
+import { openClient } from './open.ts';
+import type { ConnectOptions, World } from './options.ts';
 import { SCHEMES } from './scheme.ts';
 import { portOf, schemeOf } from './scheme-table.ts';
 
@@ -37,11 +38,5 @@ export async function connect(
   options: ConnectOptions = {},
   world: World = nodeWorld,
 ): Promise<Client> {
-  const list = typeof urls === 'string' ? [urls] : urls;
-  if (list.length === 0) throw new WaymeetError('usage', '', 'there is no URL');
-  const o = settled(options);
-  const store = options.outbox?.at === undefined ? undefined : await world.store(options.outbox.at);
-  const client = new Client(list, o, world, store);
-  await client.start();
-  return client;
+  return openClient(urls, options, world);
 }

@@ -102,7 +102,7 @@ export class Connector {
       this.endpoints.reached(endpoint, world.now() - began);
       return link;
     } catch (cause) {
-      if (cause instanceof LoginRefused && this.redirected(url, cause.why)) return undefined;
+      if (cause instanceof LoginRefused && (await this.redirected(url, cause.why))) return undefined;
       const { reason } = late.signal as { reason: unknown };
       const why = failureOf(reason instanceof WaymeetError ? reason : cause, url);
       this.endpoints.failed(endpoint);
@@ -115,10 +115,12 @@ export class Connector {
   }
 
   /** Whether the server at `from` sent us on, to somewhere that is now tried next. */
-  redirected(from: URL, why: Refusal | undefined): boolean {
+  async redirected(from: URL, why: Refusal | undefined): Promise<boolean> {
     if (why?.reference === undefined) return false;
-    if (why.outcome !== 'use-another-server' && why.outcome !== 'server-moved') return false;
-    if (!this.endpoints.redirect(from, why.reference, why.outcome === 'server-moved')) return false;
+    const moved = why.outcome === 'server-moved';
+    if (!moved && why.outcome !== 'use-another-server') return false;
+    const { placesIn } = await import('./redirect.ts');
+    if (!this.endpoints.redirect(from, placesIn(why.reference, from), moved)) return false;
     this.tell({ kind: 'redirected', from: shown(from), to: why.reference });
     return true;
   }

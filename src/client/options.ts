@@ -6,7 +6,8 @@ import type { Clock, DialledWire } from './carrier.ts';
 import type { Backoff, Order } from './endpoint.ts';
 import type { Link } from './link.ts';
 import type { MessageOptions, Payload } from './message.ts';
-import type { OutboxLimits, OutboxStore } from './outbox.ts';
+import type { OutboxLimits } from './outbox.ts';
+import type { OutboxStore } from './outbox-kept.ts';
 
 export interface WillOptions extends MessageOptions {
   readonly topic: string;
