@@ -1,5 +1,6 @@
 // The message layer of datagrams: duplicates are answered as before, confirmable messages are sent again until they are acknowledged.
 
+import { NEVER } from '../../contract/message.ts';
 import type { Wire } from '../../contract/wire.ts';
 import { type Answered, AnsweredRequests } from './answered.ts';
 import { encodeCoap, headBytes, writeHead } from './encode.ts';
@@ -323,7 +324,17 @@ export class MessageLayer implements Layer {
 
   /** Does what is due and returns when to come again. */
   tick(now: number): number {
-    let next = Number.POSITIVE_INFINITY;
+    const { outstanding } = this;
+    const promised = this.pending.size === 0 ? NEVER : this.keepPromises(now);
+    if (outstanding.size === 0) return promised;
+    for (let sent = outstanding.overdue(now); sent !== undefined; sent = outstanding.overdue(now))
+      this.overdue(sent, now);
+    return Math.min(promised, outstanding.nextDue);
+  }
+
+  /** Announces the answers that take long; returns when the next one will have taken long. */
+  private keepPromises(now: number): number {
+    let next = NEVER;
     for (const exchange of this.pending.values()) {
       if (exchange.type !== CONFIRMABLE || exchange.promised) continue;
       if (exchange.at + PROMISE_MS <= now) {
@@ -331,8 +342,6 @@ export class MessageLayer implements Layer {
         this.acknowledge(exchange.id);
       } else next = Math.min(next, exchange.at + PROMISE_MS);
     }
-    for (const sent of this.outstanding) if (sent.due <= now) this.overdue(sent, now);
-    for (const { due } of this.outstanding) next = Math.min(next, due);
     return next;
   }
 
