@@ -8,6 +8,7 @@ import { WaymeetError } from './error.ts';
 import { type ConnectOptions, settled, type World } from './options.ts';
 import { SCHEMES } from './scheme.ts';
 import { portOf, schemeOf } from './scheme-table.ts';
+import { sealingWorld } from './seal.ts';
 
 export const nodeWorld: World = {
   ...nodeClock,
@@ -39,9 +40,10 @@ export async function connect(
 ): Promise<Client> {
   const list = typeof urls === 'string' ? [urls] : urls;
   if (list.length === 0) throw new WaymeetError('usage', '', 'there is no URL');
-  const o = settled(options);
-  const store = options.outbox?.at === undefined ? undefined : await world.store(options.outbox.at);
-  const client = new Client(list, o, world, store);
+  const { oscore, outbox } = options;
+  const around = oscore === undefined ? world : sealingWorld(world, oscore);
+  const store = outbox?.at === undefined ? undefined : await world.store(outbox.at);
+  const client = new Client(list, settled(options), around, store);
   await client.start();
   return client;
 }
