@@ -37,6 +37,17 @@ export interface TlsOptions {
   readonly psk?: { readonly identity: string; readonly key: Uint8Array };
 }
 
+/** What both sides of CoAP know beforehand, to seal requests end to end (RFC 8613). */
+export interface OscoreOptions {
+  readonly masterSecret: Uint8Array;
+  readonly masterSalt?: Uint8Array;
+  /** Ours, and the server's. */
+  readonly senderId: Uint8Array;
+  readonly recipientId: Uint8Array;
+  /** 'derived': made up for each connection, with the server's help (appendix B.2). */
+  readonly idContext?: Uint8Array | 'derived';
+}
+
 export interface ConnectOptions {
   /** Default: the outbox's, else one that is made up. */
   readonly clientId?: string;
@@ -56,6 +67,8 @@ export interface ConnectOptions {
   /** What one protocol alone has; the URL's query says the same: `mqtt://host?version=3.1.1`. */
   readonly settings?: Readonly<Record<string, string>>;
   readonly tls?: TlsOptions;
+  /** CoAP: every request is sealed. */
+  readonly oscore?: OscoreOptions;
   readonly outbox?: OutboxOptions;
   /** Which of several URLs is tried first. Default: ordered. */
   readonly order?: Order;

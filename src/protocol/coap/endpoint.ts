@@ -12,7 +12,6 @@ import type { Exchange, Layer } from './layer.ts';
 import { CODE_OF, maxAge } from './map.ts';
 import { Observers } from './observers.ts';
 import { operationKey, type Refusal, type RequestOptions, requestOptions } from './options.ts';
-import { type OscoreContexts, openRequest } from './oscore.ts';
 import {
   CODE,
   CONFIRMABLE,
@@ -22,6 +21,7 @@ import {
   NOTHING,
   OPTION,
 } from './packet.ts';
+import { type OscoreContexts, openRequest } from './unsealing.ts';
 
 /** What all endpoints of one protocol object share. */
 export interface EndpointOptions {
