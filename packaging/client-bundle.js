@@ -8,7 +8,7 @@ const root = path.resolve(import.meta.dirname, '..');
 
 /** What is loaded later: requests, SASL, and the kept outbox. */
 const LATER =
-  /\/(?:request|respond|words|level|scram|redirect|outbox-kept|outbox-database|records|reader|writer)\.ts$/;
+  /\/(?:request|respond|words|level|scram|tap|redirect|outbox-kept|outbox-database|records|reader|writer)\.ts$/;
 const ENTRY = path.join(root, 'src/client/browser.ts');
 
 /** The files, unless `write`. `entry`: what to build instead. */

@@ -11,8 +11,8 @@ import type { ConnectOptions, World } from './options.ts';
 import { type Scheme, schemeOf } from './scheme-table.ts';
 
 export { Client, type CloseOptions, type PublishOptions } from './client.ts';
-export type { HealthEvent } from './connector.ts';
 export { type ErrorCode, WaymeetError } from './error.ts';
+export type { HealthEvent } from './health.ts';
 export { IncomingMessage, type MessageOptions, type Payload } from './message.ts';
 export type { ConnectOptions, OutboxOptions, WillOptions } from './options.ts';
 export type { RequestOptions } from './patterns/request.ts';

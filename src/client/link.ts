@@ -19,7 +19,7 @@ import type {
 import type { Peer } from '../contract/wire.ts';
 import type { DialledWire } from './carrier.ts';
 import { shown } from './endpoint.ts';
-import { aborted, WaymeetError } from './error.ts';
+import { aborted, errorOf, onAbort, WaymeetError } from './error.ts';
 import { makeMessage } from './message.ts';
 import type { Settled, World } from './options.ts';
 
@@ -81,7 +81,7 @@ export class Link {
     events: LinkEvents,
     signal: AbortSignal,
   ): Promise<Link> {
-    const speech = await world.speech(url);
+    const speech = await speechFor(url, world, o);
     const options = await speakerOptions(url, world, o, login);
     const wire = await world.dial(url, speech, o, signal);
     const link = new Link(speech, url, wire, events);
@@ -106,10 +106,10 @@ export class Link {
         gaveUp();
         return;
       }
-      signal.addEventListener('abort', gaveUp, { once: true });
+      const decided = onAbort(signal, gaveUp);
       this.speaker = this.speech.open(this.wire, options, {
         opened: (how) => {
-          signal.removeEventListener('abort', gaveUp);
+          decided();
           this.opened = how;
           this.open = true;
           this.events.opened(this);
@@ -117,7 +117,7 @@ export class Link {
         },
         delivered: (d) => this.events.delivered(d, this),
         ended: (why) => {
-          signal.removeEventListener('abort', gaveUp);
+          decided();
           if (this.open) {
             this.open = false;
             this.events.ended(why, this);
@@ -219,6 +219,16 @@ export class Link {
   }
 }
 
+async function speechFor(url: URL, world: World, o: Settled): Promise<Speech> {
+  const speech = await world.speech(url);
+  for (const name of ['user', 'maxPacketBytes', 'topicAliases'] as const)
+    if (o[name] !== undefined && speech.ability.login?.includes(name) !== true)
+      throw new WaymeetError('not-supported', speech.name, `${speech.name} has no ${name} at the login`);
+  if (o.tap === undefined) return speech;
+  const { tapped } = await import('./tap.ts');
+  return tapped(speech, o.tap);
+}
+
 async function speakerOptions(url: URL, world: World, o: Settled, login: LinkLogin): Promise<SpeakerOptions> {
   const username = o.username ?? (decodeURIComponent(url.username) || undefined);
   const password = octets(o.password ?? (decodeURIComponent(url.password) || undefined));
@@ -243,6 +253,9 @@ async function speakerOptions(url: URL, world: World, o: Settled, login: LinkLog
             delayMs: will.delayMs ?? 0,
           },
     receiveMaximum: o.receiveMaximum,
+    user: o.user,
+    maxPacketBytes: o.maxPacketBytes,
+    topicAliases: o.topicAliases,
     memory: login.memory,
     random: (length) => world.random(length),
     now: () => world.now(),
@@ -277,12 +290,8 @@ export function isExpired(m: Message, now: number): boolean {
 export function failureOf(why: unknown, url: URL): WaymeetError {
   if (why instanceof WaymeetError) return why;
   if (why instanceof LoginRefused) {
-    const { outcome, reason, code } = why.why;
-    const word = outcome === 'ok' || outcome === 'unmatched' ? 'unavailable' : outcome;
-    return new WaymeetError(word, protocolOf(url), `${shown(url)} refused the connection: ${reason}`, {
-      status: code,
-      cause: why,
-    });
+    const reason = `${shown(url)} refused the connection: ${why.message}`;
+    return errorOf({ ...why.why, reason }, protocolOf(url), why);
   }
   const message = why instanceof Error ? why.message : String(why);
   return new WaymeetError('unreachable', protocolOf(url), `cannot connect to ${shown(url)}: ${message}`, {
