@@ -8,7 +8,6 @@ import type {
   Delivery,
   Opened,
   Refusal,
-  Sasl,
   SessionMemory,
   Speaker,
   SpeakerOptions,
@@ -235,13 +234,15 @@ async function speakerOptions(url: URL, world: World, o: Settled, login: LinkLog
   const { will } = o;
   return {
     host: url.hostname.replace(/^\[|\]$/g, ''),
-    port: world.port(url),
+    port: await world.port(url),
     path: url.pathname || '/',
     settings: { ...o.settings, ...Object.fromEntries(url.searchParams) },
     clientId: login.clientId,
     username,
     password,
-    ...(await saslOf(world, o, username, password)),
+    ...(o.sasl !== undefined && {
+      sasl: typeof o.sasl === 'string' ? await world.sasl(o.sasl, username, password) : o.sasl,
+    }),
     clean: login.clean,
     sessionExpiryMs: o.sessionExpiryMs,
     keepAliveMs: o.keepAliveMs,
@@ -260,21 +261,6 @@ async function speakerOptions(url: URL, world: World, o: Settled, login: LinkLog
     random: (length) => world.random(length),
     now: () => world.now(),
   };
-}
-
-async function saslOf(
-  world: World,
-  o: Settled,
-  username: string | undefined,
-  password: Uint8Array | undefined,
-): Promise<{ sasl?: Sasl }> {
-  if (o.sasl === undefined) return {};
-  if (typeof o.sasl !== 'string') return { sasl: o.sasl };
-  if (username === undefined || password === undefined)
-    throw new WaymeetError('usage', '', `${o.sasl} proves a password, and there is none`, {
-      fix: 'give username and password',
-    });
-  return { sasl: await world.sasl(o.sasl, username, password) };
 }
 
 function octets(password: string | Uint8Array | undefined): Uint8Array | undefined {

@@ -122,12 +122,13 @@ export interface World extends Clock {
   /** The way to speak to such a URL; rejects with WaymeetError 'not-supported'. Loaded when it is used. */
   speech(url: URL): Promise<Speech>;
   /** The port that is dialled, 0: none. */
-  port(url: URL): number;
+  port(url: URL): number | Promise<number>;
   /** An open wire. Rejects with what the system says. */
   dial(url: URL, speech: Speech, o: Settled, signal: AbortSignal): Promise<DialledWire>;
   /** More wires for a link whose protocol needs several. Absent: there is one. */
   another?(link: Link, o: Settled): SpeakerOptions['another'];
   /** Where an outbox is kept. Rejects with WaymeetError 'storage'. */
   store(at: string): Promise<OutboxStore>;
-  sasl(mechanism: string, username: string, password: Uint8Array): Promise<Sasl>;
+  /** Rejects with WaymeetError 'not-supported' or 'usage'. */
+  sasl(mechanism: string, username: string | undefined, password: Uint8Array | undefined): Promise<Sasl>;
 }
