@@ -1,18 +1,17 @@
 // Builds the browser's client into dist/client/browser/: one module to load, and parts that it loads when they are used.
 
+import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'vite';
 
 const root = path.resolve(import.meta.dirname, '..');
 
-/** What is loaded later: requests, SASL, and the kept outbox. */
-const LATER =
-  /\/(?:request|respond|words|level|scram|redirect|outbox-kept|outbox-database|records|reader|writer)\.ts$/;
 const ENTRY = path.join(root, 'src/client/browser.ts');
 
 /** The files, unless `write`. `entry`: what to build instead. */
 export async function bundle({ write, entry = ENTRY }) {
+  const core = needed(entry);
   const [built] = await build({
     root,
     configFile: false,
@@ -31,7 +30,7 @@ export async function bundle({ write, entry = ENTRY }) {
           minify: { compress: true, mangle: true, codegen: true },
           chunkFileNames: '[name].js',
           codeSplitting: {
-            groups: [{ name: 'waymeet-core', test: (id) => id.includes('/src/') && !isLater(id) }],
+            groups: [{ name: 'waymeet-core', test: (id) => core.has(id) }],
           },
         },
       },
@@ -40,8 +39,18 @@ export async function bundle({ write, entry = ENTRY }) {
   return built.output;
 }
 
-function isLater(id) {
-  return LATER.test(id) && !id.includes('/protocol/');
+/** The files that `entry` cannot do without: the others are loaded when they are used. */
+function needed(entry) {
+  const found = new Set();
+  const need = (file) => {
+    if (found.has(file)) return;
+    found.add(file);
+    const imports = /^(?:import|export) (?!type\b)[^'";]*?from '(\.[^']+)';/gm;
+    for (const [, target] of readFileSync(file, 'utf8').matchAll(imports))
+      need(path.resolve(path.dirname(file), target));
+  };
+  need(entry);
+  return found;
 }
 
 /** Makes the sources smaller in ways that a minifier cannot know to be safe. */

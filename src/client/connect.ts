@@ -1,10 +1,9 @@
 // `connect` in Node: every protocol, over sockets, with an outbox in files.
 
 import { randomBytes } from 'node:crypto';
-import { anotherOf } from './another.ts';
+import { dialAnother } from './another.ts';
 import type { Client } from './client.ts';
 import { dial, nodeClock } from './dial.ts';
-import { WaymeetError } from './error.ts';
 import { openClient } from './open.ts';
 import type { ConnectOptions, World } from './options.ts';
 import { SCHEMES } from './scheme.ts';
@@ -17,16 +16,14 @@ export const nodeWorld: World = {
   speech: async (url) => schemeOf(url, SCHEMES).load(),
   port: (url) => portOf(url, schemeOf(url, SCHEMES)),
   dial,
-  another: anotherOf,
+  another: (link, o) => (open, failed) => dialAnother(nodeWorld, link, o, open, failed),
   async store(at) {
     const { openOutboxFile } = await import('./outbox-file.ts');
     return openOutboxFile(at);
   },
   async sasl(mechanism, username, password) {
-    const { SCRAM, ScramClient } = await import('./scram.ts');
-    if (mechanism !== SCRAM)
-      throw new WaymeetError('not-supported', '', `there is no SASL ${mechanism} here`);
-    return new ScramClient(username, password, randomBytes(18));
+    const { saslOf } = await import('./scram.ts');
+    return saslOf(mechanism, username, password, randomBytes);
   },
 };
 

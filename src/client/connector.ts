@@ -2,18 +2,10 @@
 
 import type { Refusal } from '../contract/speaker.ts';
 import { type Endpoint, Endpoints, isFinal, jitter, shown } from './endpoint.ts';
-import { WaymeetError } from './error.ts';
+import { onAbort, WaymeetError } from './error.ts';
+import type { HealthEvent } from './health.ts';
 import { failureOf, Link, type LinkEvents, type LinkLogin, LoginRefused } from './link.ts';
 import type { Settled, World } from './options.ts';
-
-/** What happened to the connection. */
-export type HealthEvent =
-  | { readonly kind: 'connected'; readonly url: string; readonly server: string; readonly resumed: boolean }
-  | { readonly kind: 'lost'; readonly url: string; readonly error: WaymeetError | undefined }
-  | { readonly kind: 'failed'; readonly url: string; readonly error: WaymeetError }
-  | { readonly kind: 'waiting'; readonly ms: number }
-  | { readonly kind: 'redirected'; readonly from: string; readonly to: string }
-  | { readonly kind: 'closed'; readonly error: WaymeetError | undefined };
 
 /** How to log in at an address. */
 export interface Login extends LinkLogin {
@@ -28,6 +20,8 @@ export class Connector {
   private readonly tell: (event: HealthEvent) => void;
   private readonly ending = new AbortController();
   private over: WaymeetError | undefined;
+  /** Ends the wait between two rounds. */
+  private awake: () => void = () => {};
 
   constructor(urls: readonly string[], options: Settled, world: World, tell: (event: HealthEvent) => void) {
     this.endpoints = new Endpoints(urls, options.order, () => this.fraction());
@@ -45,6 +39,7 @@ export class Connector {
   end(why: WaymeetError): void {
     this.over ??= why;
     this.ending.abort(why);
+    this.hurry();
   }
 
   /** Rejects with WaymeetError when `rounds` over all addresses were in vain, no server will ever have us, or it was ended. */
@@ -69,16 +64,17 @@ export class Connector {
     const ms = jitter(round, this.options.waits, () => this.fraction());
     this.tell({ kind: 'waiting', ms });
     await new Promise<void>((resolve) => {
-      const cancel = this.world.timer(ms, () => {
-        this.ending.signal.removeEventListener('abort', stop);
-        resolve();
-      });
-      const stop = () => {
+      const cancel = this.world.timer(ms, resolve);
+      this.awake = () => {
         cancel();
         resolve();
       };
-      this.ending.signal.addEventListener('abort', stop, { once: true });
     });
+  }
+
+  /** Waits no longer. */
+  hurry(): void {
+    this.awake();
   }
 
   /** undefined: sent on to another server. */
@@ -93,8 +89,7 @@ export class Connector {
     const cancel = world.timer(connectMs, () =>
       late.abort(new WaymeetError('timed-out', '', `${shown(url)} did not let us in within ${connectMs} ms`)),
     );
-    const stop = () => late.abort(this.over);
-    this.ending.signal.addEventListener('abort', stop, { once: true });
+    const decided = onAbort(this.ending.signal, () => late.abort(this.over));
     const began = world.now();
     try {
       const { events, ...how } = login(url);
@@ -110,7 +105,7 @@ export class Connector {
       return why;
     } finally {
       cancel();
-      this.ending.signal.removeEventListener('abort', stop);
+      decided();
     }
   }
 

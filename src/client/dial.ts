@@ -6,9 +6,10 @@ import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
 import type { Speech } from '../contract/speaker.ts';
 import { now } from '../transport/clock.ts';
-import { type Carrier, type Clock, type DialledWire, PacketWire, StreamWire } from './carrier.ts';
+import { type Carrier, type Clock, type DialledWire, StreamWire } from './carrier.ts';
 import { shown } from './endpoint.ts';
 import type { Settled, TlsOptions } from './options.ts';
+import { PacketWire } from './packet-wire.ts';
 import { SCHEMES } from './scheme.ts';
 import { hostOf, portOf, type Scheme, schemeOf } from './scheme-table.ts';
 

@@ -72,10 +72,6 @@ export class Endpoints {
     this.random = random;
   }
 
-  get count(): number {
-    return this.all.length;
-  }
-
   get roundOver(): boolean {
     return this.round.length === 0;
   }

@@ -50,11 +50,11 @@ export const EVERY_META: readonly (keyof Meta)[] = [
 /** What few protocols have a place for at the login. */
 export interface LoginExtras {
   /** Properties of the connection itself. */
-  readonly user?: readonly UserProperty[];
+  readonly user?: readonly UserProperty[] | undefined;
   /** Octets that we take in one packet: what is larger is not sent to us. Default: 256 MiB. */
-  readonly maxPacketBytes?: number;
+  readonly maxPacketBytes?: number | undefined;
   /** Topics that the other side may give a number to, to save octets. Default: 64. */
-  readonly topicAliases?: number;
+  readonly topicAliases?: number | undefined;
 }
 
 export interface Will {
