@@ -240,6 +240,7 @@ export abstract class PeeredWire implements Wire, Flushable, TimerOwner, Guarded
       listener: this.gate.name,
       unsent,
     });
+    this.peer.blamed?.('slow-consumer');
     this.destroy();
   }
 

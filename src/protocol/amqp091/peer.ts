@@ -3,7 +3,7 @@
 import type { Identity } from '../../contract/auth.ts';
 import type { Access, Guest, Hub } from '../../contract/hub.ts';
 import { type Message, NEVER, type Origin } from '../../contract/message.ts';
-import { type Outcome, ProtocolError } from '../../contract/outcome.ts';
+import { type Departure, type Outcome, ProtocolError } from '../../contract/outcome.ts';
 import type { Peer, Wire } from '../../contract/wire.ts';
 import { AmqpChannel, type ChannelHost } from './channel.ts';
 import { decodeMethod, Repetition } from './decode.ts';
@@ -203,6 +203,7 @@ export class Amqp091Peer implements Peer, Guest, ChannelHost {
     } catch (why) {
       // Before the connection is open there is nobody to tell; afterwards it is closed in order, with the reason.
       if (!(why instanceof ProtocolError) || this.state !== 'running') throw why;
+      this.member?.blame('protocol-error');
       this.close(why.code || FRAME_ERROR, why.message, name);
     }
   }
@@ -247,6 +248,7 @@ export class Amqp091Peer implements Peer, Guest, ChannelHost {
       work();
     } catch (why) {
       if (why instanceof ProtocolError && this.state === 'running') {
+        this.member?.blame('protocol-error');
         this.close(why.code || FRAME_ERROR, why.message, method);
         return;
       }
@@ -351,8 +353,12 @@ export class Amqp091Peer implements Peer, Guest, ChannelHost {
     const proved = (result: Identity | Outcome): void => {
       if (this.state !== 'running') return;
       const outcome = typeof result === 'string' ? result : this.access.renewed(result);
-      if (outcome === 'ok') this.write(0, { name: 'connection.update-secret-ok' });
-      else this.close(NOT_ALLOWED, `new secret was refused: ${outcome}`, 'connection.update-secret');
+      if (outcome === 'ok') {
+        this.write(0, { name: 'connection.update-secret-ok' });
+        return;
+      }
+      this.member?.blame(outcome);
+      this.close(NOT_ALLOWED, `new secret was refused: ${outcome}`, 'connection.update-secret');
     };
     this.hub.prove({ ...login, remote, listener, wire: identity }).then(proved, () => proved('unavailable'));
   }
@@ -557,6 +563,7 @@ export class Amqp091Peer implements Peer, Guest, ChannelHost {
 
   evict(why: Outcome): void {
     if (this.state === 'lost' || this.state === 'closing') return;
+    this.member?.blame(why);
     const code = CODE_OF[why];
     if (this.state === 'running') this.close(code, why, undefined);
     else this.leave();
@@ -573,6 +580,10 @@ export class Amqp091Peer implements Peer, Guest, ChannelHost {
       classId: 0,
       methodId: 0,
     });
+  }
+
+  blamed(why: Departure): void {
+    this.member?.blame(why);
   }
 
   lost(now: number): void {

@@ -520,6 +520,7 @@ export class Endpoint implements Guest {
 
   evict(why: Outcome): void {
     if (this.state === 'lost') return;
+    this.blame(why);
     for (const { evicted } of [...(this.deadlines ?? [])]) evicted(why);
     this.observers.farewell(why);
     this.host.leave();
