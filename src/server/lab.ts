@@ -1,6 +1,7 @@
 // The lab as this server offers it over the admin API: small runs, one at a time, on a thread of their own, kept until the server ends.
 
 import { type LabCatalogue, type LabHost, LabMistake, type LabRun } from '../admin/api/lab.ts';
+import type { Measured } from '../lab/choose/measured.ts';
 import type { RunLine } from '../lab/result.ts';
 import type { WorkloadInput } from '../lab/workload.ts';
 
@@ -145,8 +146,10 @@ export class Lab implements LabHost {
   }
 
   private async advise(said: Readonly<Record<string, string>>, own: WorkloadInput): Promise<object> {
-    const [{ advise, workloadFor }, { answersOf }, { WorkloadError }] = await Promise.all([
+    const [{ advise }, { Measured }, { needsOf }, { answersOf }, { WorkloadError }] = await Promise.all([
       import('../lab/choose/advise.ts'),
+      import('../lab/choose/measured.ts'),
+      import('../lab/choose/scenario.ts'),
       import('../lab/choose/questions.ts'),
       import('../lab/workload.ts'),
     ]);
@@ -156,15 +159,35 @@ export class Lab implements LabHost {
     } catch (error) {
       throw error instanceof WorkloadError ? new LabMistake(error.message) : error;
     }
+    const measured = new Measured(this.version);
+    for (const { lines } of this.kept.values()) addLines(measured, lines);
+    try {
+      for (const input of measured.missing(needsOf(answers, own)))
+        addLines(measured, await this.measure(input));
+    } catch (error) {
+      throw error instanceof WorkloadError ? new LabMistake(error.message) : error;
+    }
+    return advise(answers, own, measured);
+  }
+
+  private async measure(input: WorkloadInput): Promise<readonly RunLine[]> {
     const kept = await new Promise<Kept>((resolve, reject) => {
-      this.begin(workloadFor(answers, own), resolve).then((begun) => {
+      this.begin(input, resolve).then((begun) => {
         if (begun === undefined) reject(new LabMistake('another run has begun meanwhile: ask again'));
       }, reject);
     });
     if (kept.view.state !== 'done') throw new LabMistake('the measurement was stopped: ask again');
-    const cells = kept.lines.filter((line) => line.kind === 'cell');
-    return advise(answers, cells, kept.view.run);
+    return kept.lines;
   }
+}
+
+function addLines(measured: Measured, lines: readonly RunLine[]): void {
+  const [head] = lines;
+  if (head?.kind === 'run')
+    measured.add(
+      head,
+      lines.filter((line) => line.kind === 'cell'),
+    );
 }
 
 async function pageOf(kept: Kept): Promise<string> {
