@@ -35,7 +35,7 @@ export interface TlsOptions {
   readonly key?: string | Uint8Array;
   /** Take any certificate: only for a look at something. */
   readonly insecure?: boolean;
-  /** DTLS: what both sides know. */
+  /** What both sides know, instead of certificates. */
   readonly psk?: { readonly identity: string; readonly key: Uint8Array };
 }
 

@@ -73,9 +73,9 @@ export interface Wire {
   /** Appends `slab.bytes[start..end)` by reference: a fan-out writes the same octets to many wires. */
   share(slab: Slab, start: number, end: number): void;
   /**
-   * Begins TLS inside of the connection (STARTTLS), as its server, behind what was written; then `secure` and `identity` say what the
-   * handshake proved, and what arrives are the octets inside. What is written before is lost. A handshake that fails closes the wire.
-   * Absent where that cannot be done.
+   * Begins TLS inside of the connection (STARTTLS), in the role that this side has, behind what was written; then `secure` and `identity`
+   * say what the handshake proved, and what arrives are the octets inside. What a server writes before is lost, what a client writes waits.
+   * A handshake that fails closes the wire. Absent where that cannot be done.
    */
   readonly secureUp?: (() => void) | undefined;
   /** Stops and restarts reading: backpressure towards the publisher. */
