@@ -4,11 +4,12 @@ import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
 import { isIPv6 } from 'node:net';
 import { Outbox } from '../bytes/outbox.ts';
 import type { Hub } from '../contract/hub.ts';
-import type { Protocol, Slab, WireIdentity } from '../contract/wire.ts';
+import type { Protocol, Slab } from '../contract/wire.ts';
 import { ArrivingWire } from './arriving.ts';
 import { now } from './clock.ts';
 import { Departures, type Traveller } from './departures.ts';
 import { hearGroup, isEverywhere, placesOf } from './groups.ts';
+import { NOTHING_PROVEN } from './identity.ts';
 import {
   Gate,
   type Listener,
@@ -249,8 +250,6 @@ interface Home {
   gone(wire: DatagramWire): void;
 }
 
-const NOBODY_PROVEN: WireIdentity = {};
-
 /** There are many of them, and most are silent: each keeps little. */
 class DatagramWire extends ArrivingWire implements Sender, Traveller {
   heardAt = now();
@@ -265,7 +264,7 @@ class DatagramWire extends ArrivingWire implements Sender, Traveller {
 
   constructor(gate: Gate, home: Home, from: RemoteInfo, sentTo: 'us' | 'group' | 'either') {
     const address = plainAddress(from.address);
-    super(gate, address, remoteName(address, from.port), NOBODY_PROVEN, home.nowhere);
+    super(gate, address, remoteName(address, from.port), NOTHING_PROVEN, home.nowhere);
     this.host = from.address;
     this.port = from.port;
     this.sentTo = sentTo;

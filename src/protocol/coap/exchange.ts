@@ -275,7 +275,7 @@ export class MessageLayer implements Layer {
     // Between ACK_TIMEOUT and ACK_TIMEOUT × ACK_RANDOM_FACTOR, so that many who lose at once do not repeat at once [RFC7252-4.2]. Ids
     // begin at random, so that what is mixed from them is spread; nobody gains by guessing it.
     const spread = (Math.imul(id, 0x9e37_79b1) >>> 0) / 0x1_0000_0000;
-    const timeoutMs = ACK_TIMEOUT_MS * (1 + (ACK_RANDOM_FACTOR - 1) * spread);
+    const timeoutMs = Math.round(ACK_TIMEOUT_MS * (1 + (ACK_RANDOM_FACTOR - 1) * spread));
     const due = this.effects.now() + timeoutMs;
     this.outstanding.add({ id, message, ended, ping, tries: 0, timeoutMs, due });
     this.effects.arm(due);
