@@ -18,6 +18,9 @@ import { Bar } from './lab-bar.ts';
 import type { ReportFlags, RunFlags } from './lab-flags.ts';
 import { FOLDER, type Keeper, keepRun, openRun, readText, runsIn } from './lab-runs.ts';
 
+/** So many idle clients tell what one takes in memory, unless the workload says otherwise. */
+const MEMORY_CLIENTS = 100;
+
 export async function run(
   io: Io,
   version: string,
@@ -27,6 +30,7 @@ export async function run(
   return asUsage(async () => {
     const input = inputOf(io, file, flags);
     if (flags.real !== undefined) return (await import('./lab-real.ts')).real(io, input, flags);
+    input.memoryClients ??= MEMORY_CLIENTS;
     const keeper = keeperOf(io, version, input, flags);
     const lines: RunLine[] = [];
     const bar = new Bar(io, flags.quiet !== true);
