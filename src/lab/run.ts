@@ -96,7 +96,7 @@ export async function runJob(
 ): Promise<Cell> {
   const variant = plan.variants[v]!;
   const network = networkAt(plan.networks[n]!, point);
-  const workload = workloadAt(plan.workload, point);
+  const workload = workloadAt(plan.workload, point, n);
   const topics = Array.from({ length: workload.devices }, (_, i) =>
     workload.topic.replaceAll('{device}', String(i)),
   );
@@ -118,8 +118,9 @@ function networkAt(network: Network, point: Cell['point']): Network {
   return point?.kind === 'loss' ? { ...network, loss: point.value } : network;
 }
 
-function workloadAt(w: Workload, point: Cell['point']): Workload {
-  if (point === undefined) return w;
+function workloadAt(w: Workload, point: Cell['point'], network: number): Workload {
+  // What an idle client takes in memory is not the network's doing: it is looked at on the first one.
+  if (point === undefined) return network === 0 ? w : { ...w, memoryClients: 0 };
   const brief = {
     ...w,
     messages: Math.max(w.devices, Math.min(w.messages, SWEEP_MESSAGES)),

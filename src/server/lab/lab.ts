@@ -150,23 +150,47 @@ export class Lab implements LabHost {
     said: Readonly<Record<string, string>>,
     workload: Readonly<Record<string, unknown>>,
   ): Promise<object | undefined> {
-    const [{ advise, workloadFor }, { answersOf }] = await Promise.all([
+    const [{ advise }, { Measured }, { needsOf }, { answersOf }] = await Promise.all([
       import('../../lab/choose/advise.ts'),
+      import('../../lab/choose/measured.ts'),
+      import('../../lab/choose/scenario.ts'),
       import('../../lab/choose/questions.ts'),
     ]);
+    const own = workload as WorkloadInput;
     const answers = await mistakesTold(() => answersOf(said));
-    const input = workloadFor(answers, workload as WorkloadInput);
-    const plan = await planned(input);
-    const { runIdOf } = await import('../../lab/run.ts');
-    const run = runIdOf(plan, this.version);
-    if (!(await this.isDone(run))) {
-      const current = await this.begin(input, plan);
-      if (current === undefined) return undefined;
-      await current.over;
-      if (!(await this.isDone(run)))
-        throw new LabConflict(this.reasons.get(run)?.reason ?? 'the measurement was stopped: ask again');
+    const needs = await mistakesTold(() => needsOf(answers, own));
+    const measured = new Measured(this.version);
+    for (const { head } of await this.shelf.list()) {
+      const kept = head.version === this.version ? await this.readable(head.run) : undefined;
+      if (kept !== undefined) measured.add(kept.head, kept.cells);
     }
-    return { ...advise(answers, (await this.read(run))!.cells, run) };
+    for (const input of await mistakesTold(() => measured.missing(needs))) {
+      const run = await this.measure(input);
+      if (run === undefined) return undefined;
+      measured.add(run.head, run.cells);
+    }
+    return advise(answers, own, measured);
+  }
+
+  /** Undefined: something else runs. Throws LabConflict when it does not come to its end. */
+  private async measure(input: WorkloadInput): Promise<Run | undefined> {
+    const current = await this.begin(input, await planned(input));
+    if (current === undefined) return undefined;
+    await current.over;
+    const { run } = current.head;
+    if (!(await this.isDone(run)))
+      throw new LabConflict(this.reasons.get(run)?.reason ?? 'the measurement was stopped: ask again');
+    return this.read(run);
+  }
+
+  /** Undefined for a kept run whose file somebody has damaged. */
+  private async readable(run: string): Promise<Run | undefined> {
+    try {
+      return await this.read(run);
+    } catch (why) {
+      if (why instanceof LabUnreadable) return undefined;
+      throw why;
+    }
   }
 
   private async isDone(run: string): Promise<boolean> {

@@ -59,8 +59,8 @@ export function ChoosePage() {
           <div class="stack" aria-live="polite">
             {advice.value === undefined ? (
               <Empty icon="compass" title="Say what you know">
-                The rest may stay as it is. Then every variant is measured on that network, which takes some
-                seconds, and the answer says what in it would be otherwise.
+                The rest may stay as it is. Variants are then measured on that network, on others and on worse
+                ones, which takes half a minute for the first time, and the answer says what would change it.
               </Empty>
             ) : (
               <AdviceView
@@ -148,8 +148,8 @@ function Questions({ of }: { readonly of: Catalogue }) {
         ) : (
           <div class="stack tight">
             <p class="quiet small" role="status">
-              Every variant is measured on {running.networks.join(', ')}. Other answers then need no more
-              measuring.
+              What is not known yet is measured: {running.variants.length} variants on{' '}
+              {running.networks.join(', ')}. It is kept: another question takes less.
             </p>
             <Progress facts={running} />
           </div>

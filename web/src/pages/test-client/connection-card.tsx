@@ -20,6 +20,7 @@ const LAMPS = { connecting: 'busy', up: 'good', waiting: 'busy', off: 'bad' } as
 export function ConnectionCard({ connection: c }: { readonly connection: Connection }) {
   const phase = c.phase.value;
   const away = phase === 'off' || phase === 'waiting';
+  const clientId = c.opened.value?.clientId ?? '';
   return (
     <section class="card connection stack tight" aria-label={`Connection ${c.name}`}>
       <div class="row">
@@ -50,7 +51,7 @@ export function ConnectionCard({ connection: c }: { readonly connection: Connect
       </div>
       <p class="row small quiet state">
         <span role="status">{PHASES[phase]}</span>
-        {c.clientId.value !== '' && <code class="clip id">{c.clientId.value}</code>}
+        {clientId !== '' && <code class="clip id">{clientId}</code>}
         {c.count.value > 0 && <span class="tabular">{count(c.count.value)} received</span>}
       </p>
       <Why connection={c} />
