@@ -115,10 +115,7 @@ export class Observer implements Consumer {
     this.unanswered = true;
     this.lastId = this.send(n, (acknowledged) => {
       this.unanswered = false;
-      if (!this.live) {
-        host.roomMade();
-        return;
-      }
+      if (!this.live) return;
       if (!acknowledged) {
         host.ended(this); // a reset, or silence after the last retransmission [RFC7641-4.5]
         return;
@@ -184,6 +181,8 @@ export class Observer implements Consumer {
   stop(): void {
     if (!this.live) return;
     this.live = false;
+    // A notification after the end would look like a new beginning.
+    if (this.unanswered) this.host.layer.forgo(this.lastId);
     this.fetching?.();
     this.box.unsubscribe(this.what.filter);
     if (!this.attached) this.box.attach(this);
