@@ -18,6 +18,8 @@ export interface Carrier {
 /** A wire whose peer is given later, and that a dialled carrier feeds. */
 export interface DialledWire extends Wire {
   peer: Peer | undefined;
+  /** Why it ended, where the system says so. */
+  readonly failure?: Error;
 }
 
 export interface Clock {
@@ -40,14 +42,15 @@ const LONGEST_TIMER_MS = 2_000_000_000;
 export abstract class CarriedWire implements DialledWire {
   readonly remote: string;
   readonly listener = '';
-  readonly secure: boolean;
+  secure: boolean;
   readonly identity = {};
   readonly limits = { maxPacketBytes: MAX_PACKET_OCTETS, loginMs: 0 };
   bytes: Uint8Array = NOTHING;
   peer: Peer | undefined;
+  declare failure?: Error;
   protected readonly clock: Clock;
   protected carrier: Carrier | undefined;
-  protected ended = false;
+  ended = false;
   private marked = false;
   private blocked = false;
   private cancel: (() => void) | undefined;
@@ -58,7 +61,7 @@ export abstract class CarriedWire implements DialledWire {
     this.clock = clock;
   }
 
-  /** Called once, before anything is written. */
+  /** Called before anything is written, and again when TLS begins inside. */
   carry(carrier: Carrier): void {
     this.carrier = carrier;
   }

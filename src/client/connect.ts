@@ -8,6 +8,7 @@ import { openClient } from './open.ts';
 import type { ConnectOptions, World } from './options.ts';
 import { SCHEMES } from './scheme.ts';
 import { portOf, schemeOf } from './scheme-table.ts';
+import { sealingWorld } from './seal.ts';
 
 export const nodeWorld: World = {
   ...nodeClock,
@@ -35,5 +36,6 @@ export async function connect(
   options: ConnectOptions = {},
   world: World = nodeWorld,
 ): Promise<Client> {
-  return openClient(urls, options, world);
+  const { oscore } = options;
+  return openClient(urls, options, oscore === undefined ? world : sealingWorld(world, oscore));
 }

@@ -8,6 +8,7 @@ export type ErrorCode =
   | Exclude<Outcome, 'ok' | 'unmatched'>
   | 'usage' // the call itself makes no sense
   | 'unreachable' // nobody answers at any of the addresses
+  | 'untrusted' // the server's certificate does not show that it is the one
   | 'connection-lost'
   | 'closed' // the client was closed
   | 'timed-out'

@@ -91,7 +91,7 @@ export class Link {
       await link.login(another === undefined ? options : { ...options, another }, signal);
     } catch (why) {
       wire.destroy();
-      throw why;
+      throw wire.failure ?? why;
     }
     return link;
   }

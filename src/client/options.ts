@@ -35,8 +35,19 @@ export interface TlsOptions {
   readonly key?: string | Uint8Array;
   /** Take any certificate: only for a look at something. */
   readonly insecure?: boolean;
-  /** DTLS: what both sides know. */
+  /** What both sides know, instead of certificates. */
   readonly psk?: { readonly identity: string; readonly key: Uint8Array };
+}
+
+/** What both sides of CoAP know beforehand, to seal requests end to end (RFC 8613). */
+export interface OscoreOptions {
+  readonly masterSecret: Uint8Array;
+  readonly masterSalt?: Uint8Array;
+  /** Ours, and the server's. */
+  readonly senderId: Uint8Array;
+  readonly recipientId: Uint8Array;
+  /** 'derived': made up for each connection, with the server's help (appendix B.2). */
+  readonly idContext?: Uint8Array | 'derived';
 }
 
 export interface ConnectOptions extends LoginExtras {
@@ -58,6 +69,8 @@ export interface ConnectOptions extends LoginExtras {
   /** What one protocol alone has; the URL's query says the same: `mqtt://host?version=3.1.1`. */
   readonly settings?: Readonly<Record<string, string>>;
   readonly tls?: TlsOptions;
+  /** CoAP: every request is sealed. */
+  readonly oscore?: OscoreOptions;
   readonly outbox?: OutboxOptions;
   /** Which of several URLs is tried first. Default: ordered. */
   readonly order?: Order;

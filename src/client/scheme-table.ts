@@ -9,6 +9,8 @@ export interface Scheme {
   readonly transport: Transport;
   /** 0: none. */
   readonly port: number;
+  /** The protocol may begin TLS in a plain connection. */
+  readonly upgrades?: true;
   /** WebSocket's path, where the URL has none. */
   readonly path?: string;
   /** Loads the tower's client room: only what is used is loaded. */

@@ -46,7 +46,6 @@ describe('requests', () => {
         'ACK 4.04 k "topics are under /t/; /.well-known/core has the rest"',
       ],
       ['no topic', 'GET /t', {}, 'ACK 4.04 k "topics are under /t/"'],
-      ['[RFC7252-5.8] unknown method', 'FETCH /t/a', {}, 'ACK 4.05 k "GET, PUT, POST or DELETE"'],
       [
         '[RFC7252-5.4.1] unknown critical option',
         'GET /t/a',

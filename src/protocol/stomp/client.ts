@@ -38,7 +38,6 @@ export const stompSpeech: Speech = {
   name: 'stomp',
   carrier: 'stream',
   subprotocols: ['v12.stomp'],
-  alpn: ['stomp'],
   ability: ABILITY,
   open: (wire, options, events) => new StompSpeaker(wire, options, events),
 };
