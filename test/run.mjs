@@ -32,6 +32,7 @@ const JUDGES = [
   'chromium',
   'netcat-openbsd',
   'amqp-tools',
+  'rabbitmq-server',
 ];
 
 /** Where vitest leaves its counts. */
