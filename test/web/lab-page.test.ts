@@ -180,6 +180,7 @@ describe.skipIf(!hasChromium)('the Lab in Chromium', { timeout: TEST_MS }, () =>
     await go('lab');
     await past().getByText('This hub keeps nothing on disk').waitFor();
     const marks = past().getByRole('checkbox', { name: /^Overlay / });
+    await expect.poll(() => marks.count()).toBe(2);
     await marks.nth(0).check();
     await marks.nth(1).check();
     await past().getByRole('link', { name: 'Overlay two' }).click();
