@@ -42,8 +42,9 @@ function tooLarge(maxBytes: number): Refusal {
   return new Refusal(413, 'too-large', `a body has at most ${maxBytes} octets`, { Connection: 'close' });
 }
 
-export function sendAnswer(request: IncomingMessage, response: ServerResponse, a: Answer): void {
-  if (response.headersSent || response.destroyed) return;
+/** Returns whether it was sent: an answer that begins may not be followed by another. */
+export function sendAnswer(request: IncomingMessage, response: ServerResponse, a: Answer): boolean {
+  if (response.headersSent || response.destroyed) return false;
   const bare = a.status === 304 || a.status === 204;
   // Names and values in one list: Node writes it down as it is.
   const fields: string[] = [];
@@ -52,6 +53,7 @@ export function sendAnswer(request: IncomingMessage, response: ServerResponse, a
   fields.push('X-Content-Type-Options', 'nosniff');
   response.writeHead(a.status, fields);
   response.end(request.method === 'HEAD' || bare ? undefined : a.body);
+  return true;
 }
 
 /**

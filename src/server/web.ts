@@ -12,6 +12,7 @@ import { Pages } from '../admin/pages.ts';
 import { Topics } from '../admin/topics.ts';
 import { webRoutes } from '../admin/web.ts';
 import type { OwnedHub } from '../contract/hub.ts';
+import type { Tap } from '../contract/tap.ts';
 import type { Protocol } from '../contract/wire.ts';
 import { Contexts } from '../transport/contexts.ts';
 import { connectionName, readProxyHeader } from '../transport/fronted.ts';
@@ -52,7 +53,7 @@ export async function listenWeb(
     if (told !== undefined) return remoteName(told.address, told.port);
     return remoteName(plainAddress(socket.remoteAddress ?? ''), socket.remotePort ?? 0);
   };
-  const topics = config.topics ? topicsOf(plan, hub, remoteOf, parts) : undefined;
+  const topics = config.topics ? topicsOf(plan, hub, remoteOf, parts, () => options.loop.tap) : undefined;
   const routes = webRoutes({
     pages: config.page ? new Pages(dashboardFolder()) : undefined,
     metrics: config.metrics ? parts.metrics : undefined,
@@ -106,6 +107,7 @@ function topicsOf(
   hub: OwnedHub,
   remote: (request: IncomingMessage) => string,
   parts: WebParts,
+  tap: () => Tap | undefined,
 ): Topics {
   return new Topics({
     hub,
@@ -113,6 +115,7 @@ function topicsOf(
     maxBodyBytes: Math.min(plan.limits.maxPacketBytes, MAX_BODY_BYTES),
     remote,
     identity: ({ socket }) => (socket instanceof TLSSocket ? identityOf(socket, undefined) : {}),
+    tap,
     failed: parts.failed,
   });
 }

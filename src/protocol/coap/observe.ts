@@ -70,6 +70,9 @@ export class Observer implements Consumer {
   private readonly box: Mailbox;
   private readonly host: ObserverHost;
   private unanswered = false;
+  /** What settles the message that is unanswered: its number there, 0 for none. */
+  private unsettled = 0;
+  private settler: Settler | undefined;
   /** Where every message counts, the next one waits until the blocks of this one are fetched; how to stop waiting. */
   private fetching: (() => void) | undefined;
   private confirmedAt: number;
@@ -125,18 +128,9 @@ export class Observer implements Consumer {
       return;
     }
     this.unanswered = true;
-    this.lastId = this.send(n, (acknowledged) => {
-      this.unanswered = false;
-      if (!this.live) return;
-      if (!acknowledged) {
-        host.ended(this); // a reset, or silence after the last retransmission [RFC7641-4.5]
-        return;
-      }
-      this.confirmedAt = host.now;
-      this.unconfirmed = 0;
-      if (id !== 0) box.settle(id, 'ok');
-      host.roomMade();
-    });
+    this.unsettled = id;
+    this.settler = box;
+    this.lastId = this.send(n, this.answered);
   }
 
   /** A filter's messages of other formats are passed over; one value in another format ends the observation [RFC7641-4.2]. */
@@ -150,6 +144,21 @@ export class Observer implements Consumer {
     host.later(host.now, () => host.dismiss(this, CODE.notAcceptable)); // not from within a delivery
     return false;
   }
+  /** The confirmable notification was acknowledged, or reset, or nobody answered. One for all of them: they come one after the other. */
+  private readonly answered = (acknowledged: boolean): void => {
+    const { host, unsettled, settler } = this;
+    this.unanswered = false;
+    this.settler = undefined;
+    if (!this.live) return;
+    if (!acknowledged) {
+      host.ended(this); // a reset, or silence after the last retransmission [RFC7641-4.5]
+      return;
+    }
+    this.confirmedAt = host.now;
+    this.unconfirmed = 0;
+    if (unsettled !== 0) settler?.settle(unsettled, 'ok');
+    host.roomMade();
+  };
 
   private hold(rest: Rendering): void {
     const { host, what } = this;

@@ -95,6 +95,11 @@ export class HttpPeer implements Guest {
     return this.ended !== undefined;
   }
 
+  /** The client id that the hub gave it; undefined before the login. */
+  get client(): string | undefined {
+    return this.access?.client;
+  }
+
   get identity(): Access['identity'] | undefined {
     return this.access?.identity;
   }
