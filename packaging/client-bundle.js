@@ -109,6 +109,7 @@ function shortProperties(code) {
 function withoutClauses(code) {
   return code
     .replace(/clause: 'MQTT[^']*',?/g, '')
+    .replace(/'MQTT5-[\d.,-]+',(\s*)'MQTT311-[\d.,-]+',(\s*)(?:'[^']*'|`[^`]*`)/g, "'',$1'',$2''")
     .replace(/'MQTT(?:5|311)-[\d.,-]+',(\s*)(?:'[^']*'|`[^`]*`)/g, "'',$1''")
     .replace(/'MQTT(?:5|311)-[\d.,-]+'/g, "''")
     .replace(/new ProtocolError\((\w+\.clause), `[^`]*`/g, "new ProtocolError('', ''")
