@@ -87,7 +87,7 @@ export async function startServer(config: Config, options: ServerOptions): Promi
   const open: OpenListener[] = [];
   // It logs in once the hub has started.
   let own: LocalClient | undefined;
-  const lab = new Lab({ version: options.version, shelf: shelfOf(config.store) });
+  const lab = new Lab({ version: options.version, ...shelvesOf(config.store) });
   const admin = {
     lab,
     version: options.version,
@@ -199,8 +199,13 @@ export async function startServer(config: Config, options: ServerOptions): Promi
 }
 
 /** Runs of the lab are kept where messages are. */
-function shelfOf({ durability, path: folder }: Config['store']): Shelf {
-  return durability === 'memory' ? new MemoryShelf() : new FolderShelf(path.join(folder, 'lab'));
+function shelvesOf({ durability, path: folder }: Config['store']): { shelf: Shelf; evidence: Shelf } {
+  return durability === 'memory'
+    ? { shelf: new MemoryShelf(), evidence: new MemoryShelf() }
+    : {
+        shelf: new FolderShelf(path.join(folder, 'lab')),
+        evidence: new FolderShelf(path.join(folder, 'lab', 'choose')),
+      };
 }
 
 function announce(line: string): void {

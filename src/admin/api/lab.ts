@@ -6,7 +6,10 @@ import { Refusal } from '../../protocol/http/packet.ts';
 import { type Operation, operation, streaming } from './operation.ts';
 import { missing } from './page.ts';
 
-/** The lab, as the server hands it in. A mistake in a workload or an answer rejects with LabMistake, a file that is broken with LabUnreadable. */
+/**
+ * The lab, as the server hands it in. A mistake in a workload or an answer rejects with LabMistake, what cannot be now with
+ * LabConflict, a file that is broken with LabUnreadable.
+ */
 export interface LabHost {
   catalogue(): Promise<LabCatalogue>;
   /** Starts a run; undefined: one runs already. */
@@ -28,6 +31,8 @@ export interface LabHost {
 }
 
 export class LabMistake extends Error {}
+/** Not now: the sentence says why. */
+export class LabConflict extends Error {}
 export class LabUnreadable extends Error {}
 
 const line = z.record(z.string(), z.unknown());
@@ -238,6 +243,7 @@ async function checked<T>(act: () => Promise<T>): Promise<T> {
     return await act();
   } catch (error) {
     if (error instanceof LabMistake) throw new Refusal(422, 'payload-invalid', error.message);
+    if (error instanceof LabConflict) throw new Refusal(409, 'busy', error.message);
     if (error instanceof LabUnreadable) throw new Refusal(500, 'unreadable', error.message);
     throw error;
   }

@@ -2,6 +2,7 @@
 
 import {
   type LabCatalogue,
+  LabConflict,
   type LabHost,
   LabMistake,
   type LabReport,
@@ -22,6 +23,8 @@ const MAX_DRAWING = 2;
 
 interface Current {
   readonly head: RunHead;
+  /** Where it goes. */
+  readonly shelf: Shelf;
   readonly startedAt: number;
   readonly lines: RunLine[];
   readonly abort: AbortController;
@@ -34,22 +37,27 @@ interface Current {
 
 export interface LabParts {
   readonly version: string;
+  /** Of the runs that somebody asked for. */
   readonly shelf: Shelf;
+  /** Of the measurements behind advice, which would push the others out. */
+  readonly evidence: Shelf;
   readonly limits?: LabLimits;
 }
 
 export class Lab implements LabHost {
   private readonly version: string;
   private readonly shelf: Shelf;
+  private readonly evidence: Shelf;
   private readonly limits: LabLimits;
   private current: Current | undefined;
   /** Why runs of this process failed or were stopped, which their files do not tell. */
   private readonly reasons = new Map<string, Pick<LabRun, 'state' | 'reason'>>();
   private drawing = 0;
 
-  constructor({ version, shelf, limits = LAB_LIMITS }: LabParts) {
+  constructor({ version, shelf, evidence, limits = LAB_LIMITS }: LabParts) {
     this.version = version;
     this.shelf = shelf;
+    this.evidence = evidence;
     this.limits = limits;
   }
 
@@ -84,7 +92,7 @@ export class Lab implements LabHost {
 
   async start(workload: Readonly<Record<string, unknown>>): Promise<LabRun | undefined> {
     const plan = await planned(workload as WorkloadInput);
-    const current = await this.begin(workload as WorkloadInput, plan);
+    const current = await this.begin(workload as WorkloadInput, plan, this.shelf);
     return current === undefined ? undefined : viewOf(current);
   }
 
@@ -93,13 +101,13 @@ export class Lab implements LabHost {
     const kept = (await shelf.list()).filter(({ head }) => head.run !== current?.head.run);
     const items = kept.map((one) => ({ ...keptView(one), ...this.reasons.get(one.head.run) }));
     if (current !== undefined) items.unshift(viewOf(current));
-    return { items, folder: shelf.folder, problems: [...shelf.problems] };
+    return { items, folder: shelf.folder, problems: [...shelf.problems, ...this.evidence.problems] };
   }
 
   async lines(run: string): Promise<{ view: LabRun; lines: readonly object[] } | undefined> {
     const { current } = this;
     if (current?.head.run === run) return { view: viewOf(current), lines: current.lines };
-    const kept = (await this.shelf.list()).find(({ head }) => head.run === run);
+    const kept = (await this.all()).find(({ head }) => head.run === run);
     const read = kept === undefined ? undefined : await this.read(run);
     if (kept === undefined || read === undefined) return undefined;
     const { head, cells, sweeps, end } = read;
@@ -114,7 +122,7 @@ export class Lab implements LabHost {
     if (text === undefined || as === 'ndjson') return text;
     const read = await this.readText(run, text);
     if (as === 'csv') return (await import('../../lab/report/csv.ts')).csvOf(read);
-    if (this.drawing >= MAX_DRAWING) throw new LabMistake('other pages are being drawn: ask again');
+    if (this.drawing >= MAX_DRAWING) throw new LabConflict('other pages are being drawn: ask again');
     this.drawing++;
     try {
       const { drawPage } = await import('../../lab/report/draw.ts');
@@ -134,9 +142,9 @@ export class Lab implements LabHost {
 
   async forget(run: string): Promise<boolean> {
     const running = await this.halt(run);
-    const kept = await this.shelf.drop(run);
+    const dropped = await Promise.all([this.shelf.drop(run), this.evidence.drop(run)]);
     this.reasons.delete(run);
-    return running || kept;
+    return running || dropped.includes(true);
   }
 
   /** What runs is stopped, and kept as far as it came. */
@@ -159,7 +167,7 @@ export class Lab implements LabHost {
     const answers = await mistakesTold(() => answersOf(said));
     const needs = await mistakesTold(() => needsOf(answers, own));
     const measured = new Measured(this.version);
-    for (const { head } of await this.shelf.list()) {
+    for (const { head } of await this.all()) {
       const kept = head.version === this.version ? await this.readable(head.run) : undefined;
       if (kept !== undefined) measured.add(kept.head, kept.cells);
     }
@@ -171,14 +179,14 @@ export class Lab implements LabHost {
     return advise(answers, own, measured);
   }
 
-  /** Undefined: something else runs. Throws LabMistake when it does not come to its end. */
+  /** Undefined: something else runs. Throws LabConflict when it does not come to its end. */
   private async measure(input: WorkloadInput): Promise<Run | undefined> {
-    const current = await this.begin(input, await planned(input));
+    const current = await this.begin(input, await planned(input), this.evidence);
     if (current === undefined) return undefined;
     await current.over;
     const { run } = current.head;
-    if (!(await this.isDone(run)))
-      throw new LabMistake(this.reasons.get(run)?.reason ?? 'the measurement was stopped: ask again');
+    if (!isDone(await this.all(), run))
+      throw new LabConflict(this.reasons.get(run)?.reason ?? 'the measurement was stopped: ask again');
     return this.read(run);
   }
 
@@ -192,18 +200,19 @@ export class Lab implements LabHost {
     }
   }
 
-  private async isDone(run: string): Promise<boolean> {
-    return (await this.shelf.list()).some(({ head, state }) => head.run === run && state === 'done');
+  private async all(): Promise<readonly KeptRun[]> {
+    return [...(await this.shelf.list()), ...(await this.evidence.list())];
   }
 
   /** Sets a checked workload going; undefined: something runs. */
-  private async begin(input: WorkloadInput, plan: Plan): Promise<Current | undefined> {
+  private async begin(input: WorkloadInput, plan: Plan, shelf: Shelf): Promise<Current | undefined> {
     const { headOf, jobsOf } = await import('../../lab/run.ts');
     const excess = excessOf(plan, jobsOf(plan).length, this.limits);
     if (excess !== undefined) throw new LabMistake(excess);
     if (this.current !== undefined) return undefined;
     const current: Current = {
       head: headOf(plan, this.version),
+      shelf,
       startedAt: Date.now(),
       lines: [],
       abort: new AbortController(),
@@ -258,12 +267,12 @@ export class Lab implements LabHost {
   }
 
   /** Not what has nothing finished and nothing to say, and not half of what is there whole: the same id has the same figures. */
-  private async keep({ head, startedAt, lines, reason }: Current): Promise<void> {
+  private async keep({ head, shelf, startedAt, lines, reason }: Current): Promise<void> {
     const end = lines.find((line) => line.kind === 'end');
     const whole = end !== undefined && !end.interrupted;
     const something = reason !== undefined || lines.some((line) => line.kind === 'cell');
-    if (!something || (!whole && (await this.isDone(head.run)))) return;
-    await this.shelf.keep(startedAt, [...lines]);
+    if (!something || (!whole && isDone(await shelf.list(), head.run))) return;
+    await shelf.keep(startedAt, [...lines]);
   }
 
   private explain({ head, reason }: Current, state: 'interrupted' | 'failed'): void {
@@ -272,12 +281,16 @@ export class Lab implements LabHost {
 
   private async textOf(run: string): Promise<string | undefined> {
     const { current } = this;
-    if (current?.head.run !== run) return this.shelf.text(run);
+    if (current?.head.run !== run) return this.keptText(run);
     return current.lines.map((line) => `${JSON.stringify(line)}\n`).join('');
   }
 
+  private async keptText(run: string): Promise<string | undefined> {
+    return (await this.shelf.text(run)) ?? this.evidence.text(run);
+  }
+
   private async read(run: string): Promise<Run | undefined> {
-    const text = await this.shelf.text(run);
+    const text = await this.keptText(run);
     return text === undefined ? undefined : this.readText(run, text);
   }
 
@@ -289,6 +302,10 @@ export class Lab implements LabHost {
       throw new LabUnreadable((why as Error).message);
     }
   }
+}
+
+function isDone(kept: readonly KeptRun[], run: string): boolean {
+  return kept.some(({ head, state }) => head.run === run && state === 'done');
 }
 
 async function planned(input: WorkloadInput): Promise<Plan> {

@@ -18,7 +18,7 @@ export interface LabLimits {
 
 export const LAB_LIMITS: LabLimits = {
   messages: 100_000,
-  cells: 400,
+  cells: 600,
   octets: 100_000_000,
   clients: 20_000,
   wallMs: 600_000,

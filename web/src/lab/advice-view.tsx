@@ -43,7 +43,10 @@ function First({ ranked: r, advice }: { readonly ranked: Ranked; readonly advice
     [`${format(f.deliveredPercent, 1)} %`, 'delivered'],
     [format(f.setupBytes, 0), 'octets to set up'],
     [format(f.idleBytesPerHour, 0), 'octets an idle hour'],
-    [`${format(f.energyProxyMj, 1)} mJ`, 'a message, energy proxy'],
+    // Of what hangs on the mains there is none.
+    ...(f.energyProxyMj > 0
+      ? [[`${format(f.energyProxyMj, 1)} mJ`, 'a message, energy proxy'] as const]
+      : []),
   ];
   return (
     <section class="card stack tight lab-first" aria-label="The answer">
@@ -60,10 +63,15 @@ function First({ ranked: r, advice }: { readonly ranked: Ranked; readonly advice
       </dl>
       <Reasons of={r.reasons} />
       <p class="small">
-        Measured on {advice.answers.network}:{' '}
-        <a href={linkTo('lab', 'run', advice.run)}>
-          run <code>{advice.run}</code>
-        </a>
+        Measured on {advice.network}:{' '}
+        {advice.runs.map((run, i) => (
+          <span key={run}>
+            {i > 0 && ', '}
+            <a href={linkTo('lab', 'run', run)}>
+              run <code>{run}</code>
+            </a>
+          </span>
+        ))}
         .
       </p>
     </section>
@@ -144,20 +152,29 @@ function Ranking({ ranking }: { readonly ranking: readonly Ranked[] }) {
 }
 
 function Turns({ advice: { turns }, of, turn }: AdviceProps) {
+  // A worse network is no answer that can be given.
+  const isAnswer = (id: string, answer: string) =>
+    of.questions.some((q) => q.id === id && q.choices.some((c) => c.value === answer));
   const titleOf = (id: string) => of.variants.find((v) => v.id === id)?.title ?? 'nothing';
   return (
     <section class="card stack tight" aria-label="What would change the answer">
       <h2>What would change the answer</h2>
       {turns.length === 0 && <p class="quiet">No other answer to one question alone.</p>}
       <ul class="lab-turns">
-        {turns.map(({ question, answer, about, first }) => (
+        {turns.map(({ question, answer, about, first, because }) => (
           <li key={`${question} ${answer}`}>
-            <button type="button" title="Ask again with it" onClick={() => turn(question, answer)}>
-              {question}: {answer}
-            </button>
+            {isAnswer(question, answer) ? (
+              <button type="button" title="Ask again with it" onClick={() => turn(question, answer)}>
+                {question}: {answer}
+              </button>
+            ) : (
+              <span class="badge">
+                {question} {answer}
+              </span>
+            )}
             <span class="small">
               {first === 'none' ? 'nothing fits' : titleOf(first)}
-              {about !== '' && <span class="quiet"> ({about})</span>}
+              <span class="quiet"> ({[about, because].filter((text) => text !== '').join('; ')})</span>
             </span>
           </li>
         ))}

@@ -32,7 +32,10 @@ export interface Advice {
     readonly question: string;
     readonly answer: string;
     readonly about: string;
+    /** `none`: nothing fits. */
     readonly first: string;
+    /** What decides between the two. */
+    readonly because: string;
   }[];
   readonly start?: {
     readonly url: string;
@@ -40,5 +43,8 @@ export interface Advice {
     readonly javascript: string;
     readonly libraries: readonly string[];
   };
-  readonly run: string;
+  /** The network that was measured, as the answers make it. */
+  readonly network: string;
+  /** The runs that the figures are of. */
+  readonly runs: readonly string[];
 }

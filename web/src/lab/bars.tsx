@@ -224,7 +224,24 @@ export function DeliveryBars({ rows, names }: PlotProps) {
   );
 }
 
-/** Nothing more is shown when it was not measured. */
+/** From dialling to the first delivery. */
+export function SetUpBars({ rows, names }: PlotProps) {
+  const of = (c: Cell) => c.setupBytes;
+  const most = mostOf(rows, of);
+  return (
+    <Bars
+      title="To the first message"
+      about="Octets until everybody was connected and subscribed, and round trips from dialling to the first delivery."
+      rows={rows}
+      names={names}
+      bar={(c) => ({
+        segments: [{ name: 'octets', from: 0, size: of(c) / most, paint: 'paint-plain' }],
+        value: `${format(of(c), 0)}, ${format(c.roundTrips, 1)} trips`,
+      })}
+    />
+  );
+}
+
 export function IdleBars({ rows, names }: PlotProps) {
   const of = (c: Cell) => c.idle.bytesPerHour;
   const most = mostOf(rows, of);

@@ -9,7 +9,7 @@ import { msInWords, type Row } from './bars.tsx';
 const MAX_SHOWN = 8;
 const HEIGHT = 300;
 const LEFT = 40;
-const RIGHT = 14;
+const RIGHT = 22;
 const TOP = 10;
 const BOTTOM = 26;
 const DEFAULT_WIDTH = 640;

@@ -4,7 +4,7 @@ import { signal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 import { api, role } from '../api.ts';
 import { Icon } from '../parts/icons.tsx';
-import { Fault, Head, Notice } from '../parts/parts.tsx';
+import { Empty, Fault, Head, Notice } from '../parts/parts.tsx';
 import type { Advice } from './advice.ts';
 import { AdviceView } from './advice-view.tsx';
 import { Progress } from './run-view.tsx';
@@ -20,12 +20,11 @@ const asking = signal(false);
 
 const POLL_MS = 500;
 const MESSAGES = 100;
-const LEAST_MESSAGES = 12;
 const HOURS = 24;
 
-/** Slow devices are watched for a day, not for weeks. */
+/** Slow devices are watched for a day, not for four. */
 function workload(): object {
-  const messages = Math.max(LEAST_MESSAGES, Math.min(MESSAGES, Math.round(pace.value * HOURS)));
+  const messages = Math.min(MESSAGES, Math.ceil(pace.value * HOURS));
   return { messages, rate: pace.value / 3_600, payload: { bytes: bytes.value } };
 }
 
@@ -58,7 +57,12 @@ export function ChoosePage() {
         <div class="lab-choose">
           <Questions of={catalogue.value} />
           <div class="stack" aria-live="polite">
-            {advice.value !== undefined && (
+            {advice.value === undefined ? (
+              <Empty icon="compass" title="Say what you know">
+                The rest may stay as it is. Variants are then measured on that network, on others and on worse
+                ones, which takes half a minute for the first time, and the answer says what would change it.
+              </Empty>
+            ) : (
               <AdviceView
                 advice={advice.value}
                 of={catalogue.value}
@@ -109,7 +113,7 @@ function Questions({ of }: { readonly of: Catalogue }) {
           <input
             type="number"
             required
-            min={0.1}
+            min={1}
             max={36_000}
             step="any"
             value={pace.value}
@@ -144,8 +148,8 @@ function Questions({ of }: { readonly of: Catalogue }) {
         ) : (
           <div class="stack tight">
             <p class="quiet small" role="status">
-              Every variant is measured on {running.networks.join(', ')}. Other answers then need no more
-              measuring.
+              What is not known yet is measured: {running.variants.length} variants on{' '}
+              {running.networks.join(', ')}. It is kept: another question takes less.
             </p>
             <Progress facts={running} />
           </div>

@@ -2,7 +2,7 @@
 
 import { useSignal } from '@preact/signals';
 import type { Cell } from '../../../src/lab/result.ts';
-import { DeliveryBars, EnergyBars, IdleBars, LatencyBars, LayerBars, type Row } from './bars.tsx';
+import { DeliveryBars, EnergyBars, IdleBars, LatencyBars, LayerBars, type Row, SetUpBars } from './bars.tsx';
 import { LatencyCdf } from './cdf.tsx';
 import { MeasureTable, type Sort, sorted } from './table.tsx';
 
@@ -40,6 +40,7 @@ export function Figures({ runs, names }: FiguresProps) {
         <LatencyBars rows={rows} names={names} />
         <LatencyCdf rows={rows} names={names} />
         <DeliveryBars rows={rows} names={names} />
+        <SetUpBars rows={rows} names={names} />
         {idle && <IdleBars rows={rows} names={names} />}
         <EnergyBars rows={rows} names={names} />
       </div>

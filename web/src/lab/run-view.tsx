@@ -87,9 +87,11 @@ function RunHeadCard({ facts }: { readonly facts: RunFacts }) {
         <h2 class="spread">
           Run <code>{run}</code>
         </h2>
-        {state !== 'running' && (
-          <span class={`badge ${state === 'done' ? 'good' : 'warn'}`}>{STATES[state]}</span>
-        )}
+        <span role="status">
+          <span class={`badge ${state === 'done' ? 'good' : state === 'failed' ? 'bad' : 'warn'}`}>
+            {STATES[state]}
+          </span>
+        </span>
       </div>
       <p>
         {inWords(workload)}; {variants.length} variants on {networks.join(', ')}.

@@ -1,6 +1,6 @@
 // Tables of measures: of one run, sorted by any of them, and of two with what lies between.
 
-import { COLUMNS, type Column, format } from '../../../src/lab/report/columns.ts';
+import { bestOf, type Column, columnsFor, format } from '../../../src/lab/report/columns.ts';
 import type { Cell } from '../../../src/lab/result.ts';
 import type { Row } from './bars.tsx';
 
@@ -12,9 +12,12 @@ export interface Sort {
 
 const VARIANT = 'variant';
 
+const cellsOf = (rows: readonly Row[]): Cell[] =>
+  rows.flatMap(({ cells }) => cells.filter((c) => c !== undefined));
+
 export function sorted(rows: readonly Row[], sort: Sort | undefined): readonly Row[] {
   if (sort === undefined) return rows;
-  const column = COLUMNS.find((c) => c.name === sort.column);
+  const column = columnsFor(cellsOf(rows)).find((c) => c.name === sort.column);
   const of = (row: Row): number | string => {
     const cell = row.cells.find((c) => c !== undefined);
     return column === undefined || cell === undefined ? row.variant : column.of(cell);
@@ -35,7 +38,8 @@ interface TableProps {
 }
 
 export function MeasureTable({ rows, names, sort, change }: TableProps) {
-  const best = COLUMNS.map((c) => bestOf(c, rows));
+  const columns = columnsFor(cellsOf(rows));
+  const best = columns.map((c) => bestOf(c, cellsOf(rows)));
   const next = (column: string): Sort => ({
     column,
     down: sort?.column === column && !sort.down,
@@ -61,7 +65,7 @@ export function MeasureTable({ rows, names, sort, change }: TableProps) {
         <thead>
           <tr>
             {head(VARIANT, VARIANT, '')}
-            {COLUMNS.map((c) => head(c.name, c.name, c.unit))}
+            {columns.map((c) => head(c.name, c.name, c.unit))}
           </tr>
         </thead>
         <tbody>
@@ -70,7 +74,7 @@ export function MeasureTable({ rows, names, sort, change }: TableProps) {
               <th scope="row" class="mono">
                 {variant}
               </th>
-              {COLUMNS.map((c, i) => (
+              {columns.map((c, i) => (
                 <td key={c.name} class="number">
                   {names.length > 1 ? (
                     <Pair column={c} cells={cells} names={names} />
@@ -90,14 +94,14 @@ export function MeasureTable({ rows, names, sort, change }: TableProps) {
 interface OneProps {
   readonly column: Column;
   readonly cell: Cell | undefined;
-  readonly best: number | undefined;
+  /** As it is printed. */
+  readonly best: string | undefined;
 }
 
 function One({ column, cell, best }: OneProps) {
   if (cell === undefined) return <span class="quiet">–</span>;
-  const value = column.of(cell);
-  const text = format(value, column.digits);
-  return value === best ? <strong title="the best">{text}</strong> : text;
+  const text = format(column.of(cell), column.digits);
+  return text === best ? <strong title="the best">{text}</strong> : text;
 }
 
 interface PairProps {
@@ -120,22 +124,16 @@ function Pair({ column, cells, names }: PairProps) {
   );
 }
 
-/** By how much, in percent, or in its unit where there was nothing; undefined: they print alike. */
+/** By how much, in percent, or in its unit where there was nothing; undefined: they print alike, or one never came. */
 function changeOf(
   { better, digits, unit }: Column,
   one: number,
   other: number,
 ): { readonly text: string; readonly kind: 'good' | 'bad' | '' } | undefined {
-  if (format(one, digits) === format(other, digits)) return undefined;
+  if (format(one, digits) === format(other, digits) || !Number.isFinite(one + other)) return undefined;
   const more = other > one;
   const sign = more ? '+' : '−';
   const by = Math.abs(other - one);
   const text = one === 0 ? `${sign}${format(by, digits)} ${unit}` : `${sign}${format((100 * by) / one, 1)} %`;
   return { text, kind: better === 'neither' ? '' : more === (better === 'more') ? 'good' : 'bad' };
-}
-
-function bestOf({ better, of }: Column, rows: readonly Row[]): number | undefined {
-  const values = rows.flatMap(({ cells }) => cells.flatMap((c) => (c === undefined ? [] : [of(c)])));
-  if (better === 'neither' || new Set(values).size < 2) return undefined;
-  return better === 'less' ? Math.min(...values) : Math.max(...values);
 }
