@@ -28,7 +28,9 @@ export async function bundle({ write, entry = ENTRY }) {
         treeshake: { propertyReadSideEffects: false, moduleSideEffects: false },
         output: {
           minify: { compress: true, mangle: true, codegen: true },
-          chunkFileNames: '[name].js',
+          // A tower's client is called by its tower.
+          chunkFileNames: ({ name, facadeModuleId }) =>
+            name === 'client' ? `${path.basename(path.dirname(facadeModuleId))}.js` : '[name].js',
           codeSplitting: {
             groups: [{ name: 'waymeet-core', test: (id) => core.has(id) }],
           },
