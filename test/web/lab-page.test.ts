@@ -135,7 +135,10 @@ describe.skipIf(!hasChromium)('the Lab in Chromium', { timeout: TEST_MS }, () =>
     await phone('run');
     await page.reload();
     await head.getByText(/, on disk$/).waitFor();
-    await page.getByRole('region', { name: 'Measures' }).waitFor();
+    await head.getByRole('link', { name: 'Overlay networks' }).click();
+    expect(await page.getByLabel('Network of A').inputValue()).toBe('wifi');
+    expect(await page.getByLabel('Network of B').inputValue()).toBe('nb-iot');
+    await expect.poll(() => page.locator('.lab-cdf .dashed').count()).toBe(8);
     const { port } = new URL(base);
     await hub.kill();
     await launch('relaxed', [], port);
