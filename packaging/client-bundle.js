@@ -24,8 +24,8 @@ export async function bundle({ write, entry = ENTRY }) {
       target: 'es2022',
       lib: { entry, formats: ['es'], fileName: 'waymeet-client' },
       rolldownOptions: {
-        // Reading a property of ours does nothing else.
-        treeshake: { propertyReadSideEffects: false },
+        // Reading a property of ours does nothing else, nor does loading a file.
+        treeshake: { propertyReadSideEffects: false, moduleSideEffects: false },
         output: {
           minify: { compress: true, mangle: true, codegen: true },
           chunkFileNames: '[name].js',
@@ -128,7 +128,7 @@ function shorten(code) {
   // A member without a first value; of an interface nothing is left anyhow.
   let text = code.replace(/^ {2}(?:private |protected )?(?:readonly )?\w+[!?]?: [^;=({\n]*;\n/gm, '');
   for (const name of new Set([...code.matchAll(declared)].map((m) => m[1]))) {
-    const uses = [...code.matchAll(new RegExp(`([\\w)\\]!]+)\\??\\.${name}\\b`, 'g'))];
+    const uses = [...code.matchAll(new RegExp(`([\\w)\\]]+)!?\\??\\.${name}\\b`, 'g'))];
     if (uses.some((m) => m[1] !== 'this')) continue;
     const short = `${mark}${(count++).toString(36)}`;
     text = text

@@ -23,6 +23,7 @@ const JUDGES = [
   'python3-slixmpp',
   'python3-qpid-proton',
   'python3-uamqp',
+  'python3-requests',
   'libcoap3-bin',
   'openssl',
   'iproute2',
@@ -32,6 +33,8 @@ const JUDGES = [
   'chromium',
   'netcat-openbsd',
   'amqp-tools',
+  'g++',
+  'rabbitmq-server',
 ];
 
 /** Where vitest leaves its counts. */

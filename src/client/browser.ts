@@ -6,7 +6,7 @@ import type { BrowserScheme } from './browser-scheme.ts';
 import { type Clock, type DialledWire, StreamWire } from './carrier.ts';
 import type { Client } from './client.ts';
 import { shown } from './endpoint.ts';
-import { onAbort } from './error.ts';
+import { onAbort, WaymeetError } from './error.ts';
 import { openClient } from './open.ts';
 import type { ConnectOptions, World } from './options.ts';
 import type { PacketWire } from './packet-wire.ts';
@@ -141,5 +141,7 @@ export async function connect(
   urls: string | readonly string[],
   options: ConnectOptions = {},
 ): Promise<Client> {
+  for (const name of ['tls', 'oscore'] as const)
+    if (options[name] !== undefined) throw new WaymeetError('not-supported', '', `a page has no ${name}`);
   return openClient(urls, options, world);
 }

@@ -83,11 +83,14 @@ export class Endpoints {
   }
 
   private ordered(): Endpoint[] {
-    const round = [...this.all];
-    if (this.order === 'random') shuffle(round, this.random);
-    // What is not known comes first: it is measured by being tried.
-    if (this.order === 'latency') round.sort((a, b) => (a.latencyMs ?? 0) - (b.latencyMs ?? 0));
-    return round;
+    const places: Record<Order, (endpoint: Endpoint) => number> = {
+      ordered: () => 0,
+      random: this.random,
+      // What is not known comes first: it is measured by being tried.
+      latency: ({ latencyMs }) => latencyMs ?? 0,
+    };
+    const round = this.all.map((endpoint) => ({ endpoint, place: places[this.order](endpoint) }));
+    return round.sort((a, b) => a.place - b.place).map(({ endpoint }) => endpoint);
   }
 
   /** A login succeeded after `ms`: the next loss starts a new round. */
@@ -115,13 +118,6 @@ export class Endpoints {
       if (known >= 0) this.all.splice(known, 1, ...others);
     }
     return true;
-  }
-}
-
-function shuffle<T>(list: T[], random: () => number): void {
-  for (let i = list.length - 1; i > 0; i--) {
-    const j = Math.floor(random() * (i + 1));
-    [list[i], list[j]] = [list[j]!, list[i]!];
   }
 }
 

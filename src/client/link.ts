@@ -46,9 +46,11 @@ const NOTHING = new Uint8Array(0);
 /** A refusal at login, with the words of the other side. */
 export class LoginRefused extends Error {
   readonly why: Refusal;
-  constructor(why: Refusal) {
+  readonly protocol: string;
+  constructor(why: Refusal, protocol: string) {
     super(why.reason);
     this.why = why;
+    this.protocol = protocol;
   }
 }
 
@@ -120,7 +122,7 @@ export class Link {
           if (this.open) {
             this.open = false;
             this.events.ended(why, this);
-          } else reject(new LoginRefused(why ?? UNTOLD));
+          } else reject(new LoginRefused(why ?? UNTOLD, this.speech.name));
         },
       });
       this.join(this.wire, this.speaker);
@@ -277,14 +279,15 @@ export function failureOf(why: unknown, url: URL): WaymeetError {
   if (why instanceof WaymeetError) return why;
   if (why instanceof LoginRefused) {
     const reason = `${shown(url)} refused the connection: ${why.message}`;
-    return errorOf({ ...why.why, reason }, protocolOf(url), why);
+    return errorOf({ ...why.why, reason }, why.protocol, why);
   }
   const message = why instanceof Error ? why.message : String(why);
-  return new WaymeetError('unreachable', protocolOf(url), `cannot connect to ${shown(url)}: ${message}`, {
-    cause: why,
-  });
-}
-
-function protocolOf(url: URL): string {
-  return url.protocol.slice(0, -1);
+  return new WaymeetError(
+    'unreachable',
+    url.protocol.slice(0, -1),
+    `cannot connect to ${shown(url)}: ${message}`,
+    {
+      cause: why,
+    },
+  );
 }

@@ -145,6 +145,14 @@ class TappedWire implements Wire {
   get unsent(): number {
     return this.wire.unsent;
   }
+  get secureUp(): (() => void) | undefined {
+    const { wire } = this;
+    if (wire.secureUp === undefined) return undefined;
+    return () => {
+      this.tell();
+      wire.secureUp!();
+    };
+  }
   get text(): boolean {
     return this.wire.text === true;
   }

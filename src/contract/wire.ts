@@ -118,7 +118,9 @@ export interface Protocol {
   readonly carrier: 'stream' | 'datagram' | 'message';
   /** Carrier 'message': messages are UTF-8 text, unless the peer says otherwise (`Wire.text`). Carrier 'stream': over WebSocket, text frames are part of it too. */
   readonly text?: boolean;
-  /** Whether a stream that starts with these octets speaks this protocol; several may share a port. */
-  matches?(first: Uint8Array): boolean;
+  /** Whether a stream that starts with these octets speaks this protocol; several may share a port. 'never': whatever else comes, it does not. */
+  matches?(first: Uint8Array): boolean | 'never';
+  /** What a stream hears, before it is closed, that speaks none of the protocols of its port. */
+  readonly header?: Uint8Array;
   open(wire: Wire, hub: Hub, now: number): Peer;
 }

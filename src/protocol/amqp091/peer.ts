@@ -525,16 +525,15 @@ export class Amqp091Peer implements Peer, Guest, ChannelHost {
   /** Closes in order: says why and waits for close-ok. */
   private close(replyCode: number, why: string, method: MethodName | undefined): void {
     if (this.state === 'lost' || this.state === 'closing') return;
-    const [classId, methodId] = method === undefined ? [0, 0] : METHODS[method].id;
     this.releaseAll();
-    this.write(0, {
-      name: 'connection.close',
-      replyCode,
-      replyText: replyText(replyCode, why),
-      classId,
-      methodId,
-    });
+    this.sayClose(replyCode, why, method);
     this.awaitEnd(CLOSE_MS);
+  }
+
+  private sayClose(replyCode: number, why: string, method: MethodName | undefined): void {
+    const [classId, methodId] = method === undefined ? [0, 0] : METHODS[method].id;
+    const text = replyText(replyCode, why);
+    this.write(0, { name: 'connection.close', replyCode, replyText: text, classId, methodId });
   }
 
   /** It is the client that closes the socket, once it has read close-ok; it may say close more than once. [AMQP091-1.4.2.10] */
@@ -584,13 +583,7 @@ export class Amqp091Peer implements Peer, Guest, ChannelHost {
     if (this.state === 'new' || this.state === 'closing' || this.state === 'lost') return;
     this.member?.blame('protocol-error');
     const replyCode = why instanceof ProtocolError && why.code > 0 ? why.code : FRAME_ERROR;
-    this.write(0, {
-      name: 'connection.close',
-      replyCode,
-      replyText: replyText(replyCode, why.message),
-      classId: 0,
-      methodId: 0,
-    });
+    this.sayClose(replyCode, why.message, undefined);
   }
 
   blamed(why: Departure): void {

@@ -82,7 +82,11 @@ export class CoapCaller implements Peer {
 
   /** The largest payload that goes without being cut into blocks. */
   get maxPayloadBytes(): number {
-    return this.datagrams?.maxPayloadBytes ?? 16 << UPLOAD_SZX;
+    return this.datagrams?.maxPayloadBytes ?? 16 << this.uploadSzx;
+  }
+
+  private get uploadSzx(): number {
+    return Math.min(UPLOAD_SZX, this.frames?.maxSzx ?? UPLOAD_SZX);
   }
 
   /** Makes a call; `events` tell its answer, once, and for an observation each notification after it. Returns how to cancel it. */
@@ -138,7 +142,7 @@ export class CoapCaller implements Peer {
     const token = first ? operation.token : this.options.random(TOKEN_BYTES);
     const extra: CoapOption[] = [];
     if (observe === true && first) extra.push({ number: OPTION.observe, value: new Uint8Array() });
-    const { piece, block } = operation.upload(UPLOAD_SZX);
+    const { piece, block } = operation.upload(this.uploadSzx);
     if (block !== undefined) {
       extra.push(blockOption(OPTION.block1, block));
       // Two bodies for one resource at a time are told apart by it [RFC9175-3.3].

@@ -307,7 +307,6 @@ export class MessageLayer implements Layer {
     this.push(CODE.empty, NOTHING, [], NOTHING, ended);
   }
 
-  /** The message is not repeated any more, and nobody is told. */
   forgo(id: number): void {
     this.outstanding.take(id);
   }

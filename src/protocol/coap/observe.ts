@@ -126,10 +126,7 @@ export class Observer implements Consumer {
     const { host, unsettled, settler } = this;
     this.unanswered = false;
     this.settler = undefined;
-    if (!this.live) {
-      host.roomMade();
-      return;
-    }
+    if (!this.live) return;
     if (!acknowledged) {
       host.ended(this); // a reset, or silence after the last retransmission [RFC7641-4.5]
       return;
@@ -194,6 +191,8 @@ export class Observer implements Consumer {
   stop(): void {
     if (!this.live) return;
     this.live = false;
+    // A notification after the end would look like a new beginning.
+    if (this.unanswered) this.host.layer.forgo(this.lastId);
     this.fetching?.();
     this.box.unsubscribe(this.what.filter);
     if (!this.attached) this.box.attach(this);

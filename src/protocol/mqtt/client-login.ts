@@ -100,9 +100,9 @@ export function aliasesOf({ topicAliases }: SpeakerOptions): number {
 
 function loginProperties(o: SpeakerOptions, proof: Uint8Array | undefined): Properties {
   const p: Properties = {
-    topicAliasMaximum: aliasesOf(o),
     userProperty: [[EXTENSIONS, '?'], ...userPropertiesOf(o.user ?? [])],
   };
+  if (aliasesOf(o) > 0) p.topicAliasMaximum = aliasesOf(o);
   if (o.maxPacketBytes !== undefined) p.maximumPacketSize = o.maxPacketBytes;
   if (o.sessionExpiryMs > 0) p.sessionExpiryInterval = secondsOf(o.sessionExpiryMs);
   if (o.receiveMaximum < 65_535) p.receiveMaximum = o.receiveMaximum;

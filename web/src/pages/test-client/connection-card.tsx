@@ -2,11 +2,13 @@
 
 import { useSignal } from '@preact/signals';
 import { COLOURS, type Connection, removeConnection, type Subscribed } from '../../client/connections.ts';
+import { greetingOf } from '../../links/greeting.ts';
 import { DIALECTS, PLAIN_SUBSCRIPTION, type Qos } from '../../links/link.ts';
 import { certificateLink } from '../../links/why.ts';
 import { Icon } from '../../parts/icons.tsx';
 import { count } from '../../parts/numbers.ts';
 import { Notice } from '../../parts/parts.tsx';
+import { Properties } from '../../parts/payload.tsx';
 import { filterFault } from '../../wildcard.ts';
 
 const PHASES = {
@@ -55,6 +57,12 @@ export function ConnectionCard({ connection: c }: { readonly connection: Connect
         {c.count.value > 0 && <span class="tabular">{count(c.count.value)} received</span>}
       </p>
       <Why connection={c} />
+      {phase === 'up' && c.opened.value !== undefined && (
+        <details>
+          <summary>What the hub said</summary>
+          <Properties pairs={greetingOf(c.opened.value)} />
+        </details>
+      )}
       {c.subscriptions.value.length > 0 && (
         <ul class="subscriptions">
           {c.subscriptions.value.map((s) => (
