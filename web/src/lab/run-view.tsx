@@ -110,6 +110,11 @@ function RunHeadCard({ facts }: { readonly facts: RunFacts }) {
               <Icon name="down" /> {REPORTS[as]}
             </a>
           ))}
+          {networks.length > 1 && (
+            <a class="button-like" href={linkTo('lab', 'overlay', run, run)}>
+              <Icon name="layers" /> Overlay networks
+            </a>
+          )}
           <Certain
             label="Delete"
             sure="Delete it for good?"
