@@ -27,6 +27,7 @@ const JUDGES = [
   'libnet-stomp-perl',
   'python3-qpid-proton',
   'python3-uamqp',
+  'python3-requests',
   'libcoap3-bin',
   'openssl',
   'iproute2',
@@ -36,6 +37,8 @@ const JUDGES = [
   'chromium',
   'netcat-openbsd',
   'amqp-tools',
+  'g++',
+  'rabbitmq-server',
 ];
 
 /** Where vitest leaves its counts. */

@@ -254,6 +254,7 @@ describe.each([
     c.send('flood 1500000\nflood 1500000\n');
     await until(() => protocol.peers[0]?.lost_ === 1, 'lost');
     expect(hub.counters.dropped.get('slow-consumer')).toBe(1);
+    expect(protocol.peers[0]!.blamedFor).toBe('slow-consumer');
   });
 
   test('pause stops reading; resume gives what was left over first', async () => {

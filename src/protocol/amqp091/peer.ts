@@ -3,7 +3,7 @@
 import type { Identity } from '../../contract/auth.ts';
 import type { Access, Guest, Hub } from '../../contract/hub.ts';
 import { type Message, NEVER, type Origin } from '../../contract/message.ts';
-import { type Outcome, ProtocolError } from '../../contract/outcome.ts';
+import { type Departure, type Outcome, ProtocolError } from '../../contract/outcome.ts';
 import type { Peer, Wire } from '../../contract/wire.ts';
 import { AmqpChannel, type ChannelHost } from './channel.ts';
 import { decodeMethod, Repetition } from './decode.ts';
@@ -204,6 +204,7 @@ export class Amqp091Peer implements Peer, Guest, ChannelHost {
     } catch (why) {
       // Before the connection is open there is nobody to tell; afterwards it is closed in order, with the reason.
       if (!(why instanceof ProtocolError) || this.state !== 'running') throw why;
+      this.member?.blame('protocol-error');
       this.close(why.code || FRAME_ERROR, why.message, name);
     }
   }
@@ -248,6 +249,7 @@ export class Amqp091Peer implements Peer, Guest, ChannelHost {
       work();
     } catch (why) {
       if (why instanceof ProtocolError && this.state === 'running') {
+        this.member?.blame('protocol-error');
         this.close(why.code || FRAME_ERROR, why.message, method);
         return;
       }
@@ -349,8 +351,12 @@ export class Amqp091Peer implements Peer, Guest, ChannelHost {
     const proved = (result: Identity | Outcome): void => {
       if (this.state !== 'running') return;
       const outcome = typeof result === 'string' ? result : this.access.renewed(result);
-      if (outcome === 'ok') this.write(0, { name: 'connection.update-secret-ok' });
-      else this.close(NOT_ALLOWED, `new secret was refused: ${outcome}`, 'connection.update-secret');
+      if (outcome === 'ok') {
+        this.write(0, { name: 'connection.update-secret-ok' });
+        return;
+      }
+      this.member?.blame(outcome);
+      this.close(NOT_ALLOWED, `new secret was refused: ${outcome}`, 'connection.update-secret');
     };
     this.hub.prove({ ...login, remote, listener, wire: identity }).then(proved, () => proved('unavailable'));
   }
@@ -519,16 +525,15 @@ export class Amqp091Peer implements Peer, Guest, ChannelHost {
   /** Closes in order: says why and waits for close-ok. */
   private close(replyCode: number, why: string, method: MethodName | undefined): void {
     if (this.state === 'lost' || this.state === 'closing') return;
-    const [classId, methodId] = method === undefined ? [0, 0] : METHODS[method].id;
     this.releaseAll();
-    this.write(0, {
-      name: 'connection.close',
-      replyCode,
-      replyText: replyText(replyCode, why),
-      classId,
-      methodId,
-    });
+    this.sayClose(replyCode, why, method);
     this.awaitEnd(CLOSE_MS);
+  }
+
+  private sayClose(replyCode: number, why: string, method: MethodName | undefined): void {
+    const [classId, methodId] = method === undefined ? [0, 0] : METHODS[method].id;
+    const text = replyText(replyCode, why);
+    this.write(0, { name: 'connection.close', replyCode, replyText: text, classId, methodId });
   }
 
   /** It is the client that closes the socket, once it has read close-ok; it may say close more than once. [AMQP091-1.4.2.10] */
@@ -568,6 +573,7 @@ export class Amqp091Peer implements Peer, Guest, ChannelHost {
 
   evict(why: Outcome): void {
     if (this.state === 'lost' || this.state === 'closing') return;
+    this.member?.blame(why);
     const code = CODE_OF[why];
     if (this.state === 'running') this.close(code, why, undefined);
     else this.leave();
@@ -577,13 +583,11 @@ export class Amqp091Peer implements Peer, Guest, ChannelHost {
     if (this.state === 'new' || this.state === 'closing' || this.state === 'lost') return;
     this.member?.blame('protocol-error');
     const replyCode = why instanceof ProtocolError && why.code > 0 ? why.code : FRAME_ERROR;
-    this.write(0, {
-      name: 'connection.close',
-      replyCode,
-      replyText: replyText(replyCode, why.message),
-      classId: 0,
-      methodId: 0,
-    });
+    this.sayClose(replyCode, why.message, undefined);
+  }
+
+  blamed(why: Departure): void {
+    this.member?.blame(why);
   }
 
   lost(now: number): void {

@@ -2,7 +2,7 @@
 
 import type { Hub } from '../../contract/hub.ts';
 import { NEVER } from '../../contract/message.ts';
-import { ProtocolError } from '../../contract/outcome.ts';
+import { type Departure, ProtocolError } from '../../contract/outcome.ts';
 import type { Peer, Wire } from '../../contract/wire.ts';
 import { encodeElement, type Place } from './encode.ts';
 import { StanzaFault, type StreamCondition, StreamFault } from './fault.ts';
@@ -497,6 +497,10 @@ export class XmppPeer implements Peer, Link {
   replaced(): void {
     this.session = undefined;
     this.fail('conflict', 'The session was resumed by another connection.');
+  }
+
+  blamed(why: Departure): void {
+    this.session?.access.blame(why);
   }
 
   lost(): void {
