@@ -67,6 +67,8 @@ export class Outbox implements SessionMemory {
   private count = 0;
   private committing: Promise<void> | undefined;
   private dirty = false;
+  /** The store has failed: nothing is kept any more. */
+  private lost = false;
   private thens: (() => void)[] = [];
   private readonly unkept: Entry[] = [];
   private emptied: (() => void)[] = [];
@@ -253,12 +255,13 @@ export class Outbox implements SessionMemory {
   }
 
   kept(then: () => void): void {
+    if (this.lost) return;
     if (!this.dirty && this.committing === undefined) then();
     else this.thens.push(then);
   }
 
   private changed(): void {
-    if (this.store === undefined || this.dirty) return;
+    if (this.store === undefined || this.dirty || this.lost) return;
     this.dirty = true;
     // What is said in one turn is one commit, and while one is under way the next gathers.
     if (this.committing === undefined) queueMicrotask(() => this.commit());
@@ -281,6 +284,9 @@ export class Outbox implements SessionMemory {
         if (entries.length > 0) this.ready();
       },
       (cause: Error) => {
+        this.committing = undefined;
+        this.lost = true;
+        this.dirty = false;
         this.broken(
           new WaymeetError('storage', '', `the outbox cannot be written: ${cause.message}`, { cause }),
         );
