@@ -100,7 +100,8 @@ class StompSpeaker implements Speaker {
   }
 
   private connect(): void {
-    const { host, clientId, username, password, keepAliveMs } = this.options;
+    const { clientId, username, password, keepAliveMs, settings } = this.options;
+    const { host = this.options.host } = settings; // a virtual host's name: at RabbitMQ `?host=/`
     const headers = ['accept-version', VERSION, 'host', host, 'heart-beat', `${keepAliveMs},${keepAliveMs}`];
     if (username !== undefined) headers.push('login', username);
     if (password !== undefined) headers.push('passcode', decoder.decode(password));
