@@ -594,6 +594,26 @@ describe('what requests may ask besides', () => {
     expect(broker.hub.stats.subscriptions).toBe(1);
   });
 
+  test('an ETag is of the whole envelope', async () => {
+    const broker = await start();
+    const c = new Client(broker);
+    const tagged = async (parts: RequestParts = {}) => {
+      c.request('PUT /t/a?retain=1', { payload: 'same' });
+      await broker.clock.advance(1_000);
+      c.messages();
+      c.request('GET /t/a?envelope=json', parts);
+      await broker.clock.run();
+      const [m] = c.messages();
+      return { code: m!.code, extra: m!.options.filter((o) => o.number === OPTION.eTag) };
+    };
+    const first = await tagged();
+    const second = await tagged(first); // published at another time
+    expect(second.code).toBe(CODE.content);
+    c.request('GET /t/a?envelope=json', second);
+    await broker.clock.run();
+    expect(c.messages().map((m) => m.code)).toEqual([CODE.valid]);
+  });
+
   test('an envelope says what options cannot', async () => {
     const broker = await start();
     const c = new Client(broker);
@@ -611,6 +631,11 @@ describe('what requests may ask besides', () => {
       at: broker.clock.now,
       contentType: 'application/octet-stream',
     };
+    const accept = (format: number) => ({ extra: [option(OPTION.accept, format)] });
+    c.request('GET /t/a?envelope=json', accept(60));
+    c.request('GET /t/a?envelope=cbor', accept(60));
+    await broker.clock.run();
+    expect(c.messages().map((m) => m.code)).toEqual([CODE.notAcceptable, CODE.content]);
     expect(JSON.parse(Buffer.from(json!.payload).toString())).toEqual({ ...said, payloadBase64: '/w==' });
     expect(decodeCbor(cbor!.payload)).toEqual(
       new Map(Object.entries({ ...said, payload: Uint8Array.of(0xff) })),
