@@ -34,6 +34,7 @@ const JUDGES = [
   'netcat-openbsd',
   'amqp-tools',
   'g++',
+  'rabbitmq-server',
 ];
 
 /** Where vitest leaves its counts. */

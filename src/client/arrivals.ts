@@ -48,13 +48,19 @@ export class Arrivals {
   private readonly inbound: InboundIds;
   /** Exactly-once messages in the caller's hands, by the session's id: when one comes again, it is the same. */
   private readonly exact = new Map<number, Arrived>();
+  private readonly unclaimed: ((m: IncomingMessage) => void) | undefined;
   private held: Held[] = [];
   /** The other side remembers what is not answered, for the next connection. */
   lasting = false;
 
-  constructor(subscriptions: ReadonlyMap<string, Subscription>, inbound: InboundIds) {
+  constructor(
+    subscriptions: ReadonlyMap<string, Subscription>,
+    inbound: InboundIds,
+    unclaimed: ((m: IncomingMessage) => void) | undefined,
+  ) {
     this.subscriptions = subscriptions;
     this.inbound = inbound;
+    this.unclaimed = unclaimed;
   }
 
   take(d: Delivery, link: Link): void {
@@ -64,8 +70,10 @@ export class Arrivals {
       return;
     }
     const targets = this.targets(d);
+    const { unclaimed } = this;
     if (targets.length > 0) this.give(d, link, targets);
-    else this.hold(d, link);
+    else if (unclaimed === undefined) this.hold(d, link);
+    else unclaimed(new IncomingMessage(d, this.arrived(d, link, 1)));
   }
 
   private targets({ filters, message }: Delivery): Subscription[] {
@@ -86,9 +94,14 @@ export class Arrivals {
   }
 
   private give(d: Delivery, link: Link, targets: readonly Subscription[]): void {
-    const arrived = new Arrived(d, link, targets.length, this);
-    if (d.id !== 0 && arrived.exact) this.exact.set(d.id, arrived);
+    const arrived = this.arrived(d, link, targets.length);
     for (const s of targets) s.push(new IncomingMessage(d, arrived), !link.waits);
+  }
+
+  private arrived(d: Delivery, link: Link, takers: number): Arrived {
+    const arrived = new Arrived(d, link, takers, this);
+    if (d.id !== 0 && arrived.exact) this.exact.set(d.id, arrived);
+    return arrived;
   }
 
   /** The session may know subscriptions of an earlier program that this one has not made yet. */

@@ -8,7 +8,7 @@ import { Writer } from '../bytes/writer.ts';
 import type { Message } from '../contract/message.ts';
 import { readMessage, writeMessage } from '../hub/records.ts';
 import { WaymeetError } from './error.ts';
-import type { Kept, OutboxStore } from './outbox.ts';
+import type { Kept, OutboxStore } from './outbox-kept.ts';
 
 /*
  * The log is a row of records; one that is cut short or damaged ends it, for it was not committed:

@@ -73,9 +73,9 @@ export interface Wire {
   /** Appends `slab.bytes[start..end)` by reference: a fan-out writes the same octets to many wires. */
   share(slab: Slab, start: number, end: number): void;
   /**
-   * Begins TLS inside of the connection (STARTTLS), as its server, behind what was written; then `secure` and `identity` say what the
-   * handshake proved, and what arrives are the octets inside. What is written before is lost. A handshake that fails closes the wire.
-   * Absent where that cannot be done.
+   * Begins TLS inside of the connection (STARTTLS), in the role that this side has, behind what was written; then `secure` and `identity`
+   * say what the handshake proved, and what arrives are the octets inside. What a server writes before is lost, what a client writes waits.
+   * A handshake that fails closes the wire. Absent where that cannot be done.
    */
   readonly secureUp?: (() => void) | undefined;
   /** Stops and restarts reading: backpressure towards the publisher. */
@@ -118,7 +118,9 @@ export interface Protocol {
   readonly carrier: 'stream' | 'datagram' | 'message';
   /** Carrier 'message': messages are UTF-8 text, unless the peer says otherwise (`Wire.text`). Carrier 'stream': over WebSocket, text frames are part of it too. */
   readonly text?: boolean;
-  /** Whether a stream that starts with these octets speaks this protocol; several may share a port. */
-  matches?(first: Uint8Array): boolean;
+  /** Whether a stream that starts with these octets speaks this protocol; several may share a port. 'never': whatever else comes, it does not. */
+  matches?(first: Uint8Array): boolean | 'never';
+  /** What a stream hears, before it is closed, that speaks none of the protocols of its port. */
+  readonly header?: Uint8Array;
   open(wire: Wire, hub: Hub, now: number): Peer;
 }

@@ -16,6 +16,9 @@ export class WorkloadError extends Error {
   }
 }
 
+/** Of variants and of networks: more are a mistake, and to compare their names takes time. */
+const MAX_NAMES = 500;
+
 const share = z.number().min(0).max(0.9);
 const ms = z.number().min(0).max(600_000);
 
@@ -109,10 +112,13 @@ const schema = z.strictObject({
   idleMinutes: z.number().min(0).max(1_440).default(60),
   /** So many idle clients are opened to see what each takes in memory; 0: none. */
   memoryClients: z.number().int().min(0).max(10_000).default(0),
-  variants: z.union([z.literal('all'), z.array(z.string()).min(1)]).default([...DEFAULT_VARIANTS]),
+  variants: z
+    .union([z.literal('all'), z.array(z.string()).min(1).max(MAX_NAMES)])
+    .default([...DEFAULT_VARIANTS]),
   networks: z
     .array(z.union([z.string(), network.extend({ name: z.string().max(60) })]))
     .min(1)
+    .max(MAX_NAMES)
     .default([...DEFAULT_NETWORKS]),
   /** Besides, each variant and network at several shares of loss, or at several rates. */
   sweeps: z

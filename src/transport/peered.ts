@@ -50,13 +50,19 @@ export abstract class PeeredWire implements Wire, Flushable, TimerOwner, Guarded
   /** Until when nothing is read, whatever the peer says. */
   private heldUntil = NEVER;
 
-  constructor(gate: Gate, address: string, remote: string, identity: WireIdentity) {
+  constructor(
+    gate: Gate,
+    address: string,
+    remote: string,
+    identity: WireIdentity,
+    outbox = new Outbox(gate.loop.slabs),
+  ) {
     this.gate = gate;
     this.address = address;
     this.remote = remote;
     this.identity = identity;
     this.counters = gate.counters;
-    this.outbox = new Outbox(gate.loop.slabs);
+    this.outbox = outbox;
   }
 
   abstract readonly unsent: number;

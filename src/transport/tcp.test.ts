@@ -371,6 +371,17 @@ describe.each([
     expect(hub.counters.of('line')).toMatchObject({ connections: 1, broken: 1 });
   });
 
+  test('who speaks none of them is told at once, with the header of the first that has one', async () => {
+    const never = { matches: () => 'never' as const };
+    const header = new TextEncoder().encode('ONE\n');
+    const spoken = Object.assign(new LineProtocol('one'), { ...never, header });
+    const { client } = await setUp(raw, {}, [Object.assign(new LineProtocol('two'), never), spoken]);
+    const c = await client();
+    c.send('?');
+    expect(await c.line()).toBe('ONE');
+    await c.gone();
+  });
+
   test('behind a proxy: the told address counts and shows', async () => {
     const { client, counters } = await setUp(raw, { proxy: true, maxConnectionsPerAddress: 1 });
     const [a, b, c, d] = [await client(), await client(), await client(), await client()];

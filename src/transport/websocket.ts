@@ -12,7 +12,7 @@ import { ProtocolError } from '../contract/outcome.ts';
 import type { Protocol, Slab, WireIdentity } from '../contract/wire.ts';
 import { now } from './clock.ts';
 import { batch, frameHead, sharedFrame } from './frames.ts';
-import { identityOf } from './identity.ts';
+import { identityOf, NOTHING_PROVEN } from './identity.ts';
 import {
   Gate,
   type Listener,
@@ -193,7 +193,8 @@ class WebSocketListener implements Listener {
     protocol: Protocol,
   ): void {
     const remote = remoteName(address, port);
-    const identity = request.socket instanceof TLSSocket ? identityOf(request.socket, undefined) : {};
+    const identity =
+      request.socket instanceof TLSSocket ? identityOf(request.socket, undefined) : NOTHING_PROVEN;
     const life: Life = { web, wire: undefined, answered: true };
     this.lives.add(life);
     web.on('pong', () => {

@@ -21,6 +21,8 @@ const PAGES = [
   'overview',
   'clients',
   'queues',
+  'lab',
+  'choose',
   'trace',
   'config',
 ];

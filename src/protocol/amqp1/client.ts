@@ -60,7 +60,6 @@ export const amqp1Speech: Speech = {
   name: 'amqp1',
   carrier: 'stream',
   subprotocols: ['amqp'],
-  alpn: ['amqp'],
   ability: ABILITY,
   open: (wire, options, events) => new Amqp1Speaker(wire, options, events),
 };

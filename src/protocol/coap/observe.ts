@@ -65,6 +65,9 @@ export class Observer implements Consumer {
   private readonly box: Mailbox;
   private readonly host: ObserverHost;
   private unanswered = false;
+  /** What settles the message that is unanswered: its number there, 0 for none. */
+  private unsettled = 0;
+  private settler: Settler | undefined;
   /** Where every message counts, the next one waits until the blocks of this one are fetched; how to stop waiting. */
   private fetching: (() => void) | undefined;
   private confirmedAt: number;
@@ -113,22 +116,26 @@ export class Observer implements Consumer {
       return;
     }
     this.unanswered = true;
-    this.lastId = this.send(n, (acknowledged) => {
-      this.unanswered = false;
-      if (!this.live) {
-        host.roomMade();
-        return;
-      }
-      if (!acknowledged) {
-        host.ended(this); // a reset, or silence after the last retransmission [RFC7641-4.5]
-        return;
-      }
-      this.confirmedAt = host.now;
-      this.unconfirmed = 0;
-      if (id !== 0) box.settle(id, 'ok');
-      host.roomMade();
-    });
+    this.unsettled = id;
+    this.settler = box;
+    this.lastId = this.send(n, this.answered);
   }
+
+  /** The confirmable notification was acknowledged, or reset, or nobody answered. One for all of them: they come one after the other. */
+  private readonly answered = (acknowledged: boolean): void => {
+    const { host, unsettled, settler } = this;
+    this.unanswered = false;
+    this.settler = undefined;
+    if (!this.live) return;
+    if (!acknowledged) {
+      host.ended(this); // a reset, or silence after the last retransmission [RFC7641-4.5]
+      return;
+    }
+    this.confirmedAt = host.now;
+    this.unconfirmed = 0;
+    if (unsettled !== 0) settler?.settle(unsettled, 'ok');
+    host.roomMade();
+  };
 
   private hold(rest: Rendering): void {
     const { host, what } = this;
@@ -184,6 +191,8 @@ export class Observer implements Consumer {
   stop(): void {
     if (!this.live) return;
     this.live = false;
+    // A notification after the end would look like a new beginning.
+    if (this.unanswered) this.host.layer.forgo(this.lastId);
     this.fetching?.();
     this.box.unsubscribe(this.what.filter);
     if (!this.attached) this.box.attach(this);

@@ -46,7 +46,6 @@ describe('requests', () => {
         'ACK 4.04 k "topics are under /t/; /.well-known/core has the rest"',
       ],
       ['no topic', 'GET /t', {}, 'ACK 4.04 k "topics are under /t/"'],
-      ['[RFC7252-5.8] unknown method', 'FETCH /t/a', {}, 'ACK 4.05 k "GET, PUT, POST or DELETE"'],
       [
         '[RFC7252-5.4.1] unknown critical option',
         'GET /t/a',
@@ -599,6 +598,7 @@ describe('what requests may ask besides', () => {
         ['PUT /create1', { payload: 'x', extra: [option(OPTION.ifNoneMatch)] }, 'ACK 2.01 k'],
         ['PUT /create1', { payload: 'x', extra: [option(OPTION.ifNoneMatch)] }, 'ACK 4.12 k "another value"'],
         ['GET /seg1/seg2/seg3', {}, 'ACK 2.05 k ct=0 "seg3"'],
+        ['POST /test', { payload: 'x' }, 'ACK 2.01 k /location1 /location2 /location3'],
         ['POST /location-query', {}, 'ACK 2.01 k option 20 option 20'],
         [
           'GET /multi-format',
@@ -613,4 +613,46 @@ describe('what requests may ask besides', () => {
       ],
       { protocols: [coap({ plugtest: true })] },
     ));
+
+  test('plugtest: observations of /obs, their changes and their ends', async () => {
+    const broker = await start({ protocols: [coap({ plugtest: true })] });
+    const watcher = new Client(broker);
+    const c = new Client(broker, {}, '127.0.0.1:50002');
+    /** What the watcher hears, each acknowledged. */
+    const heard = async (ms = 0) => {
+      await broker.clock.advance(ms);
+      const messages = watcher.heard();
+      return messages.map((m) => m.replace(/plugtest.*"/, 'tick"'));
+    };
+    const register = async (value = 'tick') => {
+      watcher.request('GET /obs', { observe: 0, type: 1, token: 'w' });
+      expect(await heard()).toEqual([`NON 2.05 w observe ct=0 "${value}"`]);
+    };
+    const acknowledge = async () => {
+      await broker.clock.advance(0);
+      for (const m of watcher.messages()) if (m.type === 0) watcher.send(2, m.id);
+      await broker.clock.advance(0);
+    };
+    await register();
+    // TD_COAP_OBS_04: Observe 1 ends it.
+    watcher.request('GET /obs', { observe: 1, token: 'w' });
+    expect(await heard()).toEqual(['ACK 2.05 w ct=0 "tick"']);
+    expect(await heard(20_000)).toEqual([]);
+    // TD_COAP_OBS_09: a change from elsewhere.
+    await register();
+    c.request('PUT /obs', { payload: 'new', format: 0 });
+    await acknowledge();
+    // TD_COAP_OBS_08: another Content-Format ends it.
+    c.request('PUT /obs', { payload: '<x/>', format: 41 });
+    expect(await heard()).toEqual(['NON 4.06 w']);
+    expect(await heard(20_000)).toEqual([]);
+    // TD_COAP_OBS_07: so does DELETE. What was not acknowledged is not said again after the end.
+    c.request('PUT /obs', { payload: 'text', format: 0 });
+    await broker.clock.advance(0);
+    await register('text');
+    c.request('PUT /obs', { payload: 'new', format: 0 });
+    expect(await heard()).toEqual(['CON 2.05 w observe ct=0 "new"']);
+    c.request('DELETE /obs');
+    expect(await heard(200_000)).toEqual(['NON 4.04 w']);
+  });
 });

@@ -1,4 +1,4 @@
-// The plain surface: `/t/{topic…}` is the topic. PUT and POST publish, GET reads and observes, DELETE clears.
+// The plain surface: `/t/{topic…}` is the topic. PUT and POST publish, GET reads and observes, PATCH changes, DELETE clears, FETCH reads many.
 
 import { Message, type Meta, NEVER, type Qos } from '../../contract/message.ts';
 import { isTopicFilter, isTopicName } from '../../contract/topic.ts';
@@ -9,7 +9,9 @@ import { contentFormatOf, metaOf } from './map.ts';
 import type { Observation, Observer } from './observe.ts';
 import type { Refusal, RequestOptions } from './options.ts';
 import { CODE, type CoapOption, type CoapType, ENVELOPE_FORMAT, NOTHING, OPTION } from './packet.ts';
+import { patchTopic } from './patch.ts';
 import { messageTag, render, type Shape, TOPICS } from './rendering.ts';
+import { fetchTopics } from './selection.ts';
 
 /** [RFC7641-4.5] asks for 24 hours at most. */
 const PROBE_MS = 3_600_000;
@@ -32,6 +34,10 @@ interface Asked {
 }
 
 export function serveTopic(request: Request, endpoint: Endpoint): void {
+  if (request.message.code === CODE.fetch) {
+    fetchTopics(request, endpoint);
+    return;
+  }
   const wish = wishOf(request, endpoint.now);
   if ('code' in wish) {
     endpoint.refuseRequest(request, wish);
@@ -51,7 +57,7 @@ export function serveTopic(request: Request, endpoint: Endpoint): void {
       publish(request, endpoint, { ...wish, retain: true }, NOTHING, CODE.deleted);
       return;
     default:
-      endpoint.refuseRequest(request, { code: CODE.methodNotAllowed, why: 'GET, PUT, POST or DELETE' });
+      patch(request, endpoint, wish); // a method that is none was refused before
   }
 }
 
@@ -103,6 +109,16 @@ export function plainWish(
 
 function isWild(filter: string): boolean {
   return filter.includes('+') || filter.includes('#') || /^\$(?:share|queue)\//.test(filter);
+}
+
+function patch(request: Request, endpoint: Endpoint, wish: Wish): void {
+  if (!isTopicName(wish.topic, endpoint.hub.limits)) {
+    endpoint.refuseOutcome(request, 'topic-invalid');
+    return;
+  }
+  const failed = unmet(request, wish.topic, endpoint);
+  if (failed === undefined) patchTopic(request, endpoint, wish);
+  else endpoint.refuseRequest(request, failed);
 }
 
 function publish(

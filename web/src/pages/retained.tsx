@@ -3,11 +3,11 @@
 import { useSignal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 import { api, mayChange } from '../api.ts';
-import { arrivedOf, type JsonMessage } from '../links/waymeet.ts';
 import { Icon } from '../parts/icons.tsx';
 import { bytes, count, when } from '../parts/numbers.ts';
 import { Certain, Copy, Empty, Fault, Head, Search, Select } from '../parts/parts.tsx';
 import { Payload, Properties } from '../parts/payload.tsx';
+import { arrivedOf, type JsonMessage } from '../payload/json-message.ts';
 import { summary } from '../payload/view.ts';
 import { filterFault } from '../wildcard.ts';
 
@@ -141,7 +141,7 @@ export function RetainedPage() {
               </thead>
               <tbody>
                 {items.map((m) => {
-                  const { payload, contentType } = arrivedOf(m, '');
+                  const { payload, contentType } = arrivedOf(m);
                   return (
                     <tr key={m.topic} class={chosen.value?.topic === m.topic ? 'chosen' : ''}>
                       <td>
@@ -215,7 +215,7 @@ export function RetainedPage() {
 
 function Whole({ m, forget }: { readonly m: Retained; forget(topic: string): void }) {
   const { at, bytes: size, origin, expiresAt, ...rest } = m;
-  const { payload, contentType, properties, qos } = arrivedOf(rest, '');
+  const { payload, contentType, properties, qos } = arrivedOf(rest);
   return (
     <div class="stack">
       <div class="row top">
