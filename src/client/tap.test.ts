@@ -264,6 +264,72 @@ describe('subscriptions', () => {
   });
 });
 
+describe('topic aliases', () => {
+  test('[MQTT5-3.3.2-12] a topic that comes again gets a number, and then only that is sent, until the connection is another', async () => {
+    const w = new ClientWorld(await startBroker());
+    const { seen, tap } = lookout();
+    const client = await w.connect('mqtt://hub', { tap, topicAliases: 8 });
+    const said = () =>
+      seen
+        .filter((one) => one.direction === 'out')
+        .map((one) => read(one))
+        .filter((p) => p.type === PUBLISH)
+        .map((p) => [p.topic, p.properties.topicAlias]);
+    for (const qos of [0, 1, 2] as const) await w.until(client.publish('a/long/topic', 'x', { qos }));
+    await w.until(client.publish('a/long/topic', 'x', { contentType: 'text/plain', expiryMs: 5_000 }));
+    expect(said()).toEqual([
+      ['a/long/topic', undefined],
+      ['a/long/topic', 1],
+      ['', 1],
+      ['', 1],
+    ]);
+    w.wires[0]!.cut();
+    await w.until(client.publish('a/long/topic', 'x', { qos: 1 }));
+    expect(said().at(-1)).toEqual(['a/long/topic', undefined]);
+  });
+
+  test('[law] whatever is published, at any maximum, its topic arrives', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.tuple(fc.nat(5), fc.constantFrom(0, 1, 2) as fc.Arbitrary<0 | 1 | 2>), { maxLength: 60 }),
+        fc.nat(4),
+        async (sent, topicAliases) => {
+          const w = new ClientWorld(await startBroker());
+          const from = await w.connect('mqtt://hub', { topicAliases });
+          const to = await w.connect('mqtt://hub');
+          const s = await w.until(to.subscribe('t/+', { qos: 2 }));
+          await w.until(Promise.all(sent.map(([topic, qos]) => from.publish(`t/${topic}`, 'x', { qos }))));
+          await w.settle();
+          const got: string[] = [];
+          while (s.waiting > 0) got.push((await s.next())!.topic);
+          expect(got).toEqual(sent.map(([topic]) => `t/${topic}`));
+        },
+      ),
+      fuzz(20),
+    );
+  });
+
+  test('[MQTT5-3.2.2-15] no number is introduced by a packet that the server would not take', async () => {
+    // Maximum Packet Size 20 | Topic Alias Maximum 5
+    const greeting = '20 0b 00 00 08 27 00 00 00 14 22 00 05';
+    const w = new ClientWorld(await startBroker({ protocols: [scripted(greeting)] }));
+    const { seen, tap } = lookout();
+    const client = await w.connect('mqtt://hub', { tap, topicAliases: 5 });
+    await client.publish('topic', 'x');
+    const why = await client.publish('topic', 'x'.repeat(20)).catch((error: unknown) => error);
+    expect(why).toMatchObject({ code: 'too-large', status: 0x95 });
+    await client.publish('topic', 'x'.repeat(9)); // it fits without a number, and not with one
+    await client.publish('topic', 'x');
+    await w.settle();
+    const said = seen.map((one) => read(one)).filter((p) => p.type === PUBLISH);
+    expect(said.map((p) => [p.topic, p.properties.topicAlias])).toEqual([
+      ['topic', undefined],
+      ['topic', undefined],
+      ['topic', 1],
+    ]);
+  });
+});
+
 describe('keep alive', () => {
   const pings = (seen: readonly Seen[]) => seen.filter((one) => read(one).type === PINGREQ).length;
 

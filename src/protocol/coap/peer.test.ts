@@ -568,6 +568,32 @@ describe('what requests may ask besides', () => {
     ]);
   });
 
+  test('[RFC7641-4.2] a value in a format that the observer does not accept ends it; of a filter it is passed over', async () => {
+    const broker = await start();
+    const accept = { extra: [option(OPTION.accept, 50)] };
+    const watcher = new Client(broker);
+    watcher.request('GET /t/a/1?qos=0', { observe: 0, token: 'v', ...accept });
+    watcher.request('GET /t/a/+?qos=0', { observe: 0, token: 'f', ...accept });
+    await broker.clock.run();
+    watcher.heard();
+    const c = new Client(broker, {}, '127.0.0.1:50002');
+    for (const [payload, format] of [
+      ['{}', 50],
+      ['text', 0],
+      ['[]', 50],
+    ] as const) {
+      c.request('PUT /t/a/1', { payload, format });
+      await broker.clock.run();
+    }
+    expect(watcher.heard()).toEqual([
+      'NON 2.05 v observe ct=50 "{}"',
+      'NON 2.05 f observe /t /a /1 ct=50 "{}"',
+      'NON 4.06 v',
+      'NON 2.05 f observe /t /a /1 ct=50 "[]"',
+    ]);
+    expect(broker.hub.stats.subscriptions).toBe(1);
+  });
+
   test('an envelope says what options cannot', async () => {
     const broker = await start();
     const c = new Client(broker);

@@ -221,6 +221,7 @@ function observe(request: Request, endpoint: Endpoint, wish: Wish): void {
   if (
     known !== undefined &&
     known.what.protection?.context === protection?.context &&
+    known.what.accept === request.options.accept &&
     isSame(known.what, wish)
   ) {
     known.what.protection = protection;
@@ -277,7 +278,8 @@ export function register(
   const operation = operationOf(request.exchange, request.message);
   const szx = request.options.block2?.szx ?? layer.maxSzx;
   const { protection } = request.exchange;
-  const what = { key, token, filter, qos, shape, operation, szx, probeMs, protection };
+  const { accept } = request.options;
+  const what = { key, token, filter, qos, shape, operation, szx, accept, probeMs, protection };
   const observer = observers.make(what, box);
   const subscription = { filter, qos, noLocal: false, tag: 0 };
   const { outcome } = box.subscribe(subscription);
