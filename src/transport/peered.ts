@@ -3,7 +3,7 @@
 import { Outbox } from '../bytes/outbox.ts';
 import type { ProtocolCounters } from '../contract/hub.ts';
 import { NEVER } from '../contract/message.ts';
-import { ProtocolError } from '../contract/outcome.ts';
+import { type Departure, ProtocolError } from '../contract/outcome.ts';
 import type { Peer, Protocol, Slab, Slabs, Wire, WireIdentity, WireLimits } from '../contract/wire.ts';
 import { now } from './clock.ts';
 import type { Gate, Guarded } from './listener.ts';
@@ -240,8 +240,13 @@ export abstract class PeeredWire implements Wire, Flushable, TimerOwner, Guarded
       listener: this.gate.name,
       unsent,
     });
-    this.peer.blamed?.('slow-consumer');
+    this.blame('slow-consumer');
     this.destroy();
+  }
+
+  /** Tells the peer why the transport ends the connection. */
+  blame(why: Departure): void {
+    this.peer.blamed?.(why);
   }
 
   /** Something was sent: tells the peer when there is room again. */

@@ -220,8 +220,15 @@ function allow(r: HttpRequest, ...methods: string[]): void {
   });
 }
 
+/** What may stand several times. */
+const REPEATABLE: ReadonlySet<string> = new Set(['filter']);
+
 function expectOnly(r: HttpRequest, names: readonly string[]): void {
-  for (const name of r.query.keys()) {
+  let before = '';
+  for (const name of [...r.query.keys()].sort()) {
+    if (name === before && !REPEATABLE.has(name))
+      throw new Refusal(400, 'query-invalid', `${JSON.stringify(name.slice(0, 40))} is given twice`);
+    before = name;
     if (names.includes(name)) continue;
     const known = names.length === 0 ? 'there is none' : `there is ${names.join(', ')}`;
     throw new Refusal(
