@@ -70,7 +70,7 @@ describe.skipIf(!hasChromium)('the Lab in Chromium', { timeout: TEST_MS }, () =>
 
   const form = () => page.getByRole('form', { name: 'New run' });
   /** A small run by hand: two variants, so many messages. */
-  const run = async (messages: string) => {
+  const run = async (messages: string, sweeps: boolean) => {
     await go('lab');
     await form().getByLabel('Messages in all').fill(messages);
     await form().getByRole('button', { name: 'None' }).click();
@@ -79,12 +79,17 @@ describe.skipIf(!hasChromium)('the Lab in Chromium', { timeout: TEST_MS }, () =>
       await form().getByLabel(name, { exact: true }).check();
     }
     await form().getByLabel('Search variants').fill('');
+    const more = form().locator('details').filter({ hasText: 'Sleep, outage, sweeps, seed' });
+    if (!(await more.getByLabel('Seed').isVisible())) await more.locator('summary').click();
+    for (const sweep of ['at 0 to 20 % loss', 'messages an hour'])
+      await more.getByLabel(sweep).setChecked(sweeps);
     await form().getByRole('button', { name: 'Run', exact: true }).click();
     await page
       .getByRole('region', { name: 'Run', exact: true })
       .getByText('done', { exact: true })
       .waitFor({ timeout: RUN_MS });
   };
+  const distribution = () => page.getByRole('region', { name: 'Distribution of latency' });
   const past = () => page.getByRole('region', { name: 'Past runs' });
 
   test('a run: put together, watched, its figures and plots; there after a reload, after a restart, until it is deleted', async () => {
@@ -129,7 +134,7 @@ describe.skipIf(!hasChromium)('the Lab in Chromium', { timeout: TEST_MS }, () =>
       const bars = page.getByRole('region', { name, exact: true }).getByRole('listitem');
       expect(await bars.filter({ hasText: 'coap-con' }).count(), name).toBe(1);
     }
-    const picture = page.getByRole('region', { name: 'Distribution of latency' }).getByRole('img');
+    const picture = distribution().getByRole('img');
     expect(await picture.getAttribute('aria-label')).toMatch(/http: half by [\d.]+ ms, \d+\.\d % by/);
     await shot('run');
     await phone('run');
@@ -138,7 +143,7 @@ describe.skipIf(!hasChromium)('the Lab in Chromium', { timeout: TEST_MS }, () =>
     await head.getByRole('link', { name: 'Overlay networks' }).click();
     expect(await page.getByLabel('Network of A').inputValue()).toBe('wifi');
     expect(await page.getByLabel('Network of B').inputValue()).toBe('nb-iot');
-    await expect.poll(() => page.locator('.lab-cdf .dashed').count()).toBe(8);
+    await expect.poll(() => distribution().locator('.dashed').count()).toBe(8);
     const { port } = new URL(base);
     await hub.kill();
     await launch('relaxed', [], port);
@@ -177,9 +182,15 @@ describe.skipIf(!hasChromium)('the Lab in Chromium', { timeout: TEST_MS }, () =>
 
   test('two runs over each other: both in every plot, and what lies between them', async () => {
     await open('memory');
-    await run('20');
+    await run('20', true);
+    const loss = page.getByRole('region', { name: 'Latency against loss' }).getByRole('img');
+    expect(await loss.getAttribute('aria-label')).toMatch(/mqtt5-qos1: .* at 0\.0 %, .* at 20\.0 %/);
+    const cost = page.getByRole('region', { name: 'Cost against message rate' });
+    await cost.getByRole('heading', { name: 'Where the cheapest changes' }).waitFor();
+    await shot('sweeps');
+    await phone('sweeps');
     await page.getByText(/in memory: it is gone with the hub/).waitFor();
-    await run('30');
+    await run('30', false);
     await go('lab');
     await past().getByText('This hub keeps nothing on disk').waitFor();
     const marks = past().getByRole('checkbox', { name: /^Overlay / });
@@ -195,7 +206,7 @@ describe.skipIf(!hasChromium)('the Lab in Chromium', { timeout: TEST_MS }, () =>
     expect(await row.locator('.lab-change').allTextContents()).toContainEqual(
       expect.stringMatching(/^[+−][\d.,]+ (?:%|messages)$/),
     );
-    expect(await page.locator('.lab-cdf .dashed').count()).toBe(2);
+    expect(await distribution().locator('.dashed').count()).toBe(2);
     await shot('overlay');
     await phone('overlay');
   });
