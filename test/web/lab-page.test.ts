@@ -98,14 +98,11 @@ describe.skipIf(!hasChromium)('the Lab in Chromium', { timeout: TEST_MS }, () =>
     await past().getByText('No run yet').waitFor();
     // Enough of them that the progress is to be seen.
     await form().getByLabel('Messages in all').fill('60');
-    await form()
-      .getByRole('checkbox', { name: /^nb-iot/ })
-      .check();
     await form().getByRole('checkbox', { name: /^own/ }).check();
     await form().getByLabel('Frames lost, %').fill('10');
-    await form().getByText('12 variants × 3 networks × 60 messages: 2,160 of at most 100,000.').waitFor();
+    await form().getByText('12 variants × 2 networks × 60 messages: 1,440 of at most 100,000.').waitFor();
     await form().getByLabel('TLS or DTLS').selectOption('none');
-    await form().getByText('10 variants × 3 networks').waitFor();
+    await form().getByText('10 variants × 2 networks').waitFor();
     await shot('form');
     await phone('form');
     await form().getByRole('button', { name: 'Run', exact: true }).click();
@@ -115,7 +112,7 @@ describe.skipIf(!hasChromium)('the Lab in Chromium', { timeout: TEST_MS }, () =>
     await page.getByRole('region', { name: 'Measures' }).waitFor(); // what is there so far is shown
     await shot('running');
     await head.getByText('done', { exact: true }).waitFor({ timeout: RUN_MS });
-    await head.getByText('10 variants on wifi, nb-iot, own').waitFor();
+    await head.getByText('10 variants on wifi, own').waitFor();
     await page.getByRole('radiogroup', { name: 'Network' }).getByRole('radio', { name: 'own' }).click();
     const table = page.getByRole('region', { name: 'Measures' });
     const firstRow = table.getByRole('row').nth(1);
@@ -142,7 +139,7 @@ describe.skipIf(!hasChromium)('the Lab in Chromium', { timeout: TEST_MS }, () =>
     await head.getByText(/, on disk$/).waitFor();
     await head.getByRole('link', { name: 'Overlay networks' }).click();
     expect(await page.getByLabel('Network of A').inputValue()).toBe('wifi');
-    expect(await page.getByLabel('Network of B').inputValue()).toBe('nb-iot');
+    expect(await page.getByLabel('Network of B').inputValue()).toBe('own');
     await expect.poll(() => distribution().locator('.dashed').count()).toBe(8);
     const { port } = new URL(base);
     await hub.kill();
