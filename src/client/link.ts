@@ -82,6 +82,8 @@ export class Link {
     signal: AbortSignal,
   ): Promise<Link> {
     const speech = await world.speech(url);
+    if (o.will && !speech.ability.wills)
+      throw new WaymeetError('not-supported', speech.name, 'it has no wills');
     const options = await speakerOptions(url, world, o, login);
     const wire = await world.dial(url, speech, o, signal);
     const link = new Link(speech, url, wire, events);
