@@ -115,9 +115,7 @@ export async function connectClient(
   more: ConnectOptions = {},
 ): Promise<Client> {
   const { urls, options } = await connectionOf(io, flags);
-  const world =
-    flags.oscore === undefined ? undefined : (await import('./oscore.ts')).sealingWorld(flags.oscore);
-  return connect(urls, { ...options, ...more }, world);
+  return connect(urls, { ...options, ...more });
 }
 
 /** What the flags say. */
@@ -149,6 +147,9 @@ export async function connectionOf(
       keepAliveMs: flags.keepalive * 1_000,
       ...(flags.willTopic === undefined ? {} : { will: willOf(flags, flags.willTopic) }),
       tls: tlsOf(flags),
+      ...(flags.oscore === undefined
+        ? {}
+        : { oscore: (await import('./oscore.ts')).oscoreOptions(flags.oscore) }),
       settings: settingsOf(flags, first),
       reconnect: false,
     },

@@ -1,20 +1,21 @@
 // `waymeet lab choose`: asks, measures what is needed, and says which protocol fits, why, and what would change the answer.
 
-import path from 'node:path';
 import { createInterface } from 'node:readline';
-import { type Advice, advise, type Ranked, type Reason, workloadFor } from '../lab/choose/advise.ts';
+import { type Advice, advise } from '../lab/choose/advise.ts';
+import { type Evidence, evidenceOf, Measured } from '../lab/choose/measured.ts';
 import { type Answers, answersOf, QUESTIONS } from '../lab/choose/questions.ts';
 import { RULES } from '../lab/choose/rules.ts';
+import { needsOf, scenarioOf } from '../lab/choose/scenario.ts';
+import type { Ranked, Reason } from '../lab/choose/score.ts';
 import { format } from '../lab/report/columns.ts';
-import type { Run } from '../lab/report/read.ts';
 import { runOf } from '../lab/report/read.ts';
 import type { RunLine } from '../lab/result.ts';
-import { runLab } from '../lab/run.ts';
-import { WorkloadError, type WorkloadInput } from '../lab/workload.ts';
+import { jobsOf, runIdOf, runLab } from '../lab/run.ts';
+import { planOf, type Workload, WorkloadError, type WorkloadInput } from '../lab/workload.ts';
 import { EXIT, Failure, type Io, say } from './io.ts';
 import { Bar } from './lab-bar.ts';
 import type { ChooseFlags } from './lab-flags.ts';
-import { openRun } from './lab-runs.ts';
+import { chosenFile, FOLDER, keepRun, keptRuns, openRun } from './lab-runs.ts';
 
 export async function choose(
   io: Io,
@@ -29,16 +30,12 @@ export async function choose(
     answersOf(said); // what is wrong is told before anything is asked
     if (flags.json !== true && io.input.isTTY === true) await ask(io, said);
     const answers = answersOf(said);
-    const run = flags.run === undefined ? await measure(io, version, answers, flags) : openRun(io, flags.run);
-    const cells = run.cells.filter((c) => c.network === answers['network']);
-    if (cells.length === 0)
-      throw new Failure(
-        `run ${run.head.run} has nothing on '${answers['network']}': choose one of its networks, or leave --run away`,
-        EXIT.usage,
-      );
-    const advice = advise(answers, cells, run.head.run);
+    const own = ownOf(flags);
+    const found =
+      flags.run === undefined ? await measure(io, version, answers, own, flags) : fromRun(io, answers, flags);
+    const advice = advise(answers, own, found.evidence);
     if (flags.json === true) io.output.write(`${JSON.stringify(advice, null, 2)}\n`);
-    else io.output.write(textOf(advice, run, flags.top));
+    else io.output.write(textOf(advice, found.measured, flags.top));
     return advice.ranking.length === 0 ? EXIT.failed : EXIT.fine;
   } catch (error) {
     if (error instanceof WorkloadError) throw new Failure(error.message, EXIT.usage, error);
@@ -91,28 +88,88 @@ async function ask(io: Io, said: Record<string, string>): Promise<void> {
   }
 }
 
-async function measure(io: Io, version: string, answers: Answers, flags: ChooseFlags): Promise<Run> {
-  const own: WorkloadInput = {
+/** Figures, and in words what they are of. */
+interface Found {
+  readonly evidence: Evidence;
+  readonly measured: string;
+}
+
+function ownOf(flags: ChooseFlags): WorkloadInput {
+  return {
     ...(flags.messages === undefined ? {} : { messages: flags.messages }),
     ...(flags.rate === undefined ? {} : { rate: flags.rate }),
     ...(flags.size === undefined ? {} : { payload: { bytes: flags.size } }),
   };
-  const lines: RunLine[] = [];
+}
+
+function fromRun(io: Io, answers: Answers, flags: ChooseFlags): Found {
+  const run = openRun(io, flags.run);
+  if (!run.cells.some((c) => c.network === answers['network']))
+    throw new Failure(
+      `run ${run.head.run} has nothing on '${answers['network']}': choose one of its networks, or leave --run away`,
+      EXIT.usage,
+    );
+  return {
+    evidence: evidenceOf(run.cells),
+    measured: measuredText(run.head.workload as Workload, run.head.seed, run.head.version),
+  };
+}
+
+/** Takes the figures that kept runs have, and measures the rest. */
+async function measure(
+  io: Io,
+  version: string,
+  answers: Answers,
+  own: WorkloadInput,
+  flags: ChooseFlags,
+): Promise<Found> {
+  const measured = new Measured(version);
+  for (const { head, cells } of keptRuns(io)) measured.add(head, cells);
+  const needs = needsOf(answers, own);
+  const inputs = measured.missing(needs);
+  const all = inputs.reduce((sum, input) => sum + jobsOf(planOf(input)).length, 0);
+  const there = needs.reduce((sum, need) => sum + need.variants.length, 0) - all;
   const bar = new Bar(io, true);
   const abort = new AbortController();
   void io.stopAsked().then(() => abort.abort());
-  const end = await runLab(workloadFor(answers, own), {
-    version,
-    signal: abort.signal,
-    line: (line) => lines.push(line),
-    progress: (done, of) => bar.show(done, of),
-  });
-  bar.clear();
-  if (end.interrupted) throw new Failure('interrupted: nothing can be said yet', EXIT.failed);
-  return runOf(lines, path.basename('this run'));
+  let before = 0;
+  for (const input of inputs) {
+    const lines: RunLine[] = [];
+    const keeper = flags.save ? keepRun(io, chosenFile(runIdOf(planOf(input), version))) : undefined;
+    try {
+      await runLab(input, {
+        version,
+        signal: abort.signal,
+        line: (line) => {
+          lines.push(line);
+          keeper?.write(line);
+        },
+        progress: (done) => bar.show(before + done, all),
+      });
+    } finally {
+      bar.clear();
+      keeper?.close();
+    }
+    const run = runOf(lines, 'this run');
+    measured.add(run.head, run.cells);
+    before += run.cells.length;
+    if (abort.signal.aborted)
+      throw new Failure(
+        `interrupted after ${before} of ${all} cells: ${flags.save ? 'they are kept, and the same command goes on from there' : 'nothing can be said yet'}`,
+        EXIT.failed,
+      );
+  }
+  if (there > 0) say(io, `${there} of ${there + all} cells are from runs that were kept in ${FOLDER}`);
+  const { workload } = planOf({ ...scenarioOf(answers, own).workload });
+  return { evidence: measured, measured: measuredText(workload, workload.seed, version) };
 }
 
-function textOf(advice: Advice, run: Run, top: number): string {
+function measuredText({ messages, payload, rate }: Workload, seed: number, version: string): string {
+  const each = rate === 0 ? 'as fast as they go' : `one every ${format(1 / rate, 0)} s`;
+  return `${messages} messages of ${payload.bytes} octets, ${each}; seed ${seed}, waymeet ${version}`;
+}
+
+function textOf(advice: Advice, measured: string, top: number): string {
   const { ranking, excluded, turns, start } = advice;
   const lines: string[] = [];
   if (ranking.length === 0) {
@@ -130,22 +187,13 @@ function textOf(advice: Advice, run: Run, top: number): string {
   for (const [reason, variants] of byReason) lines.push(`  ${namesOf(variants)}: ${reason}`);
   lines.push('', 'What would change the answer');
   if (turns.length === 0) lines.push('  no other answer to one question alone');
-  for (const t of turns) lines.push(`  ${t.question} ${t.answer}: ${t.first}`);
+  for (const t of turns) lines.push(`  ${t.question} ${t.answer}: ${t.first}  (${t.because})`);
   if (start !== undefined) {
     lines.push('', 'To start with', ...start.shell.split('\n').map((l) => `  ${l}`), '');
     lines.push(...start.javascript.split('\n').map((l) => `  ${l}`), '');
     lines.push(`  On devices: ${start.libraries.join(', ')}`);
   }
-  const { messages, payload, rate } = run.head.workload as {
-    messages: number;
-    payload: { bytes: number };
-    rate: number;
-  };
-  const each = rate === 0 ? 'as fast as they go' : `one every ${format(1 / rate, 0)} s`;
-  lines.push(
-    '',
-    `Measured: ${messages} messages of ${payload.bytes} octets, ${each}, on ${advice.answers['network']}; run ${advice.run}, seed ${run.head.seed}, waymeet ${run.head.version}.`,
-  );
+  lines.push('', `Measured on ${advice.network}: ${measured}; run ${advice.runs.join(' and ')}.`);
   return `${lines.join('\n')}\n`;
 }
 

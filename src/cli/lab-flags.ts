@@ -87,6 +87,7 @@ export interface ChooseFlags extends Record<string, unknown> {
   json?: boolean;
   list?: boolean;
   run?: string;
+  save: boolean;
   messages?: number;
   rate?: number;
   size?: number;
@@ -103,7 +104,11 @@ function defineChoose(command: Command, io: Io, done: Done, version: string): vo
   for (const [flag, about] of CHOOSE) command.option(`--${flag} <answer>`, about);
   command
     .optionsGroup('What is measured:')
-    .option('--run <run>', 'use the figures of this run instead of measuring')
+    .option(
+      '--run <run>',
+      'use the figures of this run alone; default: those of kept runs, and measure the rest',
+    )
+    .option('--no-save', 'keep nothing of what is measured')
     .addOption(new Option('--messages <n>', 'default: 100').argParser(whole(1, 1_000_000)))
     .addOption(new Option('--rate <n>', 'messages a second; default: one a minute').argParser(decimal))
     .addOption(new Option('--size <octets>', 'of a payload; default: 20').argParser(whole(8, 1_048_576)))

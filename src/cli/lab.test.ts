@@ -164,7 +164,7 @@ describe('choose', () => {
     expect(output).toContain('AWS IoT Core does not speak it');
     expect(output).toMatch(/What would change the answer\n {2}\w+/);
     expect(output).toContain("import { connect } from 'waymeet/client';");
-    expect(output).toMatch(/run [0-9a-f]{12}, seed 1, waymeet 9\.9\.9/);
+    expect(output).toMatch(/seed 1, waymeet 9\.9\.9; run [0-9a-f]{12}\.$/m);
   });
 
   test('as JSON, for a page', async () => {
@@ -192,6 +192,19 @@ describe('choose', () => {
     expect(errors).toContain('What must be true of each message?');
     expect(errors).not.toContain('What network is it on?');
     expect(output).toContain('it has no resources and methods'); // restful: 2
+  });
+
+  test('who interrupts keeps what was measured, and is told that the next time goes on from there', async () => {
+    const stop = Promise.resolve('SIGINT');
+    const said = await waymeet(['choose', '--network', 'lan', '--messages', '2'], { stop });
+    expect([said.code, said.output]).toEqual([1, '']);
+    expect(said.errors).toMatch(/interrupted after \d+ of \d{3} cells: they are kept/);
+    const [kept] = readdirSync(path.join(folder, 'waymeet-lab', 'choose'));
+    expect((await waymeet(['report', kept!.replace('.ndjson', '')])).output).toContain(
+      'the run was interrupted',
+    );
+    const none = await waymeet(['choose', '--network', 'lan', '--no-save'], { stop });
+    expect(none.errors).toContain('nothing can be said yet');
   });
 
   test('questions and rules', async () => {

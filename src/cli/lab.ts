@@ -1,6 +1,6 @@
 // `waymeet lab run`, `report` and `list`: files, flags and the terminal around src/lab.
 
-import { closeSync, mkdirSync, openSync, writeFileSync, writeSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { parse } from 'yaml';
 import { NETWORKS } from '../lab/networks.ts';
@@ -16,7 +16,10 @@ import { planOf, readWorkload, WorkloadError, type WorkloadInput } from '../lab/
 import { EXIT, Failure, type Io, say } from './io.ts';
 import { Bar } from './lab-bar.ts';
 import type { ReportFlags, RunFlags } from './lab-flags.ts';
-import { FOLDER, openRun, readText, runsIn } from './lab-runs.ts';
+import { FOLDER, type Keeper, keepRun, openRun, readText, runsIn } from './lab-runs.ts';
+
+/** So many idle clients tell what one takes in memory, unless the workload says otherwise. */
+const MEMORY_CLIENTS = 100;
 
 export async function run(
   io: Io,
@@ -27,6 +30,7 @@ export async function run(
   return asUsage(async () => {
     const input = inputOf(io, file, flags);
     if (flags.real !== undefined) return (await import('./lab-real.ts')).real(io, input, flags);
+    input.memoryClients ??= MEMORY_CLIENTS;
     const keeper = keeperOf(io, version, input, flags);
     const lines: RunLine[] = [];
     const bar = new Bar(io, flags.quiet !== true);
@@ -180,24 +184,9 @@ function changed(given: Record<string, unknown>, flags: RunFlags): unknown[] {
 
 // ---- files
 
-interface Keeper {
-  readonly file: string;
-  write(line: RunLine): void;
-  close(): void;
-}
-
-/** Each line is on disk when the next cell begins: who interrupts a run loses only what was half done. */
 function keeperOf(io: Io, version: string, input: WorkloadInput, flags: RunFlags): Keeper | undefined {
   if (!flags.save) return undefined;
-  const name = flags.out ?? path.join(FOLDER, `${runIdOf(planOf(input), version)}.ndjson`);
-  const file = path.resolve(io.folder, name);
-  mkdirSync(path.dirname(file), { recursive: true });
-  const descriptor = openSync(file, 'w');
-  return {
-    file: name,
-    write: (line) => writeSync(descriptor, `${JSON.stringify(line)}\n`),
-    close: () => closeSync(descriptor),
-  };
+  return keepRun(io, flags.out ?? path.join(FOLDER, `${runIdOf(planOf(input), version)}.ndjson`));
 }
 
 async function writeReports(io: Io, run: Run, flags: ReportFlags): Promise<void> {

@@ -1,4 +1,4 @@
-// The wires of a client: what is written in one turn leaves together, over a stream or as messages.
+// A client's wire over a stream: what is written in one turn leaves together.
 
 import type { Peer, Slab, Slabs, Wire } from '../contract/wire.ts';
 
@@ -38,7 +38,8 @@ const MAX_PACKET_OCTETS = 268_435_460;
 const NOTHING = new Uint8Array(0);
 const LONGEST_TIMER_MS = 2_000_000_000;
 
-abstract class CarriedWire implements DialledWire {
+/** What all wires of a client have in common. */
+export abstract class CarriedWire implements DialledWire {
   readonly remote: string;
   readonly listener = '';
   secure: boolean;
@@ -240,38 +241,4 @@ function joined(a: Uint8Array, b: Uint8Array): Uint8Array {
   bytes.set(a, 0);
   bytes.set(b, a.length);
   return bytes;
-}
-
-/** Over messages or datagrams: each piece that is written is one. */
-export class PacketWire extends CarriedWire {
-  private packets: Uint8Array[] = [];
-  private octets = 0;
-
-  protected get gathered(): number {
-    return this.octets + this.packets.length;
-  }
-
-  reserve(length: number): number {
-    const bytes = new Uint8Array(length);
-    this.bytes = bytes;
-    this.write(bytes);
-    return 0;
-  }
-
-  write(bytes: Uint8Array): void {
-    this.mark();
-    this.packets.push(bytes);
-    this.octets += bytes.length;
-  }
-
-  protected take(): readonly Uint8Array[] {
-    const { packets } = this;
-    this.packets = [];
-    this.octets = 0;
-    return packets;
-  }
-
-  arrived(message: Uint8Array): void {
-    this.guarded((peer) => peer.receive(message, 0, message.length, this.clock.now()));
-  }
 }

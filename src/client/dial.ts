@@ -11,11 +11,12 @@ import {
 } from 'node:tls';
 import type { Speech } from '../contract/speaker.ts';
 import { now } from '../transport/clock.ts';
-import { type Carrier, type Clock, type DialledWire, PacketWire, StreamWire } from './carrier.ts';
+import { type Carrier, type Clock, type DialledWire, StreamWire } from './carrier.ts';
 import { dialFailure, HungUp } from './dial-failure.ts';
 import { shown } from './endpoint.ts';
 import { aborted } from './error.ts';
 import type { Settled, TlsOptions } from './options.ts';
+import { PacketWire } from './packet-wire.ts';
 import { SCHEMES } from './scheme.ts';
 import { hostOf, portOf, type Scheme, schemeOf } from './scheme-table.ts';
 

@@ -11,8 +11,8 @@ import { ClientWorld } from '../../test/client-world.ts';
 import { startBroker } from '../../test/network.ts';
 import { Message, NEVER, type Qos } from '../contract/message.ts';
 import { WaymeetError } from './error.ts';
-import { Outbox } from './outbox.ts';
 import { openOutboxFile } from './outbox-file.ts';
+import { KeptOutbox } from './outbox-kept.ts';
 
 const NOBODY = { protocol: '', client: '', principal: '' };
 const MAGIC_OCTETS = 8;
@@ -198,7 +198,7 @@ test('one program at a time, and what a dead one left is taken over', async () =
 
 test('bounded: what is over the limit is refused at once, and room comes back', async () => {
   const folder = newFolder();
-  const outbox = new Outbox({ maxMessages: 3, maxBytes: 10 }, await openOutboxFile(folder), () => {});
+  const outbox = new KeptOutbox({ maxMessages: 3, maxBytes: 10 }, await openOutboxFile(folder));
   await outbox.load();
   const push = (text: string) =>
     outbox.push(

@@ -8,7 +8,7 @@ import { Writer } from '../bytes/writer.ts';
 import type { Message } from '../contract/message.ts';
 import { readMessage, writeMessage } from '../hub/records.ts';
 import { WaymeetError } from './error.ts';
-import type { Kept, OutboxStore } from './outbox.ts';
+import type { Kept, OutboxStore } from './outbox-kept.ts';
 
 /*
  * The log opens with eight octets that say what it is, and is a row of records:

@@ -18,7 +18,7 @@ export interface Scheme {
 }
 
 /** Throws WaymeetError 'not-supported' for a scheme that nobody speaks. */
-export function schemeOf(url: URL, known: Readonly<Record<string, Scheme>>): Scheme {
+export function schemeOf<S extends Scheme>(url: URL, known: Readonly<Record<string, S>>): S {
   const scheme = known[url.protocol];
   if (scheme !== undefined) return scheme;
   const others = Object.keys(known).map((name) => `${name}//`);

@@ -114,7 +114,9 @@ export class LabClient {
   publish(index: number): void {
     this.outbox.push(index);
     if (this.state === 'away' && this.wasReady && this.failures === 0) this.start();
+    this.site.clientMeter.enter();
     this.pump();
+    this.site.clientMeter.leave();
   }
 
   /** Whether another message can go without waiting here. */

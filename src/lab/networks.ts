@@ -1,6 +1,6 @@
 // The networks that the lab knows by name, as data, each with where its numbers come from.
 
-import type { LinkSpec } from './network/link.ts';
+import type { LinkSpec } from './network/link-spec.ts';
 
 export interface Network extends LinkSpec {
   readonly name: string;
@@ -30,7 +30,7 @@ const WIRED: LinkSpec = {
 };
 
 /** RFC 4787, REQ-5, and RFC 5382, REQ-5: the least that a NAT must keep a mapping. */
-const NAT = { natUdpMs: 120_000, natTcpMs: 7_440_000 };
+export const NAT = { natUdpMs: 120_000, natTcpMs: 7_440_000 };
 
 /** What lies between the server and the clients that are not under test. */
 export const BACKEND: LinkSpec = WIRED;

@@ -19,6 +19,8 @@ export interface RunOptions {
   readonly version: string;
   /** 0: here, without threads. Default: one for each processor. */
   readonly threads?: number;
+  /** What each thread's heap may take at most, MB; beyond it the run rejects with ERR_WORKER_OUT_OF_MEMORY. */
+  readonly heapMb?: number;
   readonly signal?: AbortSignal;
   /** Each line of the run's file, as it is due. */
   line(line: RunLine): void;
@@ -94,7 +96,7 @@ export async function runJob(
 ): Promise<Cell> {
   const variant = plan.variants[v]!;
   const network = networkAt(plan.networks[n]!, point);
-  const workload = workloadAt(plan.workload, point);
+  const workload = workloadAt(plan.workload, point, n);
   const topics = Array.from({ length: workload.devices }, (_, i) =>
     workload.topic.replaceAll('{device}', String(i)),
   );
@@ -116,8 +118,9 @@ function networkAt(network: Network, point: Cell['point']): Network {
   return point?.kind === 'loss' ? { ...network, loss: point.value } : network;
 }
 
-function workloadAt(w: Workload, point: Cell['point']): Workload {
-  if (point === undefined) return w;
+function workloadAt(w: Workload, point: Cell['point'], network: number): Workload {
+  // What an idle client takes in memory is not the network's doing: it is looked at on the first one.
+  if (point === undefined) return network === 0 ? w : { ...w, memoryClients: 0 };
   const brief = {
     ...w,
     messages: Math.max(w.devices, Math.min(w.messages, SWEEP_MESSAGES)),
@@ -157,7 +160,7 @@ export async function runLab(input: WorkloadInput, options: RunOptions): Promise
   };
   const threads = BUILT ? Math.min(options.threads ?? availableParallelism(), jobs.length) : 0;
   if (threads === 0) await runHere(plan, head.run, jobs, crew, options.signal);
-  else await runOnThreads(input, head.run, jobs, crew, threads, options.signal);
+  else await runOnThreads(input, head.run, jobs, crew, threads, options);
   const end: RunEnd = {
     kind: 'end',
     run: head.run,
@@ -204,13 +207,16 @@ async function runOnThreads(
   jobs: readonly Job[],
   crew: Crew,
   threads: number,
-  signal: AbortSignal | undefined,
+  { signal, heapMb }: RunOptions,
 ): Promise<void> {
   let next = 0;
   const one = (): Promise<void> =>
     new Promise((resolve, reject) => {
       const start: ThreadStart = { input, run };
-      const worker = new Worker(new URL('./thread.js', import.meta.url), { workerData: start });
+      const worker = new Worker(new URL('./thread.js', import.meta.url), {
+        workerData: start,
+        ...(heapMb === undefined ? {} : { resourceLimits: { maxOldGenerationSizeMb: heapMb } }),
+      });
       const stop = (): void => {
         worker.terminate().then(() => resolve(), reject);
       };

@@ -9,11 +9,12 @@ import { seeded } from '../transport/virtual-clock.ts';
 import { Alarm, type LabClock } from './network/clock.ts';
 import { type DatagramEnd, DtlsServer, PlainServer, type SessionMemory } from './network/datagrams.ts';
 import type { Link } from './network/link.ts';
+import { Meter } from './network/meter.ts';
 import { connectTcp, type Stream, type TcpEnd } from './network/tcp.ts';
 import { TCP_DEFAULTS, type TcpSpec } from './network/tcp-sender.ts';
 import { TlsEnd, type TlsMemory, type TlsSpec } from './network/tls.ts';
 import { type UpgradeSpec, WebSocketEnd } from './network/websocket.ts';
-import { LabWire, Meter, Wires } from './network/wire.ts';
+import { LabWire, Wires } from './network/wire.ts';
 import { repeatsOf } from './repeats.ts';
 import type { Sides, Variant } from './variant.ts';
 
@@ -125,9 +126,9 @@ export class Site {
   private turn(): boolean {
     if (!this.turnAsked) return false;
     this.turnAsked = false;
-    const began = performance.now();
+    this.serverMeter.enter();
     this.hub.turn();
-    this.serverMeter.ms += performance.now() - began;
+    this.serverMeter.leave();
     return true;
   }
 

@@ -150,12 +150,30 @@ export const RULES: readonly Rule[] = [
     source: 'MQTT 5.0, section 4.8.2',
   },
   {
+    id: 'work-none',
+    when: { model: ['work'] },
+    about: { id: ['coap', 'mqttsn', 'mqtt311', 'http', 'http-close', 'ws', 'xmpp'] },
+    effect: -0.3,
+    because: 'it gives every subscriber every message: no task goes to one of several workers',
+    source:
+      'MQTT 3.1.1, section 3.3.5; MQTT-SN 1.2, section 6.10; RFC 7641, section 1.2; RFC 9110, section 3; XEP-0060, section 7.1.2',
+  },
+  {
     id: 'chat',
     when: { model: ['chat'] },
     about: { family: ['xmpp'] },
     effect: 0.5,
     because: 'addresses, presence and offline messages are its own',
     source: 'RFC 6121, sections 4, 5 and 8',
+  },
+  {
+    id: 'chat-none',
+    when: { model: ['chat'] },
+    about: { family: ['coap', 'http', 'websocket', 'amqp', 'stomp'] },
+    effect: -0.4,
+    because: 'it has neither presence nor a word for who went away',
+    source:
+      'RFC 7252, RFC 9110, AMQP 1.0 and STOMP 1.2 have no such thing; MQTT 5.0, section 3.1.2.5, has wills',
   },
   {
     id: 'class1-udp',

@@ -6,16 +6,12 @@ import { ProtocolError } from '../../contract/outcome.ts';
 import type { Peer, Slab, Slabs, Wire, WireLimits } from '../../contract/wire.ts';
 import { Alarm, type LabClock } from './clock.ts';
 import type { DatagramEnd } from './datagrams.ts';
+import type { Meter } from './meter.ts';
 import type { Stream } from './tcp.ts';
 
 const LIMITS: WireLimits = { maxPacketBytes: 16_777_216, loginMs: 600_000 };
 const FULL_BYTES = 65_536;
 const NOTHING = new Uint8Array(0);
-
-/** CPU time of one side, in ms of this machine: never part of what a seed repeats. */
-export class Meter {
-  ms = 0;
-}
 
 /** The wires of one cell: they share a pool, and are flushed after each event. */
 export class Wires {
@@ -259,7 +255,7 @@ export class LabWire implements Wire {
   /** Errors end here: a broken protocol is answered, anything else is our bug and ends the run. */
   private guarded(call: (now: number) => void): void {
     const { now } = this.wires.clock;
-    const began = performance.now();
+    this.meter.enter();
     try {
       call(now);
     } catch (why) {
@@ -267,7 +263,7 @@ export class LabWire implements Wire {
       this.peer?.broken(why, now);
       this.end();
     } finally {
-      this.meter.ms += performance.now() - began;
+      this.meter.leave();
     }
   }
 

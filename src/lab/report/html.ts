@@ -1,20 +1,29 @@
 // A run as one HTML page that needs nothing else: tables, plots as SVG, and under each figure which run it is of.
 
 import type { Cell } from '../result.ts';
-import { COLUMNS, format } from './columns.ts';
+import { bestOf, columnsFor, format } from './columns.ts';
 import { changesOfBest, crossingsOf, curvesOf, rateInWords } from './crossings.ts';
+import { MACHINE_COLUMNS, MACHINE_NOTE, machineOf, machineTexts } from './machine.ts';
 import { Plotter } from './plots.ts';
 import { type Run, stampOf } from './read.ts';
 
 const STYLE = `
-:root { color-scheme: light; }
-body { font: 15px/1.5 system-ui, sans-serif; color: #202124; background: #fff; margin: 2rem auto; max-width: 1000px; padding: 0 1rem; }
-h1 { font-size: 1.6rem; } h2 { margin-top: 3rem; border-bottom: 1px solid #dadce0; } h3 { margin-top: 2rem; }
-table { border-collapse: collapse; font-size: 13px; width: 100%; } th, td { padding: 3px 8px; text-align: right; white-space: nowrap; }
-th:first-child, td:first-child { text-align: left; } thead th { border-bottom: 1px solid #5f6368; vertical-align: bottom; white-space: normal; }
-tbody tr:nth-child(even) { background: #f6f8fa; } td.best { font-weight: 700; }
-figure { margin: 1rem 0; overflow-x: auto; } figcaption, footer { color: #5f6368; font-size: 12px; } svg { max-width: 100%; height: auto; }
-pre { background: #f6f8fa; padding: 1rem; overflow-x: auto; } .wide { overflow-x: auto; }
+:root { color-scheme: light dark; --text: #202124; --paper: #fff; --faint: #5f6368; --line: #dadce0; --shade: #f6f8fa; }
+@media (prefers-color-scheme: dark) {
+  :root { --text: #e3e5e8; --paper: #16181b; --faint: #9aa0a6; --line: #3c4043; --shade: #1f2226; }
+  /* The plots' colours are for white paper: lightness turns round, hues stay. */
+  figure svg { filter: invert(0.93) hue-rotate(180deg); }
+}
+body { font: 15px/1.5 system-ui, sans-serif; color: var(--text); background: var(--paper); margin: 2rem auto; max-width: 1160px; padding: 0 1rem; }
+h1 { font-size: 1.6rem; line-height: 1.25; } h2 { margin-top: 3rem; border-bottom: 1px solid var(--line); } h3 { margin-top: 2rem; }
+table { border-collapse: collapse; font-size: 13px; } th, td { padding: 3px 8px; text-align: right; white-space: nowrap; }
+th:first-child, td:first-child { text-align: left; position: sticky; left: 0; background: var(--paper); }
+thead th { border-bottom: 1px solid var(--faint); vertical-align: bottom; white-space: normal; font-weight: 600; } small { font-weight: 400; color: var(--faint); }
+tbody tr:nth-child(even) td { background: var(--shade); } td.best { font-weight: 700; }
+figure { margin: 1rem 0; overflow-x: auto; } figcaption, footer, .note { color: var(--faint); font-size: 12px; }
+svg { width: 100%; min-width: 760px; height: auto; display: block; }
+pre { background: var(--shade); padding: 1rem; overflow-x: auto; font-size: 12px; } .wide { overflow-x: auto; } li { margin: 0.2rem 0; }
+nav a { margin-right: 1rem; } a { color: inherit; } summary { cursor: pointer; }
 `;
 
 export async function htmlOf(run: Run): Promise<string> {
@@ -36,7 +45,9 @@ export async function htmlOf(run: Run): Promise<string> {
 <p>${escapeHtml(stampOf(head))}. ${escapeHtml(missingOf(run))}</p>
 <p>Simulated: real protocol code over a model of links, TCP and TLS, whose assumptions are in <code>docs/lab/model.md</code>.
 The same seed gives the same figures. Energy is a <em>proxy</em>: radio-on time under a named, editable model.</p>
+<nav>${run.head.networks.map((n) => `<a href="#${escapeHtml(n.name)}">${escapeHtml(n.name)}</a>`).join('')}<a href="#machine">this machine</a></nav>
 ${sections.join('\n')}
+${machineSection(run)}
 <h2>The workload</h2>
 <pre>${escapeHtml(JSON.stringify(head.workload, null, 2))}</pre>
 <h2>The networks</h2>
@@ -113,24 +124,32 @@ function costSection(
   ].join('\n');
 }
 
+function machineSection(run: Run): string {
+  const head = MACHINE_COLUMNS.map((name) => `<th>${escapeHtml(name)}</th>`).join('');
+  const rows = machineOf(run).map(
+    (row) =>
+      `<tr><td>${escapeHtml(row.variant)}</td>${machineTexts(row)
+        .map((text) => `<td>${text}</td>`)
+        .join('')}</tr>`,
+  );
+  if (rows.length === 0) return '';
+  return `<h2 id="machine">This machine</h2>
+<p class="note">${escapeHtml(MACHINE_NOTE)}</p>
+<div class="wide"><table><thead><tr><th>variant</th>${head}</tr></thead><tbody>${rows.join('')}</tbody></table></div>`;
+}
+
 function tableOf(cells: readonly Cell[]): string {
-  const head = COLUMNS.map(
-    (c) => `<th>${escapeHtml(c.name)}<br><small>${escapeHtml(c.unit)}</small></th>`,
-  ).join('');
-  const best = COLUMNS.map((c) => {
-    const values = cells.map((cell) => c.of(cell));
-    return c.better === 'neither' || new Set(values).size === 1
-      ? Number.NaN
-      : c.better === 'less'
-        ? Math.min(...values)
-        : Math.max(...values);
-  });
+  const columns = columnsFor(cells);
+  const head = columns
+    .map((c) => `<th>${escapeHtml(c.name)}<br><small>${escapeHtml(c.unit)}</small></th>`)
+    .join('');
+  const best = columns.map((c) => bestOf(c, cells));
   const rows = cells.map((cell) => {
-    const columns = COLUMNS.map((c, i) => {
-      const value = c.of(cell);
-      return `<td${value === best[i] ? ' class="best"' : ''}>${format(value, c.digits)}</td>`;
+    const texts = columns.map((c, i) => {
+      const text = format(c.of(cell), c.digits);
+      return `<td${text === best[i] ? ' class="best"' : ''}>${text}</td>`;
     });
-    return `<tr><td>${escapeHtml(cell.variant)}</td>${columns.join('')}</tr>`;
+    return `<tr><td>${escapeHtml(cell.variant)}</td>${texts.join('')}</tr>`;
   });
   return `<table><thead><tr><th>variant</th>${head}</tr></thead><tbody>${rows.join('')}</tbody></table>`;
 }

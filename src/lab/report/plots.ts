@@ -27,6 +27,10 @@ const COLOURS = [
   '#B3A100',
 ];
 
+/** Curves that lie on each other are told apart by their dashes. */
+const DASHES = ['solid', [6, 4], [2, 3], [10, 3, 2, 3]] as const;
+const lineStyle = (i: number): object => ({ type: DASHES[i % DASHES.length] });
+
 const LEGEND = { orient: 'vertical', left: WIDTH - 200, top: 10 } as const;
 
 /** The layers of the octets' plot, from the outside in. */
@@ -100,11 +104,12 @@ export class Plotter {
     return this.draw(420, {
       grid: { left: 60, right: 220, top: 20, bottom: 50 },
       legend: LEGEND,
-      xAxis: { type: 'log', name: 'ms', nameLocation: 'middle', nameGap: 28, min: 'dataMin' },
+      xAxis: { type: 'log', name: 'ms', nameLocation: 'middle', nameGap: 28, min: decadeBelow },
       yAxis: { type: 'value', name: '% delivered', min: 0, max: 100 },
-      series: shown.map((c) => ({
+      series: shown.map((c, i) => ({
         name: c.variant,
         type: 'line',
+        lineStyle: lineStyle(i),
         step: 'end',
         showSymbol: false,
         data: cdfPoints(c),
@@ -122,9 +127,10 @@ export class Plotter {
         what === 'p99'
           ? { type: 'log', name: 'p99 ms' }
           : { type: 'value', name: '% delivered', max: 100, scale: true },
-      series: group(sweep).map(([variant, cells]) => ({
+      series: group(sweep).map(([variant, cells], i) => ({
         name: variant,
         type: 'line',
+        lineStyle: lineStyle(i),
         data: cells.map((c) => [
           100 * c.point!.value,
           what === 'p99'
@@ -145,6 +151,7 @@ export class Plotter {
       series: curves.map((curve, i) => ({
         name: curve.variant,
         type: 'line',
+        lineStyle: lineStyle(i),
         data: curve.costs.map((c) => [c.rate, Math.max(1, Math.round(c.octets))]),
         ...(i === 0 && changes.length > 0
           ? {
@@ -152,8 +159,9 @@ export class Plotter {
                 symbol: 'circle',
                 symbolSize: 10,
                 itemStyle: { color: '#000' },
-                label: { position: 'bottom', color: '#000', fontSize: 11 },
-                data: changes.map((x) => ({
+                label: { color: '#000', fontSize: 11 },
+                data: changes.map((x, j) => ({
+                  label: { position: 'bottom', offset: [0, 14 * (j % 3)] }, // below the cheapest there is room
                   coord: [x.rate, x.octets],
                   value: `${x.below} | ${x.above}`,
                   name: rateInWords(x.rate),
@@ -164,6 +172,11 @@ export class Plotter {
       })),
     });
   }
+}
+
+/** Where a logarithmic axis begins so that the first value is not on its edge. */
+function decadeBelow({ min }: { min: number }): number {
+  return 10 ** Math.floor(Math.log10(0.8 * min));
 }
 
 function cdfPoints(c: Cell): [number, number][] {

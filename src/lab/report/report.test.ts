@@ -20,6 +20,7 @@ beforeAll(async () => {
       variants: ['mqtt5-qos1', 'coap-non'],
       sweeps: ['loss', 'rate'],
       idleMinutes: 5,
+      memoryClients: 20,
     },
     { version: '1.2.3', threads: 0, line: (line) => lines.push(line) },
   );
@@ -34,6 +35,28 @@ test('the table: a block for each network, the best marked, the run named', () =
   expect(text).toContain(`run ${run.head.run}, seed 1, waymeet 1.2.3`);
   expect(text).not.toContain('\x1b');
   expect(tableOf(run, true)).toContain('\x1b[1m');
+});
+
+test('what is of the machine stands apart, and the figures above it are of the seed alone', () => {
+  const [figures, machine] = tableOf(run, false).split('this machine\n');
+  expect(machine).toMatch(/^variant +client µs\/msg +server µs\/msg +kB a client\n/);
+  expect(machine).toMatch(/^mqtt5-qos1 +\d+ +\d+ +\d+\.\d$/m);
+  const other = run.cells.map((c) => ({
+    ...c,
+    host: { clientMs: 1e6, serverMs: 1e6, wallMs: 1e6, events: 1 },
+  }));
+  const [again, slow] = tableOf({ ...run, cells: other }, false).split('this machine\n');
+  expect(again).toBe(figures);
+  expect(slow).toMatch(/^mqtt5-qos1 +83333333 +83333333 +–$/m);
+});
+
+test('recovery is a column where there was an outage', () => {
+  const [first, second, ...rest] = run.cells;
+  const cells = [{ ...first!, recoveryMs: 1_234 }, second!, ...rest];
+  expect(tableOf(run, false)).not.toContain('back ms');
+  const text = tableOf({ ...run, cells }, false);
+  expect(text).toMatch(/^mqtt5-qos1 .* 1,234\*$/m);
+  expect(text).toMatch(/^coap-non .* never$/m);
 });
 
 test('the table says what an interruption left out', () => {
@@ -59,6 +82,7 @@ describe('the page', () => {
     expect(html.match(/<svg/g)!.length).toBe(figures);
     expect(html).toContain('a &lt;b&gt; &amp; &quot;c&quot;');
     expect(html).toContain('energy proxy');
+    expect(html).toMatch(/<h2 id="machine">This machine.*kB a client.*<td>mqtt5-qos1<\/td><td>\d+<\/td>/s);
   });
 
   test('without sweeps it says how to have them', async () => {

@@ -467,7 +467,10 @@ function encodeTail(m: Message): Uint8Array {
   return writer.finish();
 }
 
-const PLAIN_HEADERS: readonly [Uint8Array, Uint8Array] = [encodeHeader({}), encodeHeader({ durable: true })];
+const PLAIN_HEADERS: readonly [Uint8Array, Uint8Array] = [
+  encodeHeader({ firstAcquirer: true }),
+  encodeHeader({ durable: true, firstAcquirer: true }),
+];
 const RETAINED = encodeRetained();
 
 function encodeHeader(header: object): Uint8Array {

@@ -8,13 +8,16 @@ import { type Broker, hex, OPEN as OPEN_AUTH, startBroker, toHex } from '../../.
 import { ScramExchange, scramCredential } from '../../auth/scram.ts';
 import type { Identity } from '../../contract/auth.ts';
 import { NEVER } from '../../contract/message.ts';
+import { encodeComposite } from './composite.ts';
 import { AMQP_HEADER, EMPTY_FRAME, encodeSasl, SASL_HEADER } from './frames.ts';
 import {
   BEGIN,
   CLOSE,
+  DISPOSITION,
   END,
   OPEN,
   type Performative,
+  PROPERTIES,
   SASL_INIT,
   SASL_MECHANISMS,
   SASL_OUTCOME,
@@ -271,5 +274,30 @@ describe('what ends the connection', () => {
     expect((await client.heardOf(CLOSE)).map(conditionOf)).toEqual(['amqp:connection:forced']);
     await broker.clock.advance(5_000);
     expect(client.raw.closed).toBe(true);
+  });
+});
+
+describe('a user id [AMQP1-3.2.4]', () => {
+  /** A message with nothing but the user id `alice`, published by who logged in without a name. */
+  async function outcome(broker: Broker): Promise<string> {
+    const client = new Amqp1Client(broker);
+    client.raw.send(AMQP_HEADER);
+    client.say(0, { kind: OPEN, containerId: 'nobody' });
+    client.begin(0);
+    client.send(0, { address: 'a' });
+    await client.hear();
+    client.transfer(0, encodeComposite(PROPERTIES, { userId: utf8.encode('alice') }));
+    const [answer] = await client.heardOf(DISPOSITION);
+    return answer!.state!.error?.condition ?? 'accepted';
+  }
+
+  test('is as good as any where nobody is asked', async () => {
+    expect(await outcome(await startBroker())).toBe('accepted');
+  });
+
+  test('is not taken from a guest whose rights are limited', async () => {
+    const guest: Identity = { principal: 'guest', unrestricted: false, validUntil: NEVER };
+    const auth = { ...OPEN_AUTH, identify: async () => guest, allows: () => true };
+    expect(await outcome(await startBroker({ auth }))).toBe('amqp:unauthorized-access');
   });
 });

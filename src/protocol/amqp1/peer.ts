@@ -3,7 +3,7 @@
 import type { Exchange, ExchangeStep, Login } from '../../contract/auth.ts';
 import type { Access, Guest, Hub } from '../../contract/hub.ts';
 import { NEVER, type Origin } from '../../contract/message.ts';
-import type { Outcome } from '../../contract/outcome.ts';
+import type { Departure, Outcome } from '../../contract/outcome.ts';
 import type { Peer, Wire } from '../../contract/wire.ts';
 import { readPerformative, readSasl } from './composite.ts';
 import { Transactions } from './coordinator.ts';
@@ -572,6 +572,10 @@ export class Amqp1Peer implements Peer, Guest, ConnectionHost {
   private leave(): void {
     this.state = 'lost';
     this.wire.end();
+  }
+
+  blamed(why: Departure): void {
+    this.member?.blame(why);
   }
 
   lost(now: number): void {

@@ -67,7 +67,12 @@ export function sealed(speech: Speech, secret: OscoreSecret, cipher: OscoreCrypt
   return {
     ...speech,
     open: (wire, options, events) => {
-      const sealing = new Sealing(secret, cipher, () => options.now());
+      const sealing = new Sealing(
+        secret,
+        cipher,
+        () => options.now(),
+        (length) => options.random(length),
+      );
       return new CoapSpeaker(wire, options, events, speech.carrier, sealing);
     },
   };

@@ -13,6 +13,11 @@ import type { Outcome } from '../../contract/outcome.ts';
 import { destinationOf, parseDestination } from './destination.ts';
 import type { Frame, Headers } from './packet.ts';
 
+/** Whether a word of ours is an outcome of the hub's. */
+export function isOutcome(word: string): word is Outcome {
+  return Object.hasOwn(SENTENCE, word);
+}
+
 /** What an ERROR frame says to people. */
 export const SENTENCE = {
   ok: 'Done.',
