@@ -241,6 +241,35 @@ describe('subscriptions', () => {
     expect(why).toMatchObject({ code: 'not-supported', reason: `MQTT 3.1.1 has no ${name}` });
   });
 
+  test('one identifier for several: then topics are compared', async () => {
+    const w = new ClientWorld(await startBroker());
+    const client = await w.connect('mqtt://hub');
+    const a = await w.until(client.subscribe('a', { identifier: 9 }));
+    const b = await w.until(client.subscribe('b', { identifier: 9 }));
+    await w.until(client.publish('a', 'x'));
+    await w.settle();
+    expect([a.waiting, b.waiting]).toEqual([1, 0]);
+  });
+
+  test("an earlier program's identifier is not taken for one of ours", async () => {
+    const w = new ClientWorld(await startBroker());
+    const session = { clientId: 'me', sessionExpiryMs: 60_000 };
+    const before = await w.connect('mqtt://hub', session);
+    await w.until(before.subscribe('x', { qos: 1 }));
+    await w.until(before.subscribe('y', { qos: 1 }));
+    before.drop();
+    const now = await w.connect('mqtt://hub', session);
+    const y = await w.until(now.subscribe('y', { qos: 1 }));
+    const other = await w.connect('mqtt://hub');
+    await w.until(other.publish('x', 'for x', { qos: 1 }));
+    await w.until(other.publish('y', 'for y', { qos: 1 }));
+    const x = await w.until(now.subscribe('x', { qos: 1 }));
+    expect([(await w.until(x.next()))!.text(), (await w.until(y.next()))!.text()]).toEqual([
+      'for x',
+      'for y',
+    ]);
+  });
+
   test("an earlier program's messages go to nobody's subscription, and are acknowledged by hand", async () => {
     const w = new ClientWorld(await startBroker());
     const session = { clientId: 'me', sessionExpiryMs: 60_000 };

@@ -79,6 +79,8 @@ export class Observer implements Consumer {
   /** Notifications since the last one that was acknowledged. */
   private unconfirmed = 0;
   private live = true;
+  /** A newer value may take the place of the one that was not acknowledged in time. */
+  private replacing = false;
   /** It ends: a message came that its client does not accept. */
   private ending = false;
   private attached = false;
@@ -93,7 +95,23 @@ export class Observer implements Consumer {
   ready(qos: Qos): boolean {
     if (!this.live || this.ending || this.unanswered || this.host.wire.full || this.fetching !== undefined)
       return false;
-    return !this.confirmable(qos) || this.host.layer.unacknowledged < NSTART;
+    return !this.confirmable(qos) || this.replacing || this.host.layer.unacknowledged < NSTART;
+  }
+
+  /**
+   * The last notification is to be sent again: where a newer value waits, that goes instead, in the same place among the retransmissions
+   * [RFC7641-4.5.2]. False: nothing newer waits, or each message counts.
+   */
+  supersede(): boolean {
+    if (this.what.shape.every || !this.unanswered) return false;
+    const { lastId } = this;
+    this.replacing = true;
+    this.unanswered = false;
+    this.box.pull();
+    this.replacing = false;
+    if (this.lastId !== lastId) return true;
+    this.unanswered = true;
+    return false;
   }
 
   private confirmable(qos: Qos): boolean {
@@ -127,10 +145,13 @@ export class Observer implements Consumer {
       if (id !== 0) box.settle(id, 'ok');
       return;
     }
+    if (this.replacing && this.unsettled !== 0) this.settler?.settle(this.unsettled, 'ok');
+    const before = this.lastId;
     this.unanswered = true;
     this.unsettled = id;
     this.settler = box;
     this.lastId = this.send(n, this.answered);
+    if (this.replacing) host.layer.inherit(before, this.lastId);
   }
 
   /** A filter's messages of other formats are passed over; one value in another format ends the observation [RFC7641-4.2]. */
@@ -144,6 +165,7 @@ export class Observer implements Consumer {
     host.later(host.now, () => host.dismiss(this, CODE.notAcceptable)); // not from within a delivery
     return false;
   }
+
   /** The confirmable notification was acknowledged, or reset, or nobody answered. One for all of them: they come one after the other. */
   private readonly answered = (acknowledged: boolean): void => {
     const { host, unsettled, settler } = this;

@@ -254,7 +254,9 @@ class MqttSpeaker implements Speaker {
       while (filters.has(identifier));
     }
     identifiers.set(filter, identifier);
-    filters.set(identifier, filter);
+    // By hand, several may have the same: then it does not tell which.
+    const other = filters.get(identifier) ?? filter;
+    filters.set(identifier, other === filter ? filter : '');
     return { subscriptionIdentifier: [identifier] };
   }
 
@@ -454,9 +456,9 @@ class MqttSpeaker implements Speaker {
     const message = messageOf(p, topic, this.origin, this.options.now(), owned);
     const by = p.properties.subscriptionIdentifier;
     const delivery = { message, id: p.id, retained: p.retain, duplicate: p.dup };
-    const filters = by?.flatMap((identifier) => this.filters.get(identifier) ?? []);
+    const filters = by?.map((identifier) => this.filters.get(identifier) ?? '');
     this.events.delivered(
-      filters === undefined || filters.length === 0 ? delivery : { ...delivery, filters },
+      filters === undefined || filters.includes('') ? delivery : { ...delivery, filters },
     );
   }
 
