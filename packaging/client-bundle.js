@@ -1,17 +1,17 @@
 // Builds the browser's client into dist/client/browser/: one module to load, and parts that it loads when they are used.
 
+import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'vite';
 
 const root = path.resolve(import.meta.dirname, '..');
 
-/** What is loaded later: requests, SASL, and the kept outbox. */
-const LATER = /\/(?:request|respond|level|scram|outbox-database|records|reader|writer)\.ts$/;
 const ENTRY = path.join(root, 'src/client/browser.ts');
 
 /** The files, unless `write`. `entry`: what to build instead. */
 export async function bundle({ write, entry = ENTRY }) {
+  const core = needed(entry);
   const [built] = await build({
     root,
     configFile: false,
@@ -24,13 +24,15 @@ export async function bundle({ write, entry = ENTRY }) {
       target: 'es2022',
       lib: { entry, formats: ['es'], fileName: 'waymeet-client' },
       rolldownOptions: {
-        // Reading a property of ours does nothing else.
-        treeshake: { propertyReadSideEffects: false },
+        // Reading a property of ours does nothing else, nor does loading a file.
+        treeshake: { propertyReadSideEffects: false, moduleSideEffects: false },
         output: {
           minify: { compress: true, mangle: true, codegen: true },
-          chunkFileNames: '[name].js',
+          // A tower's client is called by its tower.
+          chunkFileNames: ({ name, facadeModuleId }) =>
+            name === 'client' ? `${path.basename(path.dirname(facadeModuleId))}.js` : '[name].js',
           codeSplitting: {
-            groups: [{ name: 'waymeet-core', test: (id) => id.includes('/src/') && !isLater(id) }],
+            groups: [{ name: 'waymeet-core', test: (id) => core.has(id) }],
           },
         },
       },
@@ -39,8 +41,18 @@ export async function bundle({ write, entry = ENTRY }) {
   return built.output;
 }
 
-function isLater(id) {
-  return LATER.test(id) && !id.includes('/protocol/');
+/** The files that `entry` cannot do without: the others are loaded when they are used. */
+function needed(entry) {
+  const found = new Set();
+  const need = (file) => {
+    if (found.has(file)) return;
+    found.add(file);
+    const imports = /^(?:import|export) (?!type\b)[^'";]*?from '(\.[^']+)';/gm;
+    for (const [, target] of readFileSync(file, 'utf8').matchAll(imports))
+      need(path.resolve(path.dirname(file), target));
+  };
+  need(entry);
+  return found;
 }
 
 /** Makes the sources smaller in ways that a minifier cannot know to be safe. */
@@ -99,6 +111,7 @@ function shortProperties(code) {
 function withoutClauses(code) {
   return code
     .replace(/clause: 'MQTT[^']*',?/g, '')
+    .replace(/'MQTT5-[\d.,-]+',(\s*)'MQTT311-[\d.,-]+',(\s*)(?:'[^']*'|`[^`]*`)/g, "'',$1'',$2''")
     .replace(/'MQTT(?:5|311)-[\d.,-]+',(\s*)(?:'[^']*'|`[^`]*`)/g, "'',$1''")
     .replace(/'MQTT(?:5|311)-[\d.,-]+'/g, "''")
     .replace(/new ProtocolError\((\w+\.clause), `[^`]*`/g, "new ProtocolError('', ''")
@@ -113,15 +126,20 @@ function shorten(code) {
   const declared =
     /^ {2}private (?:readonly )?(?:async )?(?:get )?(?!async\b|get\b|static\b|constructor\b)(\w+)/gm;
   let count = 0;
+  // A class and the one that it extends share their members' names.
+  const mark = extendsImported(code) ? '$' : '_';
   // A member without a first value; of an interface nothing is left anyhow.
   let text = code.replace(/^ {2}(?:private |protected )?(?:readonly )?\w+[!?]?: [^;=({\n]*;\n/gm, '');
   for (const name of new Set([...code.matchAll(declared)].map((m) => m[1]))) {
-    const uses = [...code.matchAll(new RegExp(`([\\w)\\]!]+)\\??\\.${name}\\b`, 'g'))];
+    const uses = [...code.matchAll(new RegExp(`([\\w)\\]]+)!?\\??\\.${name}\\b`, 'g'))];
     if (uses.some((m) => m[1] !== 'this')) continue;
-    const short = `_${(count++).toString(36)}`;
+    const short = `${mark}${(count++).toString(36)}`;
     text = text
-      .replace(new RegExp(`^( {2}private (?:readonly )?(?:async )?(?:get )?)${name}\\b`, 'gm'), `$1${short}`)
-      .replace(new RegExp(`\\bthis\\.${name}\\b`, 'g'), `this.${short}`)
+      .replace(
+        new RegExp(`^( {2}private (?:readonly )?(?:async )?(?:get )?)${name}\\b`, 'gm'),
+        (_, before) => before + short,
+      )
+      .replace(new RegExp(`\\bthis\\.${name}\\b`, 'g'), () => `this.${short}`)
       .replace(new RegExp(`(const \\{[^}]*?)\\b${name}\\b([^}]*\\} = this;)`, 'g'), (whole, before, after) =>
         /:\s*$/.test(before)
           ? whole
@@ -129,6 +147,12 @@ function shorten(code) {
       );
   }
   return text;
+}
+
+function extendsImported(code) {
+  return [...code.matchAll(/\bclass \w+ extends (\w+)/g)].some(([, base]) =>
+    new RegExp(`^import [^;]*\\b${base}\\b`, 'm').test(code),
+  );
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) await bundle({ write: true });

@@ -3,10 +3,10 @@
 import type { Client } from '../src/client/client.ts';
 import { connect as connectIn } from '../src/client/connect.ts';
 import type { ConnectOptions, World } from '../src/client/options.ts';
-import type { OutboxStore } from '../src/client/outbox.ts';
+import type { OutboxStore } from '../src/client/outbox-kept.ts';
 import { SCHEMES } from '../src/client/scheme.ts';
 import { portOf, schemeOf } from '../src/client/scheme-table.ts';
-import { ScramClient } from '../src/client/scram.ts';
+import { saslOf } from '../src/client/scram.ts';
 import type { MemoryWire } from '../src/transport/memory.ts';
 import { seeded } from '../src/transport/virtual-clock.ts';
 import type { Broker, ConnectOptions as WireOptions } from './network.ts';
@@ -49,7 +49,7 @@ export class ClientWorld {
         if (options.store === undefined) throw new Error('this test keeps no outbox');
         return options.store();
       },
-      sasl: async (_mechanism, username, password) => new ScramClient(username, password, octets(18)),
+      sasl: async (mechanism, username, password) => saslOf(mechanism, username, password, octets),
     };
   }
 

@@ -21,8 +21,13 @@ const JUDGES = [
   'python3-stomp',
   'python3-pika',
   'python3-slixmpp',
+  'python3-aioxmpp',
+  'python3-kombu',
+  'go-sendxmpp',
+  'libnet-stomp-perl',
   'python3-qpid-proton',
   'python3-uamqp',
+  'python3-requests',
   'libcoap3-bin',
   'openssl',
   'iproute2',
@@ -32,6 +37,8 @@ const JUDGES = [
   'chromium',
   'netcat-openbsd',
   'amqp-tools',
+  'g++',
+  'rabbitmq-server',
 ];
 
 /** Where vitest leaves its counts. */

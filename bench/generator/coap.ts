@@ -1,10 +1,10 @@
 // CoAP over UDP: clients with one confirmable request each, observers of one changing value, and many endpoints that stay.
 
-import { createSocket, type Socket } from 'node:dgram';
 import { ownCpuNs, pause } from './flow.ts';
 import type { Figure, Job } from './job.ts';
 import { Latencies } from './latency.ts';
 import { ProcessTree } from './process-tree.ts';
+import { Datagrams } from './raw-udp.ts';
 
 export interface CoapPlan {
   readonly does: 'get' | 'put' | 'put-retained' | 'observe' | 'endpoints';
@@ -16,8 +16,9 @@ export interface CoapPlan {
 const [GET, PUT] = [1, 3];
 const [OBSERVE, URI_PATH, URI_QUERY] = [6, 11, 15];
 const PAYLOAD = Buffer.alloc(64, 'x');
-/** A request without an answer for so long failed: the network is this machine's own. */
-const ANSWER_MS = 5_000;
+/** ACK_TIMEOUT [RFC7252-4.8]: servers that are late lose datagrams. */
+const AGAIN_MS = 2_000;
+const ANSWER_MS = 15_000;
 const DRAIN_MS = 10_000;
 const RAMP = 64;
 const SETTLE_MS = 1_500;
@@ -47,24 +48,17 @@ function pathOf(topic: string): Option[] {
 /** An endpoint with a socket of its own and one request at a time. */
 class CoapClient {
   readonly id: number;
-  private readonly socket: Socket;
+  private readonly socket: Datagrams;
+  private readonly acknowledgement = Buffer.from([0x60, 0, 0, 0]);
   private messageId: number;
   private answered: ((code: number, payload: Uint8Array) => void) | undefined;
   /** Called with the payload of each notification, after its acknowledgement. */
   notified: (payload: Uint8Array) => void = () => {};
 
-  constructor(id: number) {
+  constructor(id: number, port: number) {
     this.id = id;
     this.messageId = id & 0xffff;
-    this.socket = createSocket('udp4');
-  }
-
-  connect(port: number): Promise<void> {
-    this.socket.on('message', (datagram) => this.take(datagram));
-    return new Promise((resolve, reject) => {
-      this.socket.once('error', reject);
-      this.socket.connect(port, '127.0.0.1', () => resolve());
-    });
+    this.socket = new Datagrams(port, (datagram) => this.take(datagram));
   }
 
   /** Sends, with a message id of its own; `answered` is called with the answer that belongs to it. */
@@ -76,21 +70,21 @@ class CoapClient {
     this.socket.send(datagram);
   }
 
-  /** As `ask`; rejects when the answer is not of class 2. */
-  async asked(datagram: Buffer): Promise<Uint8Array> {
-    const answer = new Promise<Uint8Array>((resolve, reject) => {
+  /** As `ask`; asks again while there is no answer, as clients do. Rejects when there is none at all, or it is not of class 2. */
+  asked(datagram: Buffer): Promise<Uint8Array> {
+    return new Promise<Uint8Array>((resolve, reject) => {
+      const again = setInterval(() => this.socket.send(datagram), AGAIN_MS);
+      const late = setTimeout(() => {
+        clearInterval(again);
+        reject(new Error(`client ${this.id}: no answer in ${ANSWER_MS} ms`));
+      }, ANSWER_MS);
       this.ask(datagram, (code, payload) => {
+        clearInterval(again);
+        clearTimeout(late);
         if (code >> 5 === 2) resolve(payload);
         else reject(new Error(`client ${this.id}: ${code >> 5}.${code & 31} ${payload}`));
       });
     });
-    const timer = new AbortController();
-    const late = pause(ANSWER_MS).then(() => {
-      if (!timer.signal.aborted) throw new Error(`client ${this.id}: no answer in ${ANSWER_MS} ms`);
-      return PAYLOAD;
-    });
-    late.catch(() => {});
-    return Promise.race([answer, late]).finally(() => timer.abort());
   }
 
   private take(datagram: Buffer): void {
@@ -104,8 +98,15 @@ class CoapClient {
       return;
     }
     if (type > 1) return;
-    if (type === 0) this.socket.send(Buffer.from([0x60, 0, datagram[2]!, datagram[3]!]));
+    if (type === 0) this.acknowledge(datagram);
     this.notified(payload);
+  }
+
+  private acknowledge(datagram: Buffer): void {
+    const { acknowledgement } = this;
+    acknowledgement[2] = datagram[2]!;
+    acknowledgement[3] = datagram[3]!;
+    this.socket.send(acknowledgement);
   }
 
   close(): void {
@@ -125,12 +126,6 @@ function payloadOf(datagram: Buffer): Buffer {
     at += length === 13 ? datagram[at]! + 14 : length;
   }
   return at < datagram.length ? datagram.subarray(at + 1) : NOTHING;
-}
-
-async function openAll(port: number, count: number): Promise<CoapClient[]> {
-  const clients = Array.from({ length: count }, (_, id) => new CoapClient(id));
-  await inTurns(clients, (client) => client.connect(port));
-  return clients;
 }
 
 /** Some at a time, so that no queue of the kernel overflows. */
@@ -153,7 +148,7 @@ function put(topic: string, payload: Uint8Array, retain: boolean): Buffer {
 }
 
 export async function runCoap(job: Job, plan: CoapPlan): Promise<readonly Figure[]> {
-  const clients = await openAll(job.port, plan.clients);
+  const clients = Array.from({ length: plan.clients }, (_, id) => new CoapClient(id, job.port));
   const broker = new ProcessTree(job.pid);
   try {
     if (plan.does === 'observe') return await runObservers(job, plan, clients, broker);
@@ -248,15 +243,21 @@ async function runObservers(
     };
     await c.asked(request(GET, 3, [[OBSERVE, ''], ...pathOf('value')], NOTHING));
   });
-  await pause(job.warmMs);
+  const countIn = (ms: number) => Math.round((plan.changes * ms) / 1_000);
+  const changeFor = async (ms: number): Promise<void> => {
+    const began = performance.now();
+    for (let n = 1; n <= countIn(ms); n++) {
+      await pause(Math.max(0, began + (n * 1_000) / plan.changes - performance.now()));
+      await change();
+    }
+  };
+  await changeFor(job.warmMs);
+  // The observers of the last change before it is measured are not all there yet.
+  await pause(1_000 / plan.changes);
   const before = { broker: broker.cpuNs(), own: ownCpuNs(), heard };
-  const began = performance.now();
   latencies.clear();
-  const count = Math.round((plan.changes * job.measureMs) / 1_000);
-  for (let n = 1; n <= count; n++) {
-    await pause(Math.max(0, began + (n * 1_000) / plan.changes - performance.now()));
-    await change();
-  }
+  await changeFor(job.measureMs);
+  const count = countIn(job.measureMs);
   const until = performance.now() + DRAIN_MS;
   const missing = () => latest.reduce((sum, n) => sum + (n === changes ? 0 : 1), 0);
   while (missing() > 0 && performance.now() < until) await pause(5);

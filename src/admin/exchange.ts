@@ -1,6 +1,9 @@
 // What node:http requests and responses have in common for every part of the web port: bodies, answers, origins.
 
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import { type IncomingMessage, maxHeaderSize, type ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { encodeProblem } from '../protocol/http/encode.ts';
+import { encodeHead, statusLine } from '../protocol/http/framing.ts';
 import { type Answer, Refusal } from '../protocol/http/packet.ts';
 
 /** All bodies that are being received may take so much together. */
@@ -42,8 +45,34 @@ function tooLarge(maxBytes: number): Refusal {
   return new Refusal(413, 'too-large', `a body has at most ${maxBytes} octets`, { Connection: 'close' });
 }
 
-export function sendAnswer(request: IncomingMessage, response: ServerResponse, a: Answer): void {
-  if (response.headersSent || response.destroyed) return;
+/** Answers what Node could not read as a request: a problem in place of its bare status. */
+export function answerNonsense(error: NodeJS.ErrnoException, socket: Duplex): void {
+  // Behind an answer that has begun, another would only confuse.
+  const { _httpMessage: begun } = socket as Duplex & { readonly _httpMessage?: ServerResponse | null };
+  if (!socket.writable || error.code === 'ECONNRESET' || begun?.headersSent === true) {
+    socket.destroy();
+    return;
+  }
+  const { status, headers, body } = encodeProblem(nonsense(error));
+  const fields = { ...headers, 'Content-Length': String(Buffer.byteLength(body)), Connection: 'close' };
+  socket.write(encodeHead(statusLine(status), fields));
+  socket.end(body);
+}
+
+function nonsense({ code }: NodeJS.ErrnoException): Refusal {
+  switch (code) {
+    case 'HPE_HEADER_OVERFLOW':
+      return new Refusal(431, 'too-large', `the head of a request has at most ${maxHeaderSize} octets`);
+    case 'ERR_HTTP_REQUEST_TIMEOUT':
+      return new Refusal(408, 'timeout', 'the request did not come in time');
+    default:
+      return new Refusal(400, 'request-invalid', 'this is no HTTP request');
+  }
+}
+
+/** Returns whether it was sent: an answer that begins may not be followed by another. */
+export function sendAnswer(request: IncomingMessage, response: ServerResponse, a: Answer): boolean {
+  if (response.headersSent || response.destroyed) return false;
   const bare = a.status === 304 || a.status === 204;
   // Names and values in one list: Node writes it down as it is.
   const fields: string[] = [];
@@ -52,6 +81,7 @@ export function sendAnswer(request: IncomingMessage, response: ServerResponse, a
   fields.push('X-Content-Type-Options', 'nosniff');
   response.writeHead(a.status, fields);
   response.end(request.method === 'HEAD' || bare ? undefined : a.body);
+  return true;
 }
 
 /**

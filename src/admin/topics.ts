@@ -4,9 +4,11 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Hub } from '../contract/hub.ts';
 import { NEVER } from '../contract/message.ts';
+import type { Tap } from '../contract/tap.ts';
 import type { WireIdentity } from '../contract/wire.ts';
 import { decodeRequest, decodeTarget, publishOperation } from '../protocol/http/decode.ts';
 import { encodeProblem } from '../protocol/http/encode.ts';
+import { isBare } from '../protocol/http/exchanges.ts';
 import {
   type HttpRequest,
   KEEP_ALIVE_MS,
@@ -20,6 +22,7 @@ import { PROTOCOL } from '../protocol/http/peer.ts';
 import { readBody, sendAnswer } from './exchange.ts';
 import { jsonWords } from './json.ts';
 import { type Lease, Logins } from './logins.ts';
+import { TracedExchange } from './traced-exchange.ts';
 
 export interface TopicsOptions {
   readonly hub: Hub;
@@ -28,6 +31,8 @@ export interface TopicsOptions {
   readonly maxBodyBytes: number;
   readonly remote: (request: IncomingMessage) => string;
   readonly identity: (request: IncomingMessage) => WireIdentity;
+  /** Who looks at the octets; undefined: nobody now. */
+  readonly tap: () => Tap | undefined;
   /** A defect of ours. */
   readonly failed: (error: Error) => void;
 }
@@ -67,6 +72,30 @@ export class Topics {
     query: URLSearchParams,
   ): Promise<void> {
     const { o } = this;
+    const counters = o.hub.counters.of(PROTOCOL);
+    const trace = new TracedExchange(request, o.listener, o.tap, o.remote);
+    const sent = (bytes: number) => {
+      counters.bytesOut += bytes;
+    };
+    const reply = new NodeReply(request, response, sent, trace);
+    try {
+      await this.perform(request, response, path, query, reply, trace);
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error;
+      trace.asked(undefined);
+      reply.answer(encodeProblem(error));
+    }
+  }
+
+  private async perform(
+    request: IncomingMessage,
+    response: ServerResponse,
+    path: string,
+    query: URLSearchParams,
+    reply: NodeReply,
+    trace: TracedExchange,
+  ): Promise<void> {
+    const { o } = this;
     const credentials = {
       authorization: request.headers.authorization,
       remote: o.remote(request),
@@ -75,10 +104,11 @@ export class Topics {
     const lease = await this.logins.lease(credentials);
     if (credentials.authorization === undefined || credentials.authorization.length < MAX_AUTHORIZATION)
       this.known.set(request.socket, { authorization: credentials.authorization, lease });
+    trace.client = lease.peer.client ?? '';
     try {
       const body = await readBody(request, o.maxBodyBytes);
-      const counters = o.hub.counters.of(PROTOCOL);
-      counters.bytesIn += body.length;
+      o.hub.counters.of(PROTOCOL).bytesIn += body.length;
+      trace.asked(body);
       const asked: HttpRequest = {
         method: request.method ?? 'GET',
         path,
@@ -87,11 +117,8 @@ export class Topics {
         body,
       };
       const operation = decodeRequest(asked, o.hub.limits);
-      const reply = new NodeReply(request, response, (bytes) => {
-        counters.bytesOut += bytes;
-      });
       const pending = lease.peer.perform(operation, body, reply, o.hub.now());
-      if (pending !== undefined) this.attend(pending, response);
+      if (pending !== undefined) this.attend(pending, response, reply);
     } finally {
       if (response.closed) lease.done();
       else response.once('close', lease.done);
@@ -112,8 +139,9 @@ export class Topics {
     const target = this.targets.get(url) ?? this.targetOf(url);
     if (known === undefined || target === undefined || known.authorization !== headers.authorization)
       return false;
-    if (!known.lease.again()) return false;
     const { o } = this;
+    // Who traces sees what `serve` does.
+    if (o.tap() !== undefined || !known.lease.again()) return false;
     const { peer, done } = known.lease;
     let body: Uint8Array | undefined;
     request.on('data', (chunk: Uint8Array) => {
@@ -162,7 +190,7 @@ export class Topics {
   }
 
   /** Gives a request that waits its time, its room and its end. */
-  private attend(pending: Pending, response: ServerResponse): void {
+  private attend(pending: Pending, response: ServerResponse, reply: NodeReply): void {
     const { waitMs } = pending;
     const timer = waitMs === NEVER ? undefined : setTimeout(() => pending.expire(), waitMs);
     let deaf = 0;
@@ -170,7 +198,7 @@ export class Topics {
       if (!response.headersSent || response.writableEnded) return;
       if (!response.writableNeedDrain) {
         deaf = 0;
-        response.write(': still here\n\n');
+        reply.write(': still here\n\n');
       } else if (++deaf === MAX_DEAF) {
         this.o.hub.counters.drop('slow-consumer');
         response.destroy();
@@ -189,11 +217,18 @@ class NodeReply implements Reply {
   private readonly request: IncomingMessage;
   private readonly response: ServerResponse;
   private readonly sent: (bytes: number) => void;
+  private readonly trace: TracedExchange | undefined;
 
-  constructor(request: IncomingMessage, response: ServerResponse, sent: (bytes: number) => void) {
+  constructor(
+    request: IncomingMessage,
+    response: ServerResponse,
+    sent: (bytes: number) => void,
+    trace?: TracedExchange,
+  ) {
     this.request = request;
     this.response = response;
     this.sent = sent;
+    this.trace = trace;
   }
 
   get full(): boolean {
@@ -202,21 +237,26 @@ class NodeReply implements Reply {
 
   answer(a: Parameters<Reply['answer']>[0]): void {
     this.sent(a.body.length);
-    sendAnswer(this.request, this.response, a);
+    const { request, response, trace } = this;
+    if (!sendAnswer(request, response, a) || trace === undefined) return;
+    trace.answered(response, request.method === 'HEAD' || isBare(a.status) ? '' : a.body);
   }
 
   begin(headers: Readonly<Record<string, string>>): void {
     this.response.writeHead(200, { ...headers, 'X-Content-Type-Options': 'nosniff' });
     this.response.flushHeaders();
+    this.trace?.answered(this.response, '');
   }
 
   write(text: string): void {
     if (this.response.writableEnded) return;
     this.sent(text.length);
     this.response.write(text);
+    this.trace?.wrote(text);
   }
 
   end(): void {
+    if (!this.response.writableEnded) this.trace?.wrote('');
     this.response.end();
   }
 }

@@ -3,7 +3,8 @@
 import type { OwnedHub } from '../contract/hub.ts';
 import type { Tap, TappedWire } from '../contract/tap.ts';
 import { matchesTopic } from '../contract/topic.ts';
-import { type Dissected, type Dissector, dissectorOf, type Field } from './anatomy/dissect.ts';
+import { dissectorOf } from './anatomy/dissect.ts';
+import type { Dissected, Dissector, Field } from './anatomy/dissected.ts';
 
 /** What somebody looks at; without both, at everything. */
 export interface TraceQuery {
@@ -22,6 +23,8 @@ export interface TracedPacket {
   readonly listener: string;
   readonly name: string;
   readonly topic?: string;
+  /** Of a packet with several messages. */
+  readonly topics?: readonly string[];
   /** Octets of the whole packet. */
   readonly length: number;
   /** Base64, of the first ones; secrets are `*`. */
@@ -134,7 +137,7 @@ export class Tracer implements Tap {
   // --- the tap
 
   passed(wire: TappedWire, direction: 'in' | 'out', bytes: Uint8Array, start: number, end: number): void {
-    const who = this.who.get(wire.remote);
+    const who = this.whoAt(wire);
     if (who !== undefined && !this.wanted(who)) return;
     const line = this.lineOf(wire);
     if (wire.protocol === '') {
@@ -145,6 +148,11 @@ export class Tracer implements Tap {
     line.dissector ??= dissectorOf(wire.protocol);
     for (const octets of line.early.splice(0)) this.flow(wire, line, 'in', octets);
     this.flow(wire, line, direction, bytes.slice(start, end));
+  }
+
+  private whoAt({ client, protocol, remote }: TappedWire): Who | undefined {
+    if (client === undefined) return this.who.get(remote);
+    return client === '' ? undefined : { protocol, client };
   }
 
   private wanted(who: Who): boolean {
@@ -189,8 +197,8 @@ export class Tracer implements Tap {
     bytes: Uint8Array,
     length: number,
   ): void {
-    const who = this.who.get(wire.remote);
-    const { name, topic, fields, octets } = this.dissect(line.dissector!, bytes, direction);
+    const who = this.whoAt(wire);
+    const { name, topic, topics, fields, octets } = this.dissect(line.dissector!, bytes, direction);
     const packet: TracedPacket = {
       at: this.hub.now(),
       direction,
@@ -200,6 +208,7 @@ export class Tracer implements Tap {
       listener: wire.listener,
       name,
       ...(topic !== undefined && { topic }),
+      ...(topics !== undefined && { topics }),
       length,
       octets: Buffer.from(octets.buffer, octets.byteOffset, octets.length).toString('base64'),
       cut: length > SHOWN_BYTES,
@@ -220,7 +229,7 @@ export class Tracer implements Tap {
   private hold(wire: TappedWire, line: Line, packet: TracedPacket): void {
     for (const viewer of this.viewers)
       if (viewer.query.client === undefined && isAbout(viewer.query, packet)) viewer.see(packet);
-    if (line.held.length >= HELD_PACKETS) return;
+    if (wire.client !== undefined || line.held.length >= HELD_PACKETS) return;
     line.held.push(packet);
     if (this.held.size < HELD_LINES) this.held.set(wire.remote, line);
   }
@@ -235,5 +244,7 @@ function isFor({ client }: TraceQuery, who: Who): boolean {
 }
 
 function isAbout({ topic }: TraceQuery, packet: TracedPacket): boolean {
-  return topic === undefined || (packet.topic !== undefined && matchesTopic(topic, packet.topic));
+  if (topic === undefined) return true;
+  if (packet.topic !== undefined && matchesTopic(topic, packet.topic)) return true;
+  return packet.topics?.some((one) => matchesTopic(topic, one)) === true;
 }

@@ -7,6 +7,7 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { unique, useBroker } from '../../test/judges/broker.ts';
 import { startIn } from '../../test/judges/command.ts';
 import { Authority } from '../../test/transport/certificates.ts';
+import { connect } from '../client/connect.ts';
 
 const local = { host: '127.0.0.1', port: 0 };
 const AUTHORITY = new Authority();
@@ -87,6 +88,7 @@ test('a scheme that is not spoken', async () => {
 const CA = ['--cafile', file('ca.pem', AUTHORITY.ca)];
 const PSK = ['--psk-identity', 'sensor', '--psk', '00112233445566778899aabbccddeeff'];
 const OSCORE = ['--oscore', file('ours', `hub:01:0a:${SECRET}\n`)];
+const DERIVED = ['--oscore', file('derived', `hub:01:0a:${SECRET}::*\n`)];
 
 test.each([
   ['coaps', 'dtls', PSK],
@@ -96,6 +98,7 @@ test.each([
   ['mqttsns', 'sn', PSK],
   ['coap', 'udp', OSCORE],
   ['coap+tcp', 'tcp', OSCORE],
+  ['coap', 'udp', DERIVED],
 ])('%s to %s %j', async (scheme, listener, flags) => {
   const url = `${scheme}://localhost:${broker.port(listener)}/`;
   const topic = unique('way');
@@ -105,6 +108,28 @@ test.each([
   expect(await sub.lines.next()).toBe('there');
   expect(await sub.code).toBe(0);
 });
+
+test.each([undefined, 'derived' as const])(
+  'OSCORE in the options of the library, id context %s',
+  async (idContext) => {
+    const oscore = {
+      masterSecret: new Uint8Array(Buffer.from(SECRET, 'hex')),
+      senderId: Uint8Array.of(0x0a),
+      recipientId: Uint8Array.of(1),
+      ...(idContext === undefined ? {} : { idContext }),
+    };
+    const client = await connect(`coap://127.0.0.1:${broker.port('udp')}`, { oscore });
+    const topic = unique('sealed');
+    await client.publish(topic, 'there', { qos: 1, retain: true });
+    const heard = await client.subscribe(topic);
+    expect((await heard.next())!.text()).toBe('there');
+    await client.close();
+    await expect(connect(`mqtt://127.0.0.1:${broker.port('tcp')}`, { oscore })).rejects.toMatchObject({
+      code: 'usage',
+      fix: 'write coap://',
+    });
+  },
+);
 
 test('a resource, sealed', async () => {
   const url = `coap://127.0.0.1:${broker.port('udp')}/.well-known/core?rt=core.ps`;

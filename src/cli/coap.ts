@@ -16,8 +16,8 @@ import { decodeUint } from '../protocol/coap/decode.ts';
 import { contentFormatOf, contentTypeOf } from '../protocol/coap/map.ts';
 import { CODE, codeText, OPTION } from '../protocol/coap/packet.ts';
 import { Sealing } from '../protocol/coap/sealing.ts';
-import { oscoreCrypto } from '../server/oscore.ts';
 import { now } from '../transport/clock.ts';
+import { oscoreCrypto } from '../transport/oscore-crypto.ts';
 import { type ConnectionFlags, tlsOf } from './connection.ts';
 import type { Shown } from './format.ts';
 import { EXIT, Failure, type Io } from './io.ts';
@@ -81,7 +81,9 @@ class CoapConnection {
     try {
       const wire = await dial(url, speech, settled({ tls: tlsOf(flags) }), late.signal);
       const sealing =
-        flags.oscore === undefined ? undefined : new Sealing(secretOf(flags.oscore), oscoreCrypto, now);
+        flags.oscore === undefined
+          ? undefined
+          : new Sealing(secretOf(flags.oscore), oscoreCrypto, now, randomBytes);
       return new CoapConnection(url, credentials, wire, stream, sealing);
     } catch (why) {
       throw failureOf(why, url);

@@ -32,6 +32,18 @@ test('wildcards: each message with its topic, predefined ones too', async () => 
   expect(JSON.parse(await sub.lines.next())).toMatchObject({ topic: 'known/beforehand', payload: 'x' });
 });
 
+test('settings in the URL: predefined topics by their id, also without a connection, and sleep', async () => {
+  const known = `${url()}?predefined=7:known/beforehand`;
+  await start(['pub', '-L', known, '-i', 'p', '-r', '-q', '1', '-t', 'known/beforehand', '-m', 'kept']).code;
+  const sub = start(['sub', '-L', `${known}&sleep=2`, '-i', 's', '-t', 'known/beforehand', '-C', '2']);
+  expect(await sub.lines.next()).toBe('kept');
+  const told = start(['pub', '-L', `${known}&connect=false`, '-t', 'known/beforehand', '-m', 'told']);
+  expect([await told.code, told.errors()]).toEqual([0, '']);
+  expect(await sub.lines.next()).toBe('told');
+  const wrong = start(['pub', '-L', `${url()}?sleep=long`, '-t', 'a', '-m', 'x']);
+  expect([await wrong.code, wrong.errors()]).toEqual([2, expect.stringContaining("sleep is 'long'")]);
+});
+
 test('refused: the reason is said', async () => {
   const pub = start(['pub', url(), '-i', 'p', '-t', 'a/#', '-m', 'x']);
   expect([await pub.code, pub.errors()]).toEqual([1, expect.stringContaining('no topic')]);

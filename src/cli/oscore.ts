@@ -1,10 +1,8 @@
 // `--oscore`: CoAP whose requests are sealed end to end, with the context that a file holds.
 
-import { nodeWorld } from '../client/connect.ts';
-import type { World } from '../client/options.ts';
-import { sealed } from '../protocol/coap/client.ts';
+import type { OscoreOptions } from '../client/options.ts';
 import type { OscoreSecret } from '../protocol/coap/oscore.ts';
-import { oscoreCrypto, readSecrets } from '../server/oscore.ts';
+import { readSecrets } from '../server/oscore.ts';
 import { EXIT, Failure } from './io.ts';
 
 /** The first context of the file at `path`: `hub:its id:our id:secret[:salt[:context]]`. */
@@ -14,15 +12,9 @@ export function secretOf(path: string): OscoreSecret {
   return secret;
 }
 
-/** A world in which CoAP is spoken sealed with the context of a file. */
-export function sealingWorld(path: string): World {
-  const secret = secretOf(path);
-  return {
-    ...nodeWorld,
-    async speech(url) {
-      if (!/^coaps?(?:\+\w+)?:$/.test(url.protocol))
-        throw new Failure('--oscore seals CoAP: write coap://', EXIT.usage);
-      return sealed(await nodeWorld.speech(url), secret, oscoreCrypto);
-    },
-  };
+/** As the client library takes it. */
+export function oscoreOptions(path: string): OscoreOptions {
+  const { idContext, derives, ...secret } = secretOf(path);
+  if (derives === true) return { ...secret, idContext: 'derived' };
+  return idContext === undefined ? secret : { ...secret, idContext };
 }

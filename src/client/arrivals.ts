@@ -43,18 +43,31 @@ interface Held {
   readonly link: Link;
 }
 
+/** A queue's messages keep the topic that they were published to, whatever it is bound to. */
+function comesBy({ filter }: Subscription, topic: string): boolean {
+  return filter.startsWith('$queue/') || matches(plainFilter(filter), topic);
+}
+
 export class Arrivals {
   private readonly subscriptions: ReadonlyMap<string, Subscription>;
   private readonly inbound: InboundIds;
   /** Exactly-once messages in the caller's hands, by the session's id: when one comes again, it is the same. */
   private readonly exact = new Map<number, Arrived>();
+  private readonly unclaimed: ((m: IncomingMessage) => void) | undefined;
   private held: Held[] = [];
   /** The other side remembers what is not answered, for the next connection. */
   lasting = false;
+  /** The session has subscriptions of an earlier program, whose identifiers may be those of others here. */
+  inherited = false;
 
-  constructor(subscriptions: ReadonlyMap<string, Subscription>, inbound: InboundIds) {
+  constructor(
+    subscriptions: ReadonlyMap<string, Subscription>,
+    inbound: InboundIds,
+    unclaimed: ((m: IncomingMessage) => void) | undefined,
+  ) {
     this.subscriptions = subscriptions;
     this.inbound = inbound;
+    this.unclaimed = unclaimed;
   }
 
   take(d: Delivery, link: Link): void {
@@ -64,31 +77,35 @@ export class Arrivals {
       return;
     }
     const targets = this.targets(d);
+    const { unclaimed } = this;
     if (targets.length > 0) this.give(d, link, targets);
-    else this.hold(d, link);
+    else if (unclaimed === undefined) this.hold(d, link);
+    else unclaimed(new IncomingMessage(d, this.arrived(d, link, 1)));
   }
 
   private targets({ filters, message }: Delivery): Subscription[] {
     const found: Subscription[] = [];
-    if (filters !== undefined) {
-      for (const filter of filters) {
-        const s = this.subscriptions.get(filter);
-        if (s !== undefined) found.push(s);
-      }
-      return found;
+    for (const filter of filters ?? []) {
+      const s = this.subscriptions.get(filter);
+      if (s !== undefined && !(this.inherited && !comesBy(s, message.topic))) found.push(s);
     }
+    if (found.length > 0 || (filters !== undefined && !this.inherited)) return found;
     for (const s of this.subscriptions.values())
       if (matches(plainFilter(s.filter), message.topic)) found.push(s);
-    if (found.length > 0) return found;
-    // A queue's messages keep the topic that they were published to, whatever it is bound to.
+    if (found.length > 0 || filters !== undefined) return found;
     for (const s of this.subscriptions.values()) if (s.filter.startsWith('$queue/')) return [s];
     return found;
   }
 
   private give(d: Delivery, link: Link, targets: readonly Subscription[]): void {
-    const arrived = new Arrived(d, link, targets.length, this);
-    if (d.id !== 0 && arrived.exact) this.exact.set(d.id, arrived);
+    const arrived = this.arrived(d, link, targets.length);
     for (const s of targets) s.push(new IncomingMessage(d, arrived), !link.waits);
+  }
+
+  private arrived(d: Delivery, link: Link, takers: number): Arrived {
+    const arrived = new Arrived(d, link, takers, this);
+    if (d.id !== 0 && arrived.exact) this.exact.set(d.id, arrived);
+    return arrived;
   }
 
   /** The session may know subscriptions of an earlier program that this one has not made yet. */

@@ -1,17 +1,20 @@
-// The package's entry `waymeet/client`, in a browser: MQTT over WebSocket, with an outbox in IndexedDB.
+// The package's entry `waymeet/client`, in a browser: MQTT over WebSocket, and what else can be spoken there, with an outbox in IndexedDB.
 
 import type { Speech } from '../contract/speaker.ts';
 import { mqtt } from '../protocol/mqtt/client.ts';
-import { type Clock, StreamWire } from './carrier.ts';
-import { Client } from './client.ts';
+import type { BrowserScheme } from './browser-scheme.ts';
+import { type Clock, type DialledWire, StreamWire } from './carrier.ts';
+import type { Client } from './client.ts';
 import { shown } from './endpoint.ts';
-import { WaymeetError } from './error.ts';
-import { type ConnectOptions, settled, type World } from './options.ts';
-import { type Scheme, schemeOf } from './scheme-table.ts';
+import { onAbort, WaymeetError } from './error.ts';
+import { openClient } from './open.ts';
+import type { ConnectOptions, World } from './options.ts';
+import type { PacketWire } from './packet-wire.ts';
+import { portOf } from './scheme-table.ts';
 
 export { Client, type CloseOptions, type PublishOptions } from './client.ts';
-export type { HealthEvent } from './connector.ts';
 export { type ErrorCode, WaymeetError } from './error.ts';
+export type { HealthEvent } from './health.ts';
 export { IncomingMessage, type MessageOptions, type Payload } from './message.ts';
 export type { ConnectOptions, OutboxOptions, WillOptions } from './options.ts';
 export type { RequestOptions } from './patterns/request.ts';
@@ -22,7 +25,7 @@ export { type SubscribeOptions, Subscription } from './subscription.ts';
 interface Socket {
   binaryType: string;
   readonly bufferedAmount: number;
-  send(bytes: Uint8Array): void;
+  send(message: Uint8Array | string): void;
   close(): void;
   addEventListener(type: string, heard: (event: { data?: unknown }) => void): void;
 }
@@ -30,10 +33,14 @@ interface Socket {
 declare const WebSocket: new (url: string, protocols: string[]) => Socket;
 
 const load = async (): Promise<Speech> => mqtt;
-const SCHEMES: Readonly<Record<string, Scheme>> = {
+const SCHEMES: Readonly<Record<string, BrowserScheme>> = {
   'ws:': { transport: 'ws', port: 80, path: '/mqtt', load },
   'wss:': { transport: 'wss', port: 443, path: '/mqtt', load },
 };
+
+async function schemeFor(url: URL): Promise<BrowserScheme> {
+  return SCHEMES[url.protocol] ?? (await import('./browser-scheme.ts')).otherScheme(url, SCHEMES);
+}
 
 const clock: Clock = {
   now: () => Math.floor(performance.timeOrigin + performance.now()),
@@ -47,13 +54,24 @@ const clock: Clock = {
 /** A page hears of the socket's progress only when it asks. */
 const LOOK_MS = 50;
 
-function dial(url: URL, speech: Speech, signal: AbortSignal): Promise<StreamWire> {
-  const at = new URL(shown(url));
-  if (at.pathname === '/') at.pathname = schemeOf(url, SCHEMES).path!;
+async function dial(url: URL, speech: Speech, signal: AbortSignal): Promise<DialledWire> {
+  const scheme = await schemeFor(url);
+  if (scheme.dial !== undefined) return scheme.dial(url, clock, signal);
+  const at = new URL(shown(url).replace(/^[^:]*/, scheme.transport));
+  if (at.pathname === '/') at.pathname = scheme.path!;
   at.search = '';
+  const Wire = speech.carrier === 'stream' ? StreamWire : (await import('./packet-wire.ts')).PacketWire;
+  return dialSocket(at, speech, new Wire(at.host, at.protocol === 'wss:', clock), signal);
+}
+
+function dialSocket<W extends StreamWire | PacketWire>(
+  at: URL,
+  speech: Speech,
+  wire: W,
+  signal: AbortSignal,
+): Promise<W> {
   const socket = new WebSocket(at.href, [...(speech.subprotocols ?? [])]);
   socket.binaryType = 'arraybuffer';
-  const wire = new StreamWire(at.host, at.protocol === 'wss:', clock);
   // A browser cannot stop reading: what comes meanwhile waits here, and the other side's window bounds it.
   let held: Uint8Array[] | undefined;
   const look = () => {
@@ -61,13 +79,14 @@ function dial(url: URL, speech: Speech, signal: AbortSignal): Promise<StreamWire
     else wire.drained();
   };
   return new Promise((resolve, reject) => {
-    signal.addEventListener('abort', () => socket.close(), { once: true });
+    onAbort(signal, () => socket.close());
     socket.addEventListener('close', () => {
       wire.gone();
       reject(new Error('the browser does not say why'));
     });
     socket.addEventListener('message', ({ data }) => {
-      const bytes = new Uint8Array(data as ArrayBuffer);
+      const bytes =
+        typeof data === 'string' ? new TextEncoder().encode(data) : new Uint8Array(data as ArrayBuffer);
       if (held === undefined) wire.arrived(bytes);
       else held.push(bytes);
     });
@@ -77,7 +96,7 @@ function dial(url: URL, speech: Speech, signal: AbortSignal): Promise<StreamWire
           return socket.bufferedAmount;
         },
         send(parts) {
-          for (const part of parts) socket.send(part);
+          for (const part of parts) socket.send(speech.text ? new TextDecoder().decode(part) : part);
           if (wire.full) look();
         },
         pause() {
@@ -99,29 +118,30 @@ function dial(url: URL, speech: Speech, signal: AbortSignal): Promise<StreamWire
 const world: World = {
   ...clock,
   random: (length) => crypto.getRandomValues(new Uint8Array(length)),
-  speech: (url) => schemeOf(url, SCHEMES).load(),
-  port: (url) => Number(url.port) || schemeOf(url, SCHEMES).port,
+  speech: async (url) => (await schemeFor(url)).load(),
+  port: async (url) => portOf(url, await schemeFor(url)),
   dial: (url, speech, _options, signal) => dial(url, speech, signal),
+  another: (link, o) => (open, failed) =>
+    import('./another.ts').then(({ dialAnother }) => dialAnother(world, link, o, open, failed)),
   async store(at) {
     const { openOutboxDatabase } = await import('./outbox-database.ts');
     return openOutboxDatabase(at);
   },
   async sasl(mechanism, username, password) {
-    const { SCRAM, ScramClient } = await import('./scram.ts');
-    if (mechanism !== SCRAM)
-      throw new WaymeetError('not-supported', '', `there is no SASL ${mechanism} here`);
-    return new ScramClient(username, password, crypto.getRandomValues(new Uint8Array(18)));
+    const { saslOf } = await import('./scram.ts');
+    return saslOf(mechanism, username, password, world.random);
   },
 };
 
-/** As in Node; the URLs are `ws://` and `wss://`, over which MQTT is spoken. */
+/**
+ * As in Node; the URLs are `ws://` and `wss://`, over which MQTT is spoken, those of CoAP and of `waymeet.v1` over WebSocket, and
+ * `http://` and `https://`.
+ */
 export async function connect(
   urls: string | readonly string[],
   options: ConnectOptions = {},
 ): Promise<Client> {
-  const list = typeof urls === 'string' ? [urls] : urls;
-  const store = options.outbox?.at === undefined ? undefined : await world.store(options.outbox.at);
-  const client = new Client(list, settled(options), world, store);
-  await client.start();
-  return client;
+  for (const name of ['tls', 'oscore'] as const)
+    if (options[name] !== undefined) throw new WaymeetError('not-supported', '', `a page has no ${name}`);
+  return openClient(urls, options, world);
 }

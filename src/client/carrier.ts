@@ -1,4 +1,4 @@
-// The wires of a client: what is written in one turn leaves together, over a stream or as messages.
+// A client's wire over a stream: what is written in one turn leaves together.
 
 import type { Peer, Slab, Slabs, Wire } from '../contract/wire.ts';
 
@@ -18,6 +18,8 @@ export interface Carrier {
 /** A wire whose peer is given later, and that a dialled carrier feeds. */
 export interface DialledWire extends Wire {
   peer: Peer | undefined;
+  /** Why it ended, where the system says so. */
+  readonly failure?: Error;
 }
 
 export interface Clock {
@@ -36,17 +38,19 @@ const MAX_PACKET_OCTETS = 268_435_460;
 const NOTHING = new Uint8Array(0);
 const LONGEST_TIMER_MS = 2_000_000_000;
 
-abstract class CarriedWire implements DialledWire {
+/** What all wires of a client have in common. */
+export abstract class CarriedWire implements DialledWire {
   readonly remote: string;
   readonly listener = '';
-  readonly secure: boolean;
+  secure: boolean;
   readonly identity = {};
   readonly limits = { maxPacketBytes: MAX_PACKET_OCTETS, loginMs: 0 };
   bytes: Uint8Array = NOTHING;
   peer: Peer | undefined;
+  declare failure?: Error;
   protected readonly clock: Clock;
   protected carrier: Carrier | undefined;
-  protected ended = false;
+  ended = false;
   private marked = false;
   private blocked = false;
   private cancel: (() => void) | undefined;
@@ -57,7 +61,7 @@ abstract class CarriedWire implements DialledWire {
     this.clock = clock;
   }
 
-  /** Called once, before anything is written. */
+  /** Called before anything is written, and again when TLS begins inside. */
   carry(carrier: Carrier): void {
     this.carrier = carrier;
   }
@@ -237,38 +241,4 @@ function joined(a: Uint8Array, b: Uint8Array): Uint8Array {
   bytes.set(a, 0);
   bytes.set(b, a.length);
   return bytes;
-}
-
-/** Over messages or datagrams: each piece that is written is one. */
-export class PacketWire extends CarriedWire {
-  private packets: Uint8Array[] = [];
-  private octets = 0;
-
-  protected get gathered(): number {
-    return this.octets + this.packets.length;
-  }
-
-  reserve(length: number): number {
-    const bytes = new Uint8Array(length);
-    this.bytes = bytes;
-    this.write(bytes);
-    return 0;
-  }
-
-  write(bytes: Uint8Array): void {
-    this.mark();
-    this.packets.push(bytes);
-    this.octets += bytes.length;
-  }
-
-  protected take(): readonly Uint8Array[] {
-    const { packets } = this;
-    this.packets = [];
-    this.octets = 0;
-    return packets;
-  }
-
-  arrived(message: Uint8Array): void {
-    this.guarded((peer) => peer.receive(message, 0, message.length, this.clock.now()));
-  }
 }

@@ -1,17 +1,18 @@
 // The client: publishes through its outbox, hands out what its subscriptions get, and stays connected to one of its addresses.
 
 import type { Message, Qos } from '../contract/message.ts';
-import type { Ability, Refusal, SubscribeHow } from '../contract/speaker.ts';
+import type { Ability, Opened, Refusal, SubscribeHow } from '../contract/speaker.ts';
 import { isTopicFilter, isTopicName } from '../contract/topic.ts';
 import { Arrivals } from './arrivals.ts';
-import { Connector, type HealthEvent, type Login } from './connector.ts';
+import { Connector, type Login } from './connector.ts';
 import { isFinal, shown } from './endpoint.ts';
-import { aborted, errorOf, WaymeetError } from './error.ts';
+import { aborted, errorOf, onAbort, WaymeetError } from './error.ts';
+import type { HealthEvent } from './health.ts';
 import { isExpired, type Link } from './link.ts';
 import type { IncomingMessage } from './message.ts';
 import { checkMessage, type MessageOptions, makeMessage, type Payload } from './message.ts';
 import type { Settled, World } from './options.ts';
-import { type Entry, Outbox, type OutboxStore } from './outbox.ts';
+import type { Entry, Outbox } from './outbox.ts';
 import type { RequestOptions, Requests } from './patterns/request.ts';
 import type { Responder, Responding, RespondOptions } from './patterns/respond.ts';
 import { type SubscribeOptions, Subscription, type SubscriptionHost } from './subscription.ts';
@@ -63,13 +64,15 @@ export class Client implements SubscriptionHost {
   private requests: Requests | undefined;
 
   /** @internal */
-  constructor(urls: readonly string[], options: Settled, world: World, store: OutboxStore | undefined) {
+  constructor(urls: readonly string[], options: Settled, world: World, outbox: Outbox) {
     this.world = world;
     this.options = options;
     this.connector = new Connector(urls, options, world, (event) => this.tell(event));
-    this.outbox = new Outbox(options.limits, store, (why) => this.fail(why as WaymeetError));
-    this.outbox.ready = () => this.pump();
-    this.arrivals = new Arrivals(this.subscriptions, this.outbox.inbound);
+    this.outbox = outbox;
+    outbox.broken = (why) => this.fail(why);
+    outbox.ready = () => this.pump();
+    this.arrivals = new Arrivals(this.subscriptions, outbox.inbound, options.unclaimed);
+    if (options.watch !== undefined) this.listeners.add(options.watch);
     this.id = options.clientId ?? '';
     this.ended = new Promise((resolve) => {
       this.finish = resolve;
@@ -113,6 +116,11 @@ export class Client implements SubscriptionHost {
   /** Octets that a packet may have at this server, or undefined when it did not say. */
   get maxPacketBytes(): number | undefined {
     return this.link?.opened.maxPacketBytes;
+  }
+
+  /** All that the other side said when it let us in; undefined while there is no connection. */
+  get opened(): Opened | undefined {
+    return this.link?.opened;
   }
 
   /** Messages that are not acknowledged, and their payload octets. */
@@ -183,7 +191,6 @@ export class Client implements SubscriptionHost {
         this.outbox.withdraw(entry);
         reject(aborted(signal!, this.protocol));
       };
-      const settled = () => signal?.removeEventListener('abort', gaveUp);
       const entry = this.outbox.push(
         m,
         (unmatched) => {
@@ -196,7 +203,7 @@ export class Client implements SubscriptionHost {
         },
         until === 'stored' ? () => resolve('ok') : undefined,
       );
-      signal?.addEventListener('abort', gaveUp, { once: true });
+      const settled = onAbort(signal, gaveUp);
       this.pump();
     });
   }
@@ -258,13 +265,13 @@ export class Client implements SubscriptionHost {
       this.granting.get(s)?.reject(why);
       void s.close().catch(NOTHING);
     };
-    signal?.addEventListener('abort', gaveUp, { once: true });
+    const stop = onAbort(signal, gaveUp);
     if (this.link !== undefined) this.ask(s, this.link, options);
     try {
       await granted;
     } catch (why) {
       this.subscriptions.delete(filter);
-      signal?.removeEventListener('abort', gaveUp);
+      stop();
       throw why;
     } finally {
       this.granting.delete(s);
@@ -290,7 +297,8 @@ export class Client implements SubscriptionHost {
     if (filter.startsWith('$queue/') && !can.queues) throw lacks('queues');
     if (/[+#]/.test(filter) && !can.wildcards) throw lacks('wildcards');
     if (o.qos !== undefined && !can.subscribeQos.includes(o.qos)) throw lacks(`subscription at QoS ${o.qos}`);
-    if (o.noLocal && can.noLocal !== true) throw lacks('way to leave out our own messages (noLocal)');
+    for (const name of ['noLocal', 'retainAsPublished', 'identifier'] as const)
+      if (o[name] && can[name] !== true) throw lacks(name);
     if (o.noLocal && shared) throw lacks('noLocal in a shared subscription'); // [MQTT5-3.8.3-4]
     if (o.retained !== undefined && o.retained !== 'all' && can.retainedChoice !== true)
       throw lacks('choice about retained messages');
@@ -324,9 +332,9 @@ export class Client implements SubscriptionHost {
     if (link === undefined) return;
     await new Promise<void>((resolve, reject) => {
       const gaveUp = () => reject(aborted(signal!, this.protocol));
-      signal?.addEventListener('abort', gaveUp, { once: true });
+      const settled = onAbort(signal, gaveUp);
       link.unsubscribe(s.filter, (why) => {
-        signal?.removeEventListener('abort', gaveUp);
+        settled();
         if (why === undefined || !link.open || why.outcome === 'no-subscription') resolve();
         else reject(errorOf(why, this.protocol));
       });
@@ -375,13 +383,18 @@ export class Client implements SubscriptionHost {
 
   // --- the connection ---
 
+  /** Ends the wait before the next attempt to connect, if there is one: the network is back, say. */
+  hurry(): void {
+    this.connector.hurry();
+  }
+
   /** @internal Connects for the first time. */
   async start(): Promise<void> {
     const { options } = this;
     const { signal } = options;
     const gaveUp = () => this.fail(aborted(signal!, this.protocol));
     if (signal?.aborted) gaveUp();
-    signal?.addEventListener('abort', gaveUp, { once: true });
+    onAbort(signal, gaveUp);
     const kept = await this.outbox.load();
     if (this.id === '') this.id = kept ?? this.makeId();
     if (kept !== this.id) this.outbox.name(this.id);
@@ -436,7 +449,9 @@ export class Client implements SubscriptionHost {
       this.outbox.name(this.id);
     }
     link.pause(this.pressing.size > 0);
-    this.tell({ kind: 'connected', url: shown(link.url), server: opened.server, resumed: opened.resumed });
+    const { server, resumed } = opened;
+    this.tell({ kind: 'connected', url: shown(link.url), server, resumed, opened });
+    if (resumed && !this.before) this.arrivals.inherited = true;
     this.before = true;
     for (const s of [...this.subscriptions.values()]) this.restore(s, link, opened.resumed);
     this.pump();
@@ -476,7 +491,7 @@ export class Client implements SubscriptionHost {
 
   private async reconnect(link: Link, why: Refusal | undefined): Promise<void> {
     try {
-      if (!this.connector.redirected(link.url, why)) await this.connector.wait(0);
+      if (!(await this.connector.redirected(link.url, why))) await this.connector.wait(0);
       await this.connector.connect(Number.POSITIVE_INFINITY, (url) => this.login(url));
     } catch (failure) {
       this.fail(failure as WaymeetError);

@@ -1,13 +1,14 @@
 // `connect` in Node: every protocol, over sockets, with an outbox in files.
 
 import { randomBytes } from 'node:crypto';
-import { anotherOf } from './another.ts';
-import { Client } from './client.ts';
+import { dialAnother } from './another.ts';
+import type { Client } from './client.ts';
 import { dial, nodeClock } from './dial.ts';
-import { WaymeetError } from './error.ts';
-import { type ConnectOptions, settled, type World } from './options.ts';
+import { openClient } from './open.ts';
+import type { ConnectOptions, World } from './options.ts';
 import { SCHEMES } from './scheme.ts';
 import { portOf, schemeOf } from './scheme-table.ts';
+import { sealingWorld } from './seal.ts';
 
 export const nodeWorld: World = {
   ...nodeClock,
@@ -15,16 +16,14 @@ export const nodeWorld: World = {
   speech: async (url) => schemeOf(url, SCHEMES).load(),
   port: (url) => portOf(url, schemeOf(url, SCHEMES)),
   dial,
-  another: anotherOf,
+  another: (link, o) => (open, failed) => dialAnother(nodeWorld, link, o, open, failed),
   async store(at) {
     const { openOutboxFile } = await import('./outbox-file.ts');
     return openOutboxFile(at);
   },
   async sasl(mechanism, username, password) {
-    const { SCRAM, ScramClient } = await import('./scram.ts');
-    if (mechanism !== SCRAM)
-      throw new WaymeetError('not-supported', '', `there is no SASL ${mechanism} here`);
-    return new ScramClient(username, password, randomBytes(18));
+    const { saslOf } = await import('./scram.ts');
+    return saslOf(mechanism, username, password, randomBytes);
   },
 };
 
@@ -37,11 +36,6 @@ export async function connect(
   options: ConnectOptions = {},
   world: World = nodeWorld,
 ): Promise<Client> {
-  const list = typeof urls === 'string' ? [urls] : urls;
-  if (list.length === 0) throw new WaymeetError('usage', '', 'there is no URL');
-  const o = settled(options);
-  const store = options.outbox?.at === undefined ? undefined : await world.store(options.outbox.at);
-  const client = new Client(list, o, world, store);
-  await client.start();
-  return client;
+  const { oscore } = options;
+  return openClient(urls, options, oscore === undefined ? world : sealingWorld(world, oscore));
 }

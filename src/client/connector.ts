@@ -2,18 +2,10 @@
 
 import type { Refusal } from '../contract/speaker.ts';
 import { type Endpoint, Endpoints, isFinal, jitter, shown } from './endpoint.ts';
-import { WaymeetError } from './error.ts';
+import { onAbort, WaymeetError } from './error.ts';
+import type { HealthEvent } from './health.ts';
 import { failureOf, Link, type LinkEvents, type LinkLogin, LoginRefused } from './link.ts';
 import type { Settled, World } from './options.ts';
-
-/** What happened to the connection. */
-export type HealthEvent =
-  | { readonly kind: 'connected'; readonly url: string; readonly server: string; readonly resumed: boolean }
-  | { readonly kind: 'lost'; readonly url: string; readonly error: WaymeetError | undefined }
-  | { readonly kind: 'failed'; readonly url: string; readonly error: WaymeetError }
-  | { readonly kind: 'waiting'; readonly ms: number }
-  | { readonly kind: 'redirected'; readonly from: string; readonly to: string }
-  | { readonly kind: 'closed'; readonly error: WaymeetError | undefined };
 
 /** How to log in at an address. */
 export interface Login extends LinkLogin {
@@ -28,6 +20,8 @@ export class Connector {
   private readonly tell: (event: HealthEvent) => void;
   private readonly ending = new AbortController();
   private over: WaymeetError | undefined;
+  /** Ends the wait between two rounds. */
+  private awake: () => void = () => {};
 
   constructor(urls: readonly string[], options: Settled, world: World, tell: (event: HealthEvent) => void) {
     this.endpoints = new Endpoints(urls, options.order, () => this.fraction());
@@ -45,6 +39,7 @@ export class Connector {
   end(why: WaymeetError): void {
     this.over ??= why;
     this.ending.abort(why);
+    this.hurry();
   }
 
   /** Rejects with WaymeetError when `rounds` over all addresses were in vain, no server will ever have us, or it was ended. */
@@ -69,16 +64,17 @@ export class Connector {
     const ms = jitter(round, this.options.waits, () => this.fraction());
     this.tell({ kind: 'waiting', ms });
     await new Promise<void>((resolve) => {
-      const cancel = this.world.timer(ms, () => {
-        this.ending.signal.removeEventListener('abort', stop);
-        resolve();
-      });
-      const stop = () => {
+      const cancel = this.world.timer(ms, resolve);
+      this.awake = () => {
         cancel();
         resolve();
       };
-      this.ending.signal.addEventListener('abort', stop, { once: true });
     });
+  }
+
+  /** Waits no longer. */
+  hurry(): void {
+    this.awake();
   }
 
   /** undefined: sent on to another server. */
@@ -93,8 +89,7 @@ export class Connector {
     const cancel = world.timer(connectMs, () =>
       late.abort(new WaymeetError('timed-out', '', `${shown(url)} did not let us in within ${connectMs} ms`)),
     );
-    const stop = () => late.abort(this.over);
-    this.ending.signal.addEventListener('abort', stop, { once: true });
+    const decided = onAbort(this.ending.signal, () => late.abort(this.over));
     const began = world.now();
     try {
       const { events, ...how } = login(url);
@@ -102,7 +97,7 @@ export class Connector {
       this.endpoints.reached(endpoint, world.now() - began);
       return link;
     } catch (cause) {
-      if (cause instanceof LoginRefused && this.redirected(url, cause.why)) return undefined;
+      if (cause instanceof LoginRefused && (await this.redirected(url, cause.why))) return undefined;
       const { reason } = late.signal as { reason: unknown };
       const why = failureOf(reason instanceof WaymeetError ? reason : cause, url);
       this.endpoints.failed(endpoint);
@@ -110,15 +105,17 @@ export class Connector {
       return why;
     } finally {
       cancel();
-      this.ending.signal.removeEventListener('abort', stop);
+      decided();
     }
   }
 
   /** Whether the server at `from` sent us on, to somewhere that is now tried next. */
-  redirected(from: URL, why: Refusal | undefined): boolean {
+  async redirected(from: URL, why: Refusal | undefined): Promise<boolean> {
     if (why?.reference === undefined) return false;
-    if (why.outcome !== 'use-another-server' && why.outcome !== 'server-moved') return false;
-    if (!this.endpoints.redirect(from, why.reference, why.outcome === 'server-moved')) return false;
+    const moved = why.outcome === 'server-moved';
+    if (!moved && why.outcome !== 'use-another-server') return false;
+    const { placesIn } = await import('./redirect.ts');
+    if (!this.endpoints.redirect(from, placesIn(why.reference, from), moved)) return false;
     this.tell({ kind: 'redirected', from: shown(from), to: why.reference });
     return true;
   }

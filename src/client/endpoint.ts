@@ -1,4 +1,4 @@
-// Where to connect to: URLs, in which order they are tried, how long to wait between, and where a server sends us.
+// Where to connect to: URLs, in which order they are tried, and how long to wait between.
 
 import type { ErrorCode } from './error.ts';
 import { WaymeetError } from './error.ts';
@@ -72,10 +72,6 @@ export class Endpoints {
     this.random = random;
   }
 
-  get count(): number {
-    return this.all.length;
-  }
-
   get roundOver(): boolean {
     return this.round.length === 0;
   }
@@ -87,11 +83,14 @@ export class Endpoints {
   }
 
   private ordered(): Endpoint[] {
-    const round = [...this.all];
-    if (this.order === 'random') shuffle(round, this.random);
-    // What is not known comes first: it is measured by being tried.
-    if (this.order === 'latency') round.sort((a, b) => (a.latencyMs ?? 0) - (b.latencyMs ?? 0));
-    return round;
+    const places: Record<Order, (endpoint: Endpoint) => number> = {
+      ordered: () => 0,
+      random: this.random,
+      // What is not known comes first: it is measured by being tried.
+      latency: ({ latencyMs }) => latencyMs ?? 0,
+    };
+    const round = this.all.map((endpoint) => ({ endpoint, place: places[this.order](endpoint) }));
+    return round.sort((a, b) => a.place - b.place).map(({ endpoint }) => endpoint);
   }
 
   /** A login succeeded after `ms`: the next loss starts a new round. */
@@ -107,11 +106,10 @@ export class Endpoints {
   }
 
   /**
-   * The server at `from` names others, `host:port` or URLs apart by blanks [MQTT5-4.11]: they are tried next, and if it `moved` for good they
-   * take its place. False: it names none, or has sent us on too often.
+   * The server at `from` names others: they are tried next, and if it `moved` for good they take its place. False: it names none, or has
+   * sent us on too often.
    */
-  redirect(from: URL, reference: string, moved: boolean): boolean {
-    const urls = reference.split(/\s+/).flatMap((place) => urlOf(place, from) ?? []);
+  redirect(from: URL, urls: readonly URL[], moved: boolean): boolean {
     if (urls.length === 0 || ++this.redirects > MOST_REDIRECTS) return false;
     const others = urls.map((url) => ({ url, latencyMs: undefined }));
     this.round.unshift(...others);
@@ -120,30 +118,6 @@ export class Endpoints {
       if (known >= 0) this.all.splice(known, 1, ...others);
     }
     return true;
-  }
-}
-
-/** The same scheme, login and path at another place. */
-function urlOf(place: string, from: URL): URL | undefined {
-  if (place === '') return undefined;
-  try {
-    if (place.includes('://')) return new URL(place);
-    const url = new URL(from);
-    // An IPv6 address in brackets, a name, or an address; the port is the protocol's own when there is none.
-    const found = /^(\[[\da-f:.]+\]|[^:]+)(?::(\d{1,5}))?$/i.exec(place);
-    if (found === null) return undefined;
-    url.hostname = found[1]!;
-    url.port = found[2] ?? '';
-    return url;
-  } catch {
-    return undefined; // what is no address is not followed
-  }
-}
-
-function shuffle<T>(list: T[], random: () => number): void {
-  for (let i = list.length - 1; i > 0; i--) {
-    const j = Math.floor(random() * (i + 1));
-    [list[i], list[j]] = [list[j]!, list[i]!];
   }
 }
 

@@ -8,6 +8,7 @@ export type ErrorCode =
   | Exclude<Outcome, 'ok' | 'unmatched'>
   | 'usage' // the call itself makes no sense
   | 'unreachable' // nobody answers at any of the addresses
+  | 'untrusted' // the server's certificate does not show that it is the one
   | 'connection-lost'
   | 'closed' // the client was closed
   | 'timed-out'
@@ -63,9 +64,15 @@ export class WaymeetError extends Error {
 }
 
 /** What the other side said, as an error. */
-export function errorOf(why: Refusal, protocol: string): WaymeetError {
+export function errorOf(why: Refusal, protocol: string, cause?: unknown): WaymeetError {
   const code = why.outcome === 'ok' || why.outcome === 'unmatched' ? 'unavailable' : why.outcome;
-  return new WaymeetError(code, protocol, why.reason, { status: why.code });
+  return new WaymeetError(code, protocol, why.reason, { status: why.code, cause });
+}
+
+/** Calls `gaveUp` when `signal` aborts. Returns how to stop that. */
+export function onAbort(signal: AbortSignal | undefined, gaveUp: () => void): () => void {
+  signal?.addEventListener('abort', gaveUp, { once: true });
+  return () => signal?.removeEventListener('abort', gaveUp);
 }
 
 /** Rejects with it when `signal` aborts. */

@@ -2,8 +2,8 @@
 
 export { Client, type CloseOptions, type PublishOptions } from './client.ts';
 export { connect } from './connect.ts';
-export type { HealthEvent } from './connector.ts';
 export { type ErrorCode, WaymeetError } from './error.ts';
+export type { HealthEvent } from './health.ts';
 export { IncomingMessage, type MessageOptions, type Payload } from './message.ts';
 export type { ConnectOptions, OutboxOptions, TlsOptions, WillOptions } from './options.ts';
 export type { RequestOptions } from './patterns/request.ts';

@@ -8,7 +8,6 @@ import type {
   Delivery,
   Opened,
   Refusal,
-  Sasl,
   SessionMemory,
   Speaker,
   SpeakerOptions,
@@ -19,7 +18,7 @@ import type {
 import type { Peer } from '../contract/wire.ts';
 import type { DialledWire } from './carrier.ts';
 import { shown } from './endpoint.ts';
-import { aborted, WaymeetError } from './error.ts';
+import { aborted, errorOf, onAbort, WaymeetError } from './error.ts';
 import { makeMessage } from './message.ts';
 import type { Settled, World } from './options.ts';
 
@@ -47,9 +46,11 @@ const NOTHING = new Uint8Array(0);
 /** A refusal at login, with the words of the other side. */
 export class LoginRefused extends Error {
   readonly why: Refusal;
-  constructor(why: Refusal) {
+  readonly protocol: string;
+  constructor(why: Refusal, protocol: string) {
     super(why.reason);
     this.why = why;
+    this.protocol = protocol;
   }
 }
 
@@ -81,7 +82,7 @@ export class Link {
     events: LinkEvents,
     signal: AbortSignal,
   ): Promise<Link> {
-    const speech = await world.speech(url);
+    const speech = await speechFor(url, world, o);
     const options = await speakerOptions(url, world, o, login);
     const wire = await world.dial(url, speech, o, signal);
     const link = new Link(speech, url, wire, events);
@@ -90,7 +91,7 @@ export class Link {
       await link.login(another === undefined ? options : { ...options, another }, signal);
     } catch (why) {
       wire.destroy();
-      throw why;
+      throw wire.failure ?? why;
     }
     return link;
   }
@@ -106,10 +107,10 @@ export class Link {
         gaveUp();
         return;
       }
-      signal.addEventListener('abort', gaveUp, { once: true });
+      const decided = onAbort(signal, gaveUp);
       this.speaker = this.speech.open(this.wire, options, {
         opened: (how) => {
-          signal.removeEventListener('abort', gaveUp);
+          decided();
           this.opened = how;
           this.open = true;
           this.events.opened(this);
@@ -117,11 +118,11 @@ export class Link {
         },
         delivered: (d) => this.events.delivered(d, this),
         ended: (why) => {
-          signal.removeEventListener('abort', gaveUp);
+          decided();
           if (this.open) {
             this.open = false;
             this.events.ended(why, this);
-          } else reject(new LoginRefused(why ?? UNTOLD));
+          } else reject(new LoginRefused(why ?? UNTOLD, this.speech.name));
         },
       });
       this.join(this.wire, this.speaker);
@@ -219,19 +220,32 @@ export class Link {
   }
 }
 
+async function speechFor(url: URL, world: World, o: Settled): Promise<Speech> {
+  const speech = await world.speech(url);
+  const { wills, login } = speech.ability;
+  for (const name of ['will', 'user', 'maxPacketBytes', 'topicAliases'] as const)
+    if (o[name] !== undefined && !(name === 'will' ? wills : login?.includes(name)))
+      throw new WaymeetError('not-supported', speech.name, `${speech.name} has no ${name} at the login`);
+  if (o.tap === undefined) return speech;
+  const { tapped } = await import('./tap.ts');
+  return tapped(speech, o.tap);
+}
+
 async function speakerOptions(url: URL, world: World, o: Settled, login: LinkLogin): Promise<SpeakerOptions> {
   const username = o.username ?? (decodeURIComponent(url.username) || undefined);
   const password = octets(o.password ?? (decodeURIComponent(url.password) || undefined));
   const { will } = o;
   return {
     host: url.hostname.replace(/^\[|\]$/g, ''),
-    port: world.port(url),
+    port: await world.port(url),
     path: url.pathname || '/',
     settings: { ...o.settings, ...Object.fromEntries(url.searchParams) },
     clientId: login.clientId,
     username,
     password,
-    ...(await saslOf(world, o, username, password)),
+    ...(o.sasl !== undefined && {
+      sasl: typeof o.sasl === 'string' ? await world.sasl(o.sasl, username, password) : o.sasl,
+    }),
     clean: login.clean,
     sessionExpiryMs: o.sessionExpiryMs,
     keepAliveMs: o.keepAliveMs,
@@ -243,25 +257,13 @@ async function speakerOptions(url: URL, world: World, o: Settled, login: LinkLog
             delayMs: will.delayMs ?? 0,
           },
     receiveMaximum: o.receiveMaximum,
+    user: o.user,
+    maxPacketBytes: o.maxPacketBytes,
+    topicAliases: o.topicAliases,
     memory: login.memory,
     random: (length) => world.random(length),
     now: () => world.now(),
   };
-}
-
-async function saslOf(
-  world: World,
-  o: Settled,
-  username: string | undefined,
-  password: Uint8Array | undefined,
-): Promise<{ sasl?: Sasl }> {
-  if (o.sasl === undefined) return {};
-  if (typeof o.sasl !== 'string') return { sasl: o.sasl };
-  if (username === undefined || password === undefined)
-    throw new WaymeetError('usage', '', `${o.sasl} proves a password, and there is none`, {
-      fix: 'give username and password',
-    });
-  return { sasl: await world.sasl(o.sasl, username, password) };
 }
 
 function octets(password: string | Uint8Array | undefined): Uint8Array | undefined {
@@ -277,19 +279,16 @@ export function isExpired(m: Message, now: number): boolean {
 export function failureOf(why: unknown, url: URL): WaymeetError {
   if (why instanceof WaymeetError) return why;
   if (why instanceof LoginRefused) {
-    const { outcome, reason, code } = why.why;
-    const word = outcome === 'ok' || outcome === 'unmatched' ? 'unavailable' : outcome;
-    return new WaymeetError(word, protocolOf(url), `${shown(url)} refused the connection: ${reason}`, {
-      status: code,
-      cause: why,
-    });
+    const reason = `${shown(url)} refused the connection: ${why.message}`;
+    return errorOf({ ...why.why, reason }, why.protocol, why);
   }
   const message = why instanceof Error ? why.message : String(why);
-  return new WaymeetError('unreachable', protocolOf(url), `cannot connect to ${shown(url)}: ${message}`, {
-    cause: why,
-  });
-}
-
-function protocolOf(url: URL): string {
-  return url.protocol.slice(0, -1);
+  return new WaymeetError(
+    'unreachable',
+    url.protocol.slice(0, -1),
+    `cannot connect to ${shown(url)}: ${message}`,
+    {
+      cause: why,
+    },
+  );
 }

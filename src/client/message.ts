@@ -77,6 +77,8 @@ export class IncomingMessage {
   readonly meta: Meta;
   /** ms since 1970, or NEVER. */
   readonly expiresAt: number;
+  /** The octets that it came in, where `ConnectOptions.tap` looks at the wire. */
+  readonly packet: Uint8Array | undefined;
   /** It waits for `acknowledge`, `refuse` or `giveBack`. */
   settled: boolean;
   private readonly by: Settling;
@@ -90,6 +92,7 @@ export class IncomingMessage {
     this.duplicate = d.duplicate;
     this.meta = message.meta ?? {};
     this.expiresAt = message.expiresAt;
+    this.packet = d.packet;
     this.settled = d.id === 0;
     this.by = by;
   }

@@ -1,12 +1,15 @@
 // What a client is made with, and what it takes from the world.
 
 import { NEVER, type Qos } from '../contract/message.ts';
-import type { Sasl, SpeakerOptions, Speech } from '../contract/speaker.ts';
+import type { LoginExtras, Sasl, SpeakerOptions, Speech } from '../contract/speaker.ts';
 import type { Clock, DialledWire } from './carrier.ts';
 import type { Backoff, Order } from './endpoint.ts';
+import type { HealthEvent } from './health.ts';
 import type { Link } from './link.ts';
-import type { MessageOptions, Payload } from './message.ts';
-import type { OutboxLimits, OutboxStore } from './outbox.ts';
+import type { IncomingMessage, MessageOptions, Payload } from './message.ts';
+import type { OutboxLimits } from './outbox.ts';
+import type { OutboxStore } from './outbox-kept.ts';
+import type { Tap } from './tap.ts';
 
 export interface WillOptions extends MessageOptions {
   readonly topic: string;
@@ -32,11 +35,22 @@ export interface TlsOptions {
   readonly key?: string | Uint8Array;
   /** Take any certificate: only for a look at something. */
   readonly insecure?: boolean;
-  /** DTLS: what both sides know. */
+  /** What both sides know, instead of certificates. */
   readonly psk?: { readonly identity: string; readonly key: Uint8Array };
 }
 
-export interface ConnectOptions {
+/** What both sides of CoAP know beforehand, to seal requests end to end (RFC 8613). */
+export interface OscoreOptions {
+  readonly masterSecret: Uint8Array;
+  readonly masterSalt?: Uint8Array;
+  /** Ours, and the server's. */
+  readonly senderId: Uint8Array;
+  readonly recipientId: Uint8Array;
+  /** 'derived': made up for each connection, with the server's help (appendix B.2). */
+  readonly idContext?: Uint8Array | 'derived';
+}
+
+export interface ConnectOptions extends LoginExtras {
   /** Default: the outbox's, else one that is made up. */
   readonly clientId?: string;
   readonly username?: string;
@@ -55,6 +69,8 @@ export interface ConnectOptions {
   /** What one protocol alone has; the URL's query says the same: `mqtt://host?version=3.1.1`. */
   readonly settings?: Readonly<Record<string, string>>;
   readonly tls?: TlsOptions;
+  /** CoAP: every request is sealed. */
+  readonly oscore?: OscoreOptions;
   readonly outbox?: OutboxOptions;
   /** Which of several URLs is tried first. Default: ordered. */
   readonly order?: Order;
@@ -66,6 +82,15 @@ export interface ConnectOptions {
   readonly reconnect?: boolean;
   /** `connect` rejects when each URL was tried once in vain; with true it tries on until `signal` aborts. */
   readonly patient?: boolean;
+  /** Told what happens to the connection, from the first attempt on; later too `client.watch` does it. */
+  readonly watch?: (event: HealthEvent) => void;
+  /** Gets each packet that crosses the wire: for debuggers, and tests. */
+  readonly tap?: Tap;
+  /**
+   * Gets what comes for no subscription of this client: those of an earlier program, say, whose session it resumed. Absent: it waits for
+   * the subscription to be made.
+   */
+  readonly unclaimed?: (m: IncomingMessage) => void;
   /** Gives up connecting; later it closes the client. */
   readonly signal?: AbortSignal;
 }
@@ -110,12 +135,13 @@ export interface World extends Clock {
   /** The way to speak to such a URL; rejects with WaymeetError 'not-supported'. Loaded when it is used. */
   speech(url: URL): Promise<Speech>;
   /** The port that is dialled, 0: none. */
-  port(url: URL): number;
+  port(url: URL): number | Promise<number>;
   /** An open wire. Rejects with what the system says. */
   dial(url: URL, speech: Speech, o: Settled, signal: AbortSignal): Promise<DialledWire>;
   /** More wires for a link whose protocol needs several. Absent: there is one. */
   another?(link: Link, o: Settled): SpeakerOptions['another'];
   /** Where an outbox is kept. Rejects with WaymeetError 'storage'. */
   store(at: string): Promise<OutboxStore>;
-  sasl(mechanism: string, username: string, password: Uint8Array): Promise<Sasl>;
+  /** Rejects with WaymeetError 'not-supported' or 'usage'. */
+  sasl(mechanism: string, username: string | undefined, password: Uint8Array | undefined): Promise<Sasl>;
 }

@@ -5,7 +5,7 @@ import { Writer } from '../bytes/writer.ts';
 import type { Message } from '../contract/message.ts';
 import { readMessage, writeMessage } from '../hub/records.ts';
 import { WaymeetError } from './error.ts';
-import type { Kept, OutboxStore } from './outbox.ts';
+import type { Kept, OutboxStore } from './outbox-kept.ts';
 
 // What is used of the browser's interfaces, https://www.w3.org/TR/IndexedDB/.
 interface Request<T> {

@@ -9,6 +9,8 @@ export interface Scheme {
   readonly transport: Transport;
   /** 0: none. */
   readonly port: number;
+  /** The protocol may begin TLS in a plain connection. */
+  readonly upgrades?: true;
   /** WebSocket's path, where the URL has none. */
   readonly path?: string;
   /** Loads the tower's client room: only what is used is loaded. */
@@ -16,7 +18,7 @@ export interface Scheme {
 }
 
 /** Throws WaymeetError 'not-supported' for a scheme that nobody speaks. */
-export function schemeOf(url: URL, known: Readonly<Record<string, Scheme>>): Scheme {
+export function schemeOf<S extends Scheme>(url: URL, known: Readonly<Record<string, S>>): S {
   const scheme = known[url.protocol];
   if (scheme !== undefined) return scheme;
   const others = Object.keys(known).map((name) => `${name}//`);

@@ -3,7 +3,7 @@
 import type { Sasl } from '../contract/speaker.ts';
 import { WaymeetError } from './error.ts';
 
-export const SCRAM = 'SCRAM-SHA-256';
+const SCRAM = 'SCRAM-SHA-256';
 /** Fewer would make the password easy to guess for whoever listens [RFC7677-4]; more is a way to keep us busy. */
 const LEAST_ITERATIONS = 4_096;
 const MOST_ITERATIONS = 10_000_000;
@@ -11,6 +11,21 @@ const GS2 = 'n,,';
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
+
+/** A login by `mechanism`. Throws WaymeetError 'not-supported' or 'usage'. */
+export function saslOf(
+  mechanism: string,
+  username: string | undefined,
+  password: Uint8Array | undefined,
+  random: (length: number) => Uint8Array,
+): Sasl {
+  if (mechanism !== SCRAM) throw new WaymeetError('not-supported', '', `there is no SASL ${mechanism} here`);
+  if (username === undefined || password === undefined)
+    throw new WaymeetError('usage', '', `${SCRAM} proves a password, and there is none`, {
+      fix: 'give username and password',
+    });
+  return new ScramClient(username, password, random(18));
+}
 
 /*
  * asked for      | gives

@@ -2,7 +2,7 @@
 
 import type { Qos } from '../contract/message.ts';
 import type { SubscribeHow } from '../contract/speaker.ts';
-import { aborted } from './error.ts';
+import { aborted, onAbort } from './error.ts';
 import type { IncomingMessage } from './message.ts';
 
 export interface SubscribeOptions extends SubscribeHow {
@@ -115,7 +115,7 @@ export class Subscription implements AsyncIterable<IncomingMessage> {
         if (at >= 0) this.takers.splice(at, 1);
         reject(aborted(signal!, this.host.protocol));
       };
-      const settled = () => signal?.removeEventListener('abort', gaveUp);
+      const settled = onAbort(signal, gaveUp);
       const taker: Taker = {
         resolve: (result) => {
           settled();
@@ -126,7 +126,6 @@ export class Subscription implements AsyncIterable<IncomingMessage> {
           reject(why);
         },
       };
-      signal?.addEventListener('abort', gaveUp, { once: true });
       this.takers.push(taker);
     });
   }

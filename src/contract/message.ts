@@ -84,6 +84,9 @@ export class Message {
   /** When it stops being worth delivering, ms since 1970, or NEVER. */
   readonly expiresAt: number;
   readonly meta: Meta | undefined;
+  /** The dialect that it was first written down in, which is mostly the only one, has a place of its own; -1: none yet. */
+  private firstSlot: number;
+  private first: Uint8Array | undefined;
   private frames: (Uint8Array | undefined)[] | undefined;
 
   constructor(
@@ -104,16 +107,25 @@ export class Message {
     this.at = at;
     this.expiresAt = expiresAt;
     this.meta = meta;
+    this.firstSlot = -1;
+    this.first = undefined;
     this.frames = undefined;
   }
 
   /** The message in dialect `d`, encoded at most once. The octets are shared: copy before patching. */
   frame(d: Dialect): Uint8Array {
-    this.frames ??= [];
-    const known = this.frames[d.slot];
+    if (this.firstSlot === d.slot) return this.first!;
+    const known = this.frames?.[d.slot];
     if (known !== undefined) return known;
     const bytes = d.encode(this);
-    this.frames[d.slot] = bytes;
+    // Encoding may have asked for another dialect, and that one came first.
+    if (this.firstSlot < 0) {
+      this.firstSlot = d.slot;
+      this.first = bytes;
+    } else {
+      this.frames ??= [];
+      this.frames[d.slot] = bytes;
+    }
     return bytes;
   }
 }

@@ -1,7 +1,7 @@
 // The Speaker port: the client's side of a protocol, which the client library, the command line and the lab drive.
 
 import type { InboundIds } from './mailbox.ts';
-import type { Message, Meta, Qos } from './message.ts';
+import type { Message, Meta, Qos, UserProperty } from './message.ts';
 import type { Outcome } from './outcome.ts';
 import type { Peer, Wire } from './wire.ts';
 
@@ -20,9 +20,13 @@ export interface Ability {
   readonly sessions: boolean;
   readonly wills: boolean;
   readonly expiry: boolean;
-  /** `SubscribeHow.noLocal` and `SubscribeHow.retained`. */
+  /** The fields of SubscribeHow that it has; `retainedChoice`: `retained`. */
   readonly noLocal?: boolean;
   readonly retainedChoice?: boolean;
+  readonly retainAsPublished?: boolean;
+  readonly identifier?: boolean;
+  /** What it can say at the login; absent: nothing of it. */
+  readonly login?: readonly (keyof LoginExtras)[];
   /** `settle(id, 'busy')` gives a delivery back to a queue or group. */
   readonly returns?: boolean;
   /** What of a message's properties crosses; `user` with string values only where the protocol has no others. */
@@ -43,6 +47,19 @@ export const EVERY_META: readonly (keyof Meta)[] = [
   'user',
 ];
 
+/** What few protocols have a place for at the login. */
+export interface LoginExtras {
+  /** Properties of the connection itself. */
+  readonly user?: readonly UserProperty[] | undefined;
+  /** Octets that we take in one packet: what is larger is not sent to us. Default: 256 MiB. */
+  readonly maxPacketBytes?: number | undefined;
+  /**
+   * Topics that may have a number, to save octets: so many of the other side's, and as many of ours as it allows. Default: 64 of the other
+   * side's, and none of ours, as numbers cost more time than they save.
+   */
+  readonly topicAliases?: number | undefined;
+}
+
 export interface Will {
   readonly message: Message;
   readonly delayMs: number;
@@ -56,6 +73,8 @@ export interface SubscribeHow {
   readonly retained?: 'all' | 'new' | 'none';
   /** Deliveries carry the retain flag that they were published with. */
   readonly retainAsPublished?: boolean;
+  /** The number that deliveries of this subscription carry on the wire, from 1 on. Default: one that is free. */
+  readonly identifier?: number;
 }
 
 /**
@@ -96,7 +115,7 @@ export interface Sasl {
 }
 
 /** What every speaker is opened with. Times in ms. */
-export interface SpeakerOptions {
+export interface SpeakerOptions extends LoginExtras {
   /** The host that was dialled, without a port: virtual host, `Host` field, XMPP domain. */
   readonly host: string;
   /** The port, or 0 where there is none. */
@@ -154,6 +173,16 @@ export interface Opened {
   readonly server: string;
   /** Octets that a message may have, or NEVER. */
   readonly maxPacketBytes?: number;
+  /** Publishes at QoS 1 and 2 that may wait for their acknowledgement. */
+  readonly receiveMaximum?: number;
+  /** Topics that we may give a number to. */
+  readonly topicAliases?: number;
+  /** What is agreed, be it not what was asked for. */
+  readonly keepAliveMs?: number;
+  readonly sessionExpiryMs?: number;
+  /** What it said besides: a sentence, and properties. */
+  readonly reason?: string;
+  readonly user?: readonly UserProperty[];
 }
 
 /** One message as it came. */
@@ -167,6 +196,8 @@ export interface Delivery {
   readonly duplicate: boolean;
   /** The filters that it came by, where the other side tells; else whoever gets it compares topics. */
   readonly filters?: readonly string[];
+  /** The octets that it came in, while somebody looks at the wire. */
+  readonly packet?: Uint8Array;
 }
 
 /** What a speaker tells. Nothing comes after `ended`, which comes once. */
@@ -212,6 +243,11 @@ export interface Speech {
   /** Asked for in a TLS handshake. */
   readonly alpn?: readonly string[];
   readonly ability: Ability;
+  /**
+   * Carrier 'stream': the offset behind the packet that begins at `start`, which may be beyond `end`; -1: not known yet. Throws
+   * ProtocolError. Absent: only the speaker can tell packets apart.
+   */
+  packetEnd?(bytes: Uint8Array, start: number, end: number): number;
   /** Logs in over `wire`, which is open. */
   open(wire: Wire, options: SpeakerOptions, events: SpeakerEvents): Speaker;
 }

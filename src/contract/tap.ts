@@ -6,6 +6,8 @@ export interface TappedWire {
   readonly protocol: string;
   readonly remote: string;
   readonly listener: string;
+  /** The client, where a connection is not one client's alone; empty: nobody; absent: who is logged in from `remote`. */
+  readonly client?: string;
 }
 
 export interface Tap {

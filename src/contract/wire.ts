@@ -1,6 +1,7 @@
 // The ports between a tower and the world: the Wire it writes to, the Peer that it is, the Protocol that opens peers.
 
 import type { Hub } from './hub.ts';
+import type { Departure } from './outcome.ts';
 
 /** What the transport proved about the other side before the first byte. */
 export interface WireIdentity {
@@ -72,9 +73,9 @@ export interface Wire {
   /** Appends `slab.bytes[start..end)` by reference: a fan-out writes the same octets to many wires. */
   share(slab: Slab, start: number, end: number): void;
   /**
-   * Begins TLS inside of the connection (STARTTLS), as its server, behind what was written; then `secure` and `identity` say what the
-   * handshake proved, and what arrives are the octets inside. What is written before is lost. A handshake that fails closes the wire.
-   * Absent where that cannot be done.
+   * Begins TLS inside of the connection (STARTTLS), in the role that this side has, behind what was written; then `secure` and `identity`
+   * say what the handshake proved, and what arrives are the octets inside. What a server writes before is lost, what a client writes waits.
+   * A handshake that fails closes the wire. Absent where that cannot be done.
    */
   readonly secureUp?: (() => void) | undefined;
   /** Stops and restarts reading: backpressure towards the publisher. */
@@ -106,6 +107,8 @@ export interface Peer {
   wake(now: number): void;
   /** The other side broke its protocol: say goodbye in the protocol's words, if it has any. The transport ends the wire after. */
   broken(why: Error, now: number): void;
+  /** The transport is about to end the connection: why, for those who look on. */
+  blamed?(why: Departure): void;
   /** The connection is gone; `graceful` when this side or an orderly close ended it. Called once, last. */
   lost(now: number): void;
 }
@@ -115,7 +118,9 @@ export interface Protocol {
   readonly carrier: 'stream' | 'datagram' | 'message';
   /** Carrier 'message': messages are UTF-8 text, unless the peer says otherwise (`Wire.text`). Carrier 'stream': over WebSocket, text frames are part of it too. */
   readonly text?: boolean;
-  /** Whether a stream that starts with these octets speaks this protocol; several may share a port. */
-  matches?(first: Uint8Array): boolean;
+  /** Whether a stream that starts with these octets speaks this protocol; several may share a port. 'never': whatever else comes, it does not. */
+  matches?(first: Uint8Array): boolean | 'never';
+  /** What a stream hears, before it is closed, that speaks none of the protocols of its port. */
+  readonly header?: Uint8Array;
   open(wire: Wire, hub: Hub, now: number): Peer;
 }

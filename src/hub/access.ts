@@ -19,6 +19,10 @@ import type { QueueBox } from './work-queue.ts';
 
 /** Cached permissions of one client; beyond it they are asked for again. */
 const MAX_PERMITS = 4096;
+/** Most clients have no mailbox, or no queue: sets of their own would be 300 octets of each. Never written to. */
+const NO_BOXES: OwnBox[] = [];
+const NO_TAKES: Set<Take> = new Set();
+const NO_QUEUES: Set<QueueBox> = new Set();
 
 export class AccessCore implements Access {
   readonly protocol: string;
@@ -31,11 +35,9 @@ export class AccessCore implements Access {
   readonly listener: string;
   readonly guest: Guest;
   readonly since: number;
-  boxes: OwnBox[] = [];
-  /** Where it consumes from queues. */
-  readonly takes = new Set<Take>();
-  /** Queues that are its alone. */
-  readonly exclusive = new Set<QueueBox>();
+  private owned = NO_BOXES;
+  private taking = NO_TAKES;
+  private alone = NO_QUEUES;
   identity: Identity;
   gone = false;
   /** Why the hub sent it away. */
@@ -62,6 +64,20 @@ export class AccessCore implements Access {
     this.guest = guest;
     this.since = hub.world.now();
     this.retune();
+  }
+
+  get boxes(): readonly OwnBox[] {
+    return this.owned;
+  }
+
+  /** Where it consumes from queues. */
+  get takes(): ReadonlySet<Take> {
+    return this.taking;
+  }
+
+  /** Queues that are its alone. */
+  get exclusive(): ReadonlySet<QueueBox> {
+    return this.alone;
   }
 
   get due(): number {
@@ -213,7 +229,8 @@ export class AccessCore implements Access {
     if (typeof queue === 'string') return queue;
     if (options.exclusive && known === undefined) {
       queue.owner = this;
-      this.exclusive.add(queue);
+      if (this.alone === NO_QUEUES) this.alone = new Set();
+      this.alone.add(queue);
     }
     queue.used();
     return new QueueUse(hub, this, queue);
@@ -226,13 +243,35 @@ export class AccessCore implements Access {
   }
 
   owns(box: OwnBox): void {
-    if (!this.boxes.includes(box)) this.boxes.push(box);
+    if (this.owned === NO_BOXES) this.owned = [box];
+    else if (!this.owned.includes(box)) this.owned.push(box);
   }
 
   /** The mailbox has ended. */
   disowns(box: OwnBox): void {
-    const at = this.boxes.indexOf(box);
-    if (at >= 0) this.boxes.splice(at, 1);
+    const at = this.owned.indexOf(box);
+    if (at >= 0) this.owned.splice(at, 1);
+  }
+
+  /** All of its mailboxes, which are its own no more. */
+  disownAll(): readonly OwnBox[] {
+    const { owned } = this;
+    this.owned = NO_BOXES;
+    return owned;
+  }
+
+  takesPart(take: Take): void {
+    if (this.taking === NO_TAKES) this.taking = new Set();
+    this.taking.add(take);
+  }
+
+  tookPart(take: Take): void {
+    this.taking.delete(take);
+  }
+
+  /** The queue has ended. */
+  lost(queue: QueueBox): void {
+    this.alone.delete(queue);
   }
 
   will(m: Message | undefined, delayMs: number): void {

@@ -1,7 +1,7 @@
 // The subscription index: values under topic filters, found by topic.
 
 interface Node<T> {
-  readonly literal: Map<string, Node<T>>;
+  literal: Map<string, Node<T>>;
   /** The `+` child: any one level. */
   single: Node<T> | undefined;
   /** The `#` child: any number of levels, none included. AMQP bindings may go on behind it. */
@@ -9,8 +9,11 @@ interface Node<T> {
   values: T[] | undefined;
 }
 
+/** Most filters are the end of their branch, and an empty Map takes 230 octets. Never written to. */
+const LEAF = new Map<string, never>();
+
 function newNode<T>(): Node<T> {
-  return { literal: new Map(), single: undefined, multi: undefined, values: undefined };
+  return { literal: LEAF, single: undefined, multi: undefined, values: undefined };
 }
 
 /** A tree of topic filters by level. Adding and removing cost the depth, matching the branches that can match. */
@@ -31,6 +34,7 @@ export class FilterTree<T> {
         let child = node.literal.get(level);
         if (child === undefined) {
           child = newNode();
+          if (node.literal === LEAF) node.literal = new Map();
           node.literal.set(level, child);
         }
         node = child;

@@ -194,9 +194,7 @@ export class HubCore implements OwnedHub, MailboxHost, QueueHost {
     if (this.clients.get(access.key) === access) this.clients.delete(access.key);
     this.logins.left(access);
     this.counters.of(access.protocol).clients--;
-    const { boxes } = access;
-    access.boxes = [];
-    for (const box of boxes) if (box.access === access) box.leave();
+    for (const box of access.disownAll()) if (box.access === access) box.leave();
     for (const take of access.takes) take.close();
     for (const queue of access.exclusive) this.queues.end(queue);
     this.inspection.disconnected(access, graceful);

@@ -146,7 +146,7 @@ export class Queues {
   end(queue: QueueBox): void {
     if (this.byName.get(queue.name) !== queue) return;
     this.byName.delete(queue.name);
-    queue.owner?.exclusive.delete(queue);
+    queue.owner?.lost(queue);
     for (const { entry } of queue.bound.values()) this.hub.routes.remove(entry);
     queue.end();
     for (const box of queue.holders) this.hub.holdAgain(box, QUEUE_PREFIX + queue.name);
@@ -227,7 +227,7 @@ export class QueueUse implements WorkQueue {
     if (queue.taken || (options.exclusive === true && queue.consumers > 0)) return 'busy';
     if (access.takes.size >= this.hub.limits.subscriptionsPerClient) return 'quota-exceeded';
     const take = new Take(this.hub, access, queue);
-    access.takes.add(take);
+    access.takesPart(take);
     take.start(c, options);
     return take;
   }
@@ -328,11 +328,11 @@ export class Take implements Consumption {
 
   /** Cancelled, and everything is answered: there is nothing left to close. */
   private letGo(): void {
-    if (this.cancelled && this.member?.unsettled === 0) this.access.takes.delete(this);
+    if (this.cancelled && this.member?.unsettled === 0) this.access.tookPart(this);
   }
 
   close(): void {
-    this.access.takes.delete(this);
+    this.access.tookPart(this);
     if (this.member !== undefined) this.queue.close(this.member);
     this.member = undefined;
   }

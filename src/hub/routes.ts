@@ -29,15 +29,14 @@ const NOBODY = new Fanout([]);
 /** A cached topic. `fanout` is undefined when a subscription changed that it may match. */
 export class TopicRoute implements Route {
   readonly topic: string;
-  readonly octets: Uint8Array;
-  readonly hash: number;
+  /** How it is found in a packet; undefined until a packet was to be looked up: a third of what a route takes. */
+  octets: Uint8Array | undefined = undefined;
+  hash = 0;
   fanout: Fanout | undefined = undefined;
   /** Dropped from the cache: whoever still holds it goes by its name. */
   forgotten = false;
-  constructor(topic: string, octets: Uint8Array, hash: number) {
+  constructor(topic: string) {
     this.topic = topic;
-    this.octets = octets;
-    this.hash = hash;
   }
 }
 
@@ -45,27 +44,36 @@ export class TopicRoute implements Route {
 class Generation {
   readonly names = new Map<string, TopicRoute>();
   readonly tree = new TopicTree<TopicRoute>();
-  slots: (TopicRoute | undefined)[] = new Array(256).fill(undefined);
+  private slots: (TopicRoute | undefined)[] = new Array(256).fill(undefined);
+  /** Routes in `slots`: those with octets. */
+  private placed = 0;
 
   find(bytes: Uint8Array, start: number, end: number, hash: number): TopicRoute | undefined {
     const mask = this.slots.length - 1;
     for (let i = hash & mask; ; i = (i + 1) & mask) {
       const route = this.slots[i];
       if (route === undefined) return undefined;
-      if (route.hash === hash && sameOctets(route.octets, bytes, start, end)) return route;
+      if (route.hash === hash && sameOctets(route.octets!, bytes, start, end)) return route;
     }
   }
 
   add(route: TopicRoute): void {
     this.names.set(route.topic, route);
     this.tree.set(route.topic, route);
-    if (this.names.size * 2 > this.slots.length) this.grow();
+    if (route.octets !== undefined) this.place(route);
+  }
+
+  /** From now on it is found by its octets too. */
+  place(route: TopicRoute): void {
+    this.placed++;
+    if (this.placed * 2 > this.slots.length) this.grow();
     else place(this.slots, route);
   }
 
+  /** At most half of the slots are taken. */
   private grow(): void {
     this.slots = new Array(this.slots.length * 4).fill(undefined);
-    for (const route of this.names.values()) place(this.slots, route);
+    for (const route of this.names.values()) if (route.octets !== undefined) place(this.slots, route);
   }
 }
 
@@ -87,11 +95,10 @@ function sameOctets(a: Uint8Array, b: Uint8Array, start: number, end: number): b
 function hashOctets(bytes: Uint8Array, start: number, end: number): number {
   let h = 0x811c9dc5;
   for (let i = start; i < end; i++) h = Math.imul(h ^ bytes[i]!, 0x01000193);
-  return (h ^ (h >>> 15)) >>> 0;
+  return h ^ (h >>> 15);
 }
 
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
-const encoder = new TextEncoder();
 
 /** A topic name anybody may publish to: UTF-8, not empty, no wildcard, no U+0000. [MQTT5-3.3.2-2] [MQTT5-4.7.3-1,2] */
 function topicName(bytes: Uint8Array, start: number, end: number): string | undefined {
@@ -130,7 +137,11 @@ export class RouteTable {
     if (old !== undefined) return this.add(old);
     const topic = topicName(bytes, start, end);
     if (topic === undefined || levelsOf(topic) > this.maxLevels) return undefined;
-    return this.add(new TopicRoute(topic, bytes.slice(start, end), hash));
+    const route = this.byTopic(topic);
+    route.octets = bytes.slice(start, end);
+    route.hash = hash;
+    this.young.place(route);
+    return route;
   }
 
   byTopic(topic: string): TopicRoute {
@@ -138,8 +149,7 @@ export class RouteTable {
     if (young !== undefined) return young;
     const old = this.old.names.get(topic);
     if (old !== undefined) return this.add(old);
-    const octets = encoder.encode(topic);
-    return this.add(new TopicRoute(topic, octets, hashOctets(octets, 0, octets.length)));
+    return this.add(new TopicRoute(topic));
   }
 
   private add(route: TopicRoute): TopicRoute {

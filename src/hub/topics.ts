@@ -1,12 +1,15 @@
 // Values under topics, found by topic or by filter: the mirror image of the subscription index.
 
 interface Node<T> {
-  readonly children: Map<string, Node<T>>;
+  children: Map<string, Node<T>>;
   value: T | undefined;
 }
 
+/** Most topics have none below them, and an empty Map takes 230 octets. Never written to. */
+const LEAF = new Map<string, never>();
+
 function newNode<T>(): Node<T> {
-  return { children: new Map(), value: undefined };
+  return { children: LEAF, value: undefined };
 }
 
 /** A tree of topics by level. */
@@ -29,6 +32,7 @@ export class TopicTree<T> {
       let child = node.children.get(level);
       if (child === undefined) {
         child = newNode();
+        if (node.children === LEAF) node.children = new Map();
         node.children.set(level, child);
       }
       node = child;

@@ -1,6 +1,6 @@
 // The networks that the lab knows by name, as data, each with where its numbers come from.
 
-import type { LinkSpec } from './network/link.ts';
+import type { LinkSpec } from './network/link-spec.ts';
 
 export interface Network extends LinkSpec {
   readonly name: string;

@@ -1,6 +1,6 @@
 // What a cell measured: one variant on one network under one workload. These are the lines of a run's file.
 
-import type { LinkSpec } from './network/link.ts';
+import type { LinkSpec } from './network/link-spec.ts';
 import type { RadioUse } from './network/radio.ts';
 
 /** Octets by layer, from the outside in; `payload` is what the application gave, once for each time that it had to cross. */

@@ -19,6 +19,8 @@ export interface RunOptions {
   readonly version: string;
   /** 0: here, without threads. Default: one for each processor. */
   readonly threads?: number;
+  /** What each thread's heap may take at most, MB; beyond it the run rejects with ERR_WORKER_OUT_OF_MEMORY. */
+  readonly heapMb?: number;
   readonly signal?: AbortSignal;
   /** Each line of the run's file, as it is due. */
   line(line: RunLine): void;
@@ -158,7 +160,7 @@ export async function runLab(input: WorkloadInput, options: RunOptions): Promise
   };
   const threads = BUILT ? Math.min(options.threads ?? availableParallelism(), jobs.length) : 0;
   if (threads === 0) await runHere(plan, head.run, jobs, crew, options.signal);
-  else await runOnThreads(input, head.run, jobs, crew, threads, options.signal);
+  else await runOnThreads(input, head.run, jobs, crew, threads, options);
   const end: RunEnd = {
     kind: 'end',
     run: head.run,
@@ -205,13 +207,16 @@ async function runOnThreads(
   jobs: readonly Job[],
   crew: Crew,
   threads: number,
-  signal: AbortSignal | undefined,
+  { signal, heapMb }: RunOptions,
 ): Promise<void> {
   let next = 0;
   const one = (): Promise<void> =>
     new Promise((resolve, reject) => {
       const start: ThreadStart = { input, run };
-      const worker = new Worker(new URL('./thread.js', import.meta.url), { workerData: start });
+      const worker = new Worker(new URL('./thread.js', import.meta.url), {
+        workerData: start,
+        ...(heapMb === undefined ? {} : { resourceLimits: { maxOldGenerationSizeMb: heapMb } }),
+      });
       const stop = (): void => {
         worker.terminate().then(() => resolve(), reject);
       };

@@ -13,7 +13,7 @@ import type { AdminPasswords } from './admin-password.ts';
 import { shownValue } from './config/print.ts';
 import type { Setting } from './config/resolve.ts';
 import type { Config } from './config/schema.ts';
-import type { Lab } from './lab.ts';
+import type { Lab } from './lab/lab.ts';
 import type { OpenListener } from './listeners.ts';
 
 export interface ApiParts {

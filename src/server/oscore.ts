@@ -1,42 +1,9 @@
-// OSCORE's contexts from their file, and the cryptography that the CoAP tower asks for.
+// OSCORE's contexts from their file.
 
-import { createCipheriv, createDecipheriv, hkdfSync } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import {
-  OscoreContexts,
-  type OscoreCrypto,
-  type OscoreSecret,
-  parseSecrets,
-} from '../protocol/coap/oscore.ts';
-
-const TAG_BYTES = 8;
-const CCM = 'aes-128-ccm';
-
-/** AES-CCM-16-64-128 and HKDF-SHA-256 of node:crypto. */
-export const oscoreCrypto: OscoreCrypto = {
-  derive: (secret, salt, info, length) => new Uint8Array(hkdfSync('sha256', secret, salt, info, length)),
-  seal(key, nonce, aad, plaintext) {
-    const cipher = createCipheriv(CCM, key, nonce, { authTagLength: TAG_BYTES });
-    cipher.setAAD(aad, { plaintextLength: plaintext.length });
-    const body = cipher.update(plaintext);
-    cipher.final();
-    return new Uint8Array(Buffer.concat([body, cipher.getAuthTag()]));
-  },
-  open(key, nonce, aad, ciphertext) {
-    const length = ciphertext.length - TAG_BYTES;
-    if (length < 0) return undefined;
-    const decipher = createDecipheriv(CCM, key, nonce, { authTagLength: TAG_BYTES });
-    decipher.setAuthTag(ciphertext.subarray(length));
-    decipher.setAAD(aad, { plaintextLength: length });
-    try {
-      const plaintext = decipher.update(ciphertext.subarray(0, length));
-      decipher.final();
-      return new Uint8Array(plaintext);
-    } catch {
-      return undefined; // forged, or of another context
-    }
-  },
-};
+import { type OscoreSecret, parseSecrets } from '../protocol/coap/oscore.ts';
+import { OscoreContexts } from '../protocol/coap/unsealing.ts';
+import { oscoreCrypto } from '../transport/oscore-crypto.ts';
 
 /** The files of contexts: one set of contexts a file, so that a sequence number is taken once, at whichever listener it arrives. */
 export class OscoreFiles {

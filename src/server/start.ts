@@ -1,5 +1,6 @@
 // The composition root: the only list of parts. Starts a hub as configured, reloads it, stops it.
 
+import path from 'node:path';
 import { DeliveryWatch } from '../admin/delivery.ts';
 import type { Phase } from '../admin/health.ts';
 import { renderMetrics } from '../admin/metrics.ts';
@@ -20,7 +21,9 @@ import { type PlannedListener, plan } from './config/listeners.ts';
 import type { Setting } from './config/resolve.ts';
 import type { Config } from './config/schema.ts';
 import { hubLimits, makeHub, openStore } from './hub.ts';
-import { Lab } from './lab.ts';
+import { FolderShelf } from './lab/folder-shelf.ts';
+import { Lab } from './lab/lab.ts';
+import { MemoryShelf, type Shelf } from './lab/shelf.ts';
 import { limitsOf, type OpenListener, openListener } from './listeners.ts';
 import { LocalClient } from './local.ts';
 import type { Log } from './log.ts';
@@ -84,7 +87,7 @@ export async function startServer(config: Config, options: ServerOptions): Promi
   const open: OpenListener[] = [];
   // It logs in once the hub has started.
   let own: LocalClient | undefined;
-  const lab = new Lab(options.version);
+  const lab = new Lab({ version: options.version, ...shelvesOf(config.store) });
   const admin = {
     lab,
     version: options.version,
@@ -131,7 +134,7 @@ export async function startServer(config: Config, options: ServerOptions): Promi
     await hub.stop();
     engines.close();
     watch.stop();
-    lab.stop();
+    await lab.stop();
     await store?.close();
     throw error;
   }
@@ -166,7 +169,7 @@ export async function startServer(config: Config, options: ServerOptions): Promi
     await Promise.all(open.map((l) => l.listener.ended(DRAIN_MS)));
     engines.close();
     watch.stop();
-    lab.stop();
+    await lab.stop();
     await store?.close();
   };
   return {
@@ -193,6 +196,16 @@ export async function startServer(config: Config, options: ServerOptions): Promi
       return stopping;
     },
   };
+}
+
+/** Runs of the lab are kept where messages are. */
+function shelvesOf({ durability, path: folder }: Config['store']): { shelf: Shelf; evidence: Shelf } {
+  return durability === 'memory'
+    ? { shelf: new MemoryShelf(), evidence: new MemoryShelf() }
+    : {
+        shelf: new FolderShelf(path.join(folder, 'lab')),
+        evidence: new FolderShelf(path.join(folder, 'lab', 'choose')),
+      };
 }
 
 function announce(line: string): void {

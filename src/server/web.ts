@@ -7,11 +7,13 @@ import type { AddressInfo, Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import { fileURLToPath } from 'node:url';
 import type { Api } from '../admin/api/router.ts';
+import { answerNonsense } from '../admin/exchange.ts';
 import type { Health } from '../admin/health.ts';
 import { Pages } from '../admin/pages.ts';
 import { Topics } from '../admin/topics.ts';
 import { webRoutes } from '../admin/web.ts';
 import type { OwnedHub } from '../contract/hub.ts';
+import type { Tap } from '../contract/tap.ts';
 import type { Protocol } from '../contract/wire.ts';
 import { Contexts } from '../transport/contexts.ts';
 import { connectionName, readProxyHeader } from '../transport/fronted.ts';
@@ -35,6 +37,8 @@ export interface WebParts {
 
 /** Larger messages than this come by protocols that need not hold them in memory whole. */
 const MAX_BODY_BYTES = 67_108_864;
+/** How often Node looks for requests that do not come. */
+const CHECKED = { connectionsCheckingInterval: 1_000 };
 /** Where the listener's limits say nothing. */
 const PROXY_HEADER_MS = 10_000;
 
@@ -52,7 +56,7 @@ export async function listenWeb(
     if (told !== undefined) return remoteName(told.address, told.port);
     return remoteName(plainAddress(socket.remoteAddress ?? ''), socket.remotePort ?? 0);
   };
-  const topics = config.topics ? topicsOf(plan, hub, remoteOf, parts) : undefined;
+  const topics = config.topics ? topicsOf(plan, hub, remoteOf, parts, () => options.loop.tap) : undefined;
   const routes = webRoutes({
     pages: config.page ? new Pages(dashboardFolder()) : undefined,
     metrics: config.metrics ? parts.metrics : undefined,
@@ -65,7 +69,9 @@ export async function listenWeb(
   });
   const secure = isSecure(plan.type);
   const contexts = new Contexts({ minVersion: plan.tls.minVersion, honorCipherOrder: true });
-  const server = secure ? createSecureServer(plan, contexts, routes) : createServer(routes);
+  const server = secure ? createSecureServer(plan, contexts, routes) : createServer(CHECKED, routes);
+  server.on('clientError', answerNonsense);
+  limitHeads(server, options.loginMs);
   const { proxy, ...rest } = options;
   remotes = proxy === true ? readProxyHeaders(server, options) : undefined;
   const sockets = attachWebSocket(server, webSocketRoutes(plan, parts), hub, {
@@ -82,7 +88,10 @@ export async function listenWeb(
     get connections() {
       return sockets.connections;
     },
-    tune: (limits) => sockets.tune(limits),
+    tune: (limits) => {
+      limitHeads(server, limits.loginMs);
+      sockets.tune(limits);
+    },
     // Scrapers keep their connections: those that are idle are closed, the WebSockets are the hub's to end.
     close: async () => {
       const closed = sockets.close();
@@ -101,11 +110,17 @@ export async function listenWeb(
   return { plan, listener, reload: (tls) => contexts.load(server as TlsServer, credentialsOf(tls)) };
 }
 
+/** A head that comes octet by octet keeps its connection no longer than a login may take. */
+function limitHeads(server: Server | TlsServer, ms: number | undefined): void {
+  if (ms !== undefined) server.headersTimeout = Math.min(ms, server.requestTimeout);
+}
+
 function topicsOf(
   plan: PlannedListener,
   hub: OwnedHub,
   remote: (request: IncomingMessage) => string,
   parts: WebParts,
+  tap: () => Tap | undefined,
 ): Topics {
   return new Topics({
     hub,
@@ -113,6 +128,7 @@ function topicsOf(
     maxBodyBytes: Math.min(plan.limits.maxPacketBytes, MAX_BODY_BYTES),
     remote,
     identity: ({ socket }) => (socket instanceof TLSSocket ? identityOf(socket, undefined) : {}),
+    tap,
     failed: parts.failed,
   });
 }
@@ -148,6 +164,7 @@ function createSecureServer(plan: PlannedListener, contexts: Contexts, routes: R
   const credentials = credentialsOf(plan.tls);
   const server = createTlsServer(
     {
+      ...CHECKED,
       ...contexts.options(credentials.credentials),
       SNICallback: contexts.choose,
       requestCert: plan.tls.ca !== undefined,

@@ -7,6 +7,7 @@ import { now } from './clock.ts';
 import type { Port, Proof } from './dtls/association.ts';
 import { readCertificates, readCertified } from './dtls/certificates.ts';
 import { ClientAssociation, type ClientSettings } from './dtls/client.ts';
+import { HandshakeFailed } from './dtls/failure.ts';
 
 export interface DtlsDialOptions
   extends Pick<
@@ -40,7 +41,7 @@ export interface DtlsSocket {
   close(): void;
 }
 
-/** Resolves when the handshake is done. Rejects with why it was not, or with the system's error. */
+/** Resolves when the handshake is done. Rejects with HandshakeFailed, or with the system's error. */
 export async function dialDtls(o: DtlsDialOptions): Promise<DtlsSocket> {
   const host = o.host.replace(/^\[|\]$/g, '');
   const { address, family } = await lookup(host);
@@ -153,7 +154,7 @@ class Dialled implements DtlsSocket {
     clearTimeout(this.timer);
     // After the datagrams that are on their way to the kernel.
     setImmediate(() => this.socket.close());
-    if (this.proof === undefined) this.reject(new Error(why));
+    if (this.proof === undefined) this.reject(new HandshakeFailed(why, this.association.alert));
     else this.options.closed?.(why, graceful);
   }
 }

@@ -3,6 +3,9 @@
 import type { TLSSocket } from 'node:tls';
 import type { WireIdentity } from '../contract/wire.ts';
 
+/** Of a connection without a handshake; one for all of them. */
+export const NOTHING_PROVEN: WireIdentity = {};
+
 /** What the handshake proved. A certificate that was not verified proves nothing, and is not told. */
 export function identityOf(socket: TLSSocket, pskIdentity: string | undefined): WireIdentity {
   const certificate = socket.authorized ? socket.getPeerCertificate() : undefined;

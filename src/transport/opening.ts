@@ -43,15 +43,20 @@ class SniffStage extends Stage {
 
   receive(bytes: Uint8Array, start: number, end: number, at: number): number {
     const first = bytes.subarray(start, Math.min(end, start + SNIFF_BYTES));
+    let undecided = 0;
     for (const protocol of this.protocols) {
-      if (protocol.matches?.(first) !== true) continue;
+      const matches = protocol.matches?.(first);
+      if (matches === 'never') continue;
+      undecided++;
+      if (matches !== true) continue;
       this.wire.inTime();
       this.wire.open(protocol, at);
       return start;
     }
-    if (first.length >= SNIFF_BYTES)
-      throw new ProtocolError('SNIFF-1', 'the first octets belong to no protocol of this listener');
-    return start;
+    if (undecided > 0 && first.length < SNIFF_BYTES) return start;
+    const header = this.protocols.find((protocol) => protocol.header !== undefined)?.header;
+    if (header !== undefined) this.wire.write(header);
+    throw new ProtocolError('SNIFF-1', 'the first octets belong to no protocol of this listener');
   }
 }
 

@@ -3,7 +3,7 @@
 import { Outbox } from '../bytes/outbox.ts';
 import type { ProtocolCounters } from '../contract/hub.ts';
 import { NEVER } from '../contract/message.ts';
-import { ProtocolError } from '../contract/outcome.ts';
+import { type Departure, ProtocolError } from '../contract/outcome.ts';
 import type { Peer, Protocol, Slab, Slabs, Wire, WireIdentity, WireLimits } from '../contract/wire.ts';
 import { now } from './clock.ts';
 import type { Gate, Guarded } from './listener.ts';
@@ -50,13 +50,19 @@ export abstract class PeeredWire implements Wire, Flushable, TimerOwner, Guarded
   /** Until when nothing is read, whatever the peer says. */
   private heldUntil = NEVER;
 
-  constructor(gate: Gate, address: string, remote: string, identity: WireIdentity) {
+  constructor(
+    gate: Gate,
+    address: string,
+    remote: string,
+    identity: WireIdentity,
+    outbox = new Outbox(gate.loop.slabs),
+  ) {
     this.gate = gate;
     this.address = address;
     this.remote = remote;
     this.identity = identity;
     this.counters = gate.counters;
-    this.outbox = new Outbox(gate.loop.slabs);
+    this.outbox = outbox;
   }
 
   abstract readonly unsent: number;
@@ -234,7 +240,13 @@ export abstract class PeeredWire implements Wire, Flushable, TimerOwner, Guarded
       listener: this.gate.name,
       unsent,
     });
+    this.blame('slow-consumer');
     this.destroy();
+  }
+
+  /** Tells the peer why the transport ends the connection. */
+  blame(why: Departure): void {
+    this.peer.blamed?.(why);
   }
 
   /** Something was sent: tells the peer when there is room again. */

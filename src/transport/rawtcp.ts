@@ -2,6 +2,7 @@
 
 import type { Server } from 'node:net';
 import { getSystemErrorName } from 'node:util';
+import { NOTHING_PROVEN } from './identity.ts';
 import { type Gate, plainAddress, remoteName } from './listener.ts';
 import { HEADROOM_BYTES } from './loop.ts';
 import { openStream } from './opening.ts';
@@ -132,7 +133,7 @@ class RawWire extends StreamWire {
   private large = false;
 
   constructor(gate: Gate, handle: Handle, io: RawIo, address: string, remote: string) {
-    super(gate, address, remote, {});
+    super(gate, address, remote, NOTHING_PROVEN);
     this.handle = handle;
     this.io = io;
     handle.wire = this;

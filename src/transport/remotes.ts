@@ -2,16 +2,14 @@
 
 /** What is kept of each. */
 export interface Remote {
-  readonly at: { readonly address: string; readonly port: number };
+  readonly host: string;
+  readonly port: number;
   readonly heardAt: number;
 }
 
-/** Moving one to the end for each datagram would cost more than its place is worth. */
-const ORDER_MS = 1_000;
-
 export class Remotes<R extends Remote> {
   private readonly byAddress = new Map<string, Map<number, R>>();
-  /** Least recently heard first, to a second; with when each took its place. */
+  /** Least recently heard first; with the second in which each took its place. */
   private readonly order = new Map<R, number>();
 
   get size(): number {
@@ -23,30 +21,36 @@ export class Remotes<R extends Remote> {
   }
 
   add(remote: R): void {
-    const { address, port } = remote.at;
-    const there = this.byAddress.get(address);
-    if (there === undefined) this.byAddress.set(address, new Map([[port, remote]]));
+    const { host, port } = remote;
+    const there = this.byAddress.get(host);
+    if (there === undefined) this.byAddress.set(host, new Map([[port, remote]]));
     else there.set(port, remote);
-    this.order.set(remote, remote.heardAt);
+    this.order.set(remote, secondOf(remote));
   }
 
   /** It was heard again. */
   touch(remote: R): void {
-    const placedAt = this.order.get(remote);
-    if (placedAt === undefined || remote.heardAt - placedAt < ORDER_MS) return;
+    const second = secondOf(remote);
+    const placed = this.order.get(remote);
+    if (placed === undefined || placed === second) return;
     this.order.delete(remote);
-    this.order.set(remote, remote.heardAt);
+    this.order.set(remote, second);
   }
 
   remove(remote: R): void {
     if (!this.order.delete(remote)) return;
-    const { address, port } = remote.at;
-    const there = this.byAddress.get(address)!;
+    const { host, port } = remote;
+    const there = this.byAddress.get(host)!;
     there.delete(port);
-    if (there.size === 0) this.byAddress.delete(address);
+    if (there.size === 0) this.byAddress.delete(host);
   }
 
   values(): IterableIterator<R> {
     return this.order.keys();
   }
+}
+
+/** Moving one to the end for each datagram would cost more than its place is worth. */
+function secondOf({ heardAt }: Remote): number {
+  return Math.floor(heardAt / 1_000);
 }

@@ -254,6 +254,7 @@ describe.each([
     c.send('flood 1500000\nflood 1500000\n');
     await until(() => protocol.peers[0]?.lost_ === 1, 'lost');
     expect(hub.counters.dropped.get('slow-consumer')).toBe(1);
+    expect(protocol.peers[0]!.blamedFor).toBe('slow-consumer');
   });
 
   test('pause stops reading; resume gives what was left over first', async () => {
@@ -368,6 +369,17 @@ describe.each([
     await c.gone();
     expect(hub.counters.of('other').connections).toBe(1);
     expect(hub.counters.of('line')).toMatchObject({ connections: 1, broken: 1 });
+  });
+
+  test('who speaks none of them is told at once, with the header of the first that has one', async () => {
+    const never = { matches: () => 'never' as const };
+    const header = new TextEncoder().encode('ONE\n');
+    const spoken = Object.assign(new LineProtocol('one'), { ...never, header });
+    const { client } = await setUp(raw, {}, [Object.assign(new LineProtocol('two'), never), spoken]);
+    const c = await client();
+    c.send('?');
+    expect(await c.line()).toBe('ONE');
+    await c.gone();
   });
 
   test('behind a proxy: the told address counts and shows', async () => {

@@ -3,6 +3,7 @@
 import { createServer, type ListenOptions, type Server, type Socket } from 'node:net';
 import type { Hub } from '../contract/hub.ts';
 import type { Protocol } from '../contract/wire.ts';
+import { NOTHING_PROVEN } from './identity.ts';
 import {
   BACKLOG,
   Gate,
@@ -68,7 +69,7 @@ export async function listenStream(gate: Gate, where: ListenOptions, raw: boolea
       return;
     }
     const remote = address === '' ? 'unix' : remoteName(address, socket.remotePort ?? 0);
-    new SocketWire(gate, socket, address, remote, {}).begin(openStream);
+    new SocketWire(gate, socket, address, remote, NOTHING_PROVEN).begin(openStream);
   });
   await started(server, where);
   server.on('error', (error) => gate.complain(error));

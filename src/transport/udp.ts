@@ -2,10 +2,14 @@
 
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
 import { isIPv6 } from 'node:net';
+import { Outbox } from '../bytes/outbox.ts';
 import type { Hub } from '../contract/hub.ts';
 import type { Protocol, Slab } from '../contract/wire.ts';
+import { ArrivingWire } from './arriving.ts';
 import { now } from './clock.ts';
+import { Departures, type Traveller } from './departures.ts';
 import { hearGroup, isEverywhere, placesOf } from './groups.ts';
+import { NOTHING_PROVEN } from './identity.ts';
 import {
   Gate,
   type Listener,
@@ -14,7 +18,7 @@ import {
   plainAddress,
   remoteName,
 } from './listener.ts';
-import { PacketWire } from './packets.ts';
+import { CLOSED, OPEN } from './peered.ts';
 import { type DatagramPort, openPort, type Sender } from './rawudp.ts';
 import { Remotes } from './remotes.ts';
 import { DEFAULT_IDLE_MS, displaceSilent, forgetSilent } from './silence.ts';
@@ -87,6 +91,8 @@ class UdpListener implements Listener, TimerOwner {
   private readonly wires = new Remotes<DatagramWire>();
   /** Who speaks to a group is another endpoint than the same address that speaks to us alone. */
   private readonly askers = new Remotes<DatagramWire>();
+  private readonly own: Home;
+  private readonly theirs: Home;
   private readonly groups: Socket[] = [];
   /** The socket itself is in a group. */
   private joined = false;
@@ -110,6 +116,13 @@ class UdpListener implements Listener, TimerOwner {
       },
       o.raw,
     );
+    const home = {
+      port: this.port,
+      departures: new Departures(gate.loop),
+      nowhere: new Outbox(gate.loop.slabs),
+    };
+    this.own = { ...home, gone: (wire) => this.gone(wire, this.wires) };
+    this.theirs = { ...home, gone: (wire) => this.gone(wire, this.askers) };
     gate.loop.timers.schedule(this.timer, now() + idleMs);
     if (beacon !== undefined) this.shine(beacon, at.port);
   }
@@ -171,16 +184,19 @@ class UdpListener implements Listener, TimerOwner {
       if (this.closing) return;
       this.makeRoom();
       if (!this.gate.admits(plainAddress(from.address))) return;
-      const sentTo = remotes === this.askers ? 'group' : this.joined ? 'either' : 'us';
-      wire = new DatagramWire(this.gate, this.port, from, sentTo, (gone) => {
-        remotes.remove(gone);
-        if (this.closing && this.empty) this.socket.close();
-      });
+      const asks = remotes === this.askers;
+      const sentTo = asks ? 'group' : this.joined ? 'either' : 'us';
+      wire = new DatagramWire(this.gate, asks ? this.theirs : this.own, from, sentTo);
       remotes.add(wire);
       wire.begin(this.protocol);
     }
     wire.heard(bytes);
     remotes.touch(wire);
+  }
+
+  private gone(wire: DatagramWire, from: Remotes<DatagramWire>): void {
+    from.remove(wire);
+    if (this.closing && this.empty) this.socket.close();
   }
 
   private makeRoom(): void {
@@ -225,30 +241,35 @@ function isNear(address: string): boolean {
   return address.startsWith('127.') || address === '::1' || address.startsWith('::ffff:127.');
 }
 
-class DatagramWire extends PacketWire implements Sender {
+/** What the wires of one listener share. */
+interface Home {
+  readonly port: DatagramPort;
+  readonly departures: Departures;
+  /** In place of an outbox, which datagrams do without. */
+  readonly nowhere: Outbox;
+  gone(wire: DatagramWire): void;
+}
+
+/** There are many of them, and most are silent: each keeps little. */
+class DatagramWire extends ArrivingWire implements Sender, Traveller {
   heardAt = now();
-  readonly at: { readonly address: string; readonly port: number };
+  readonly host: string;
+  readonly port: number;
   readonly sentTo: 'us' | 'group' | 'either';
   /** It is on this machine. */
   readonly near: boolean;
-  private readonly port: DatagramPort;
-  private readonly gone: (wire: DatagramWire) => void;
+  protected waiting = 0;
+  private readonly home: Home;
   private deaf = false;
 
-  constructor(
-    gate: Gate,
-    port: DatagramPort,
-    from: RemoteInfo,
-    sentTo: 'us' | 'group' | 'either',
-    gone: (wire: DatagramWire) => void,
-  ) {
+  constructor(gate: Gate, home: Home, from: RemoteInfo, sentTo: 'us' | 'group' | 'either') {
     const address = plainAddress(from.address);
-    super(gate, address, remoteName(address, from.port), {});
-    this.at = { address: from.address, port: from.port };
+    super(gate, address, remoteName(address, from.port), NOTHING_PROVEN, home.nowhere);
+    this.host = from.address;
+    this.port = from.port;
     this.sentTo = sentTo;
     this.near = isNear(from.address);
-    this.port = port;
-    this.gone = gone;
+    this.home = home;
   }
 
   begin(protocol: Protocol): void {
@@ -275,8 +296,48 @@ class DatagramWire extends PacketWire implements Sender {
     this.deaf = false;
   }
 
-  protected sendPacket(bytes: Uint8Array, slab: Slab | undefined): boolean {
-    return this.port.send(bytes, slab, this.at.address, this.at.port, this);
+  override get bytes(): Uint8Array {
+    return this.gate.loop.slabs.current.bytes;
+  }
+
+  override reserve(length: number): number {
+    if (this.state !== OPEN) return this.reserveNowhere(length);
+    const at = this.home.departures.reserve(this, length);
+    this.waits(length);
+    return at;
+  }
+
+  override write(bytes: Uint8Array): void {
+    if (this.state !== OPEN) return;
+    const at = this.home.departures.reserve(this, bytes.length);
+    this.bytes.set(bytes, at);
+    this.waits(bytes.length);
+  }
+
+  override share(slab: Slab, start: number, end: number): void {
+    if (this.state !== OPEN) return;
+    this.home.departures.add(this, slab, start, end);
+    this.waits(end - start);
+  }
+
+  private waits(length: number): void {
+    this.waiting += length;
+    this.wrote(length);
+  }
+
+  /** @internal */
+  depart(bytes: Uint8Array, slab: Slab): void {
+    const { length } = bytes;
+    this.waiting -= length;
+    if (this.state === CLOSED) return;
+    const { home, gate } = this;
+    try {
+      gate.loop.tap?.passed(this, 'out', bytes, 0, length);
+      this.departs(length);
+      if (home.port.send(bytes, slab, this.host, this.port, this)) this.packetSent(length);
+    } catch (error) {
+      this.fault(error);
+    }
   }
 
   /** @internal */
@@ -290,6 +351,10 @@ class DatagramWire extends PacketWire implements Sender {
 
   protected close(): void {
     // Later, because the last to go closes the socket, and the wire may be in the middle of sending.
-    setImmediate(this.gone, this);
+    setImmediate(tellGone, this, this.home);
   }
+}
+
+function tellGone(wire: DatagramWire, home: Home): void {
+  home.gone(wire);
 }

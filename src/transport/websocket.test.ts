@@ -265,6 +265,7 @@ test('who answers no ping is closed, who does stays', async () => {
   await until(() => alive.pings > 2, 'pings');
   expect(alive.closed).toBeUndefined();
   await until(() => lines.peers[0]!.lost_ === 1, 'lost');
+  expect(lines.peers[0]!.blamedFor).toBe('idle');
 });
 
 test('limits hold here too', async () => {

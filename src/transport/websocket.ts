@@ -12,7 +12,7 @@ import { ProtocolError } from '../contract/outcome.ts';
 import type { Protocol, Slab, WireIdentity } from '../contract/wire.ts';
 import { now } from './clock.ts';
 import { batch, frameHead, sharedFrame } from './frames.ts';
-import { identityOf } from './identity.ts';
+import { identityOf, NOTHING_PROVEN } from './identity.ts';
 import {
   Gate,
   type Listener,
@@ -22,6 +22,7 @@ import {
   remoteName,
 } from './listener.ts';
 import { PacketWire } from './packets.ts';
+import type { PeeredWire } from './peered.ts';
 import { OPEN } from './peered.ts';
 import { StreamWire } from './stream.ts';
 
@@ -192,18 +193,22 @@ class WebSocketListener implements Listener {
     protocol: Protocol,
   ): void {
     const remote = remoteName(address, port);
-    const identity = request.socket instanceof TLSSocket ? identityOf(request.socket, undefined) : {};
-    const life: Life = { web, answered: true };
+    const identity =
+      request.socket instanceof TLSSocket ? identityOf(request.socket, undefined) : NOTHING_PROVEN;
+    const life: Life = { web, wire: undefined, answered: true };
     this.lives.add(life);
     web.on('pong', () => {
       life.answered = true;
     });
     web.on('close', () => this.lives.delete(life));
     if (protocol.carrier === 'message') {
-      new WebSocketMessages(this.gate, web, socket, protocol, address, remote, identity).begin(protocol);
+      const messages = new WebSocketMessages(this.gate, web, socket, protocol, address, remote, identity);
+      life.wire = messages;
+      messages.begin(protocol);
       return;
     }
     const wire = new WebSocketStream(this.gate, web, socket, address, remote, identity, protocol);
+    life.wire = wire;
     wire.begin(() => wire.open(protocol, now()));
   }
 
@@ -212,7 +217,10 @@ class WebSocketListener implements Listener {
       if (life.answered) {
         life.answered = false;
         life.web.ping();
-      } else life.web.terminate();
+      } else {
+        life.wire?.blame('idle');
+        life.web.terminate();
+      }
     }
   }
 
@@ -229,6 +237,7 @@ class WebSocketListener implements Listener {
 
 interface Life {
   readonly web: WebSocket;
+  wire: PeeredWire | undefined;
   answered: boolean;
 }
 
@@ -267,6 +276,7 @@ class WebSocketStream extends StreamWire {
   private broke(error: Error): void {
     this.counters.broken++;
     this.gate.loop.log('debug', `connection ${this.remote}: ${error.message}`, { listener: this.gate.name });
+    this.blame('protocol-error');
     this.end();
   }
 
@@ -348,6 +358,7 @@ class WebSocketMessages extends PacketWire {
     web.on('error', (error) => {
       this.counters.broken++;
       gate.loop.log('debug', `connection ${remote}: ${error.message}`, { listener: gate.name });
+      this.blame('protocol-error');
       this.end();
     });
     web.on('close', () => this.destroy());

@@ -91,6 +91,32 @@ describe.skipIf(!hasChromium)(hasChromium ? 'in Chromium' : 'in Chromium (needs 
     await page.close();
   });
 
+  test.each([
+    ['json+ws', 'waymeet'],
+    ['cbor+ws', 'waymeet'],
+    ['coap+ws', '.well-known/coap'],
+    ['http', ''],
+  ])('%s: publish and subscribe, by parts that are loaded then', async (scheme, where) => {
+    const page = await browser.newPage();
+    await page.goto(`${site}/page`);
+    const at = `${hub.address('web').replace(/^\w+:/, `${scheme}:`)}/${where}`;
+    const heard = await page.evaluate(
+      `(async () => {
+        const { connect } = await import('./waymeet-client.js');
+        const packets = [];
+        const tap = (way, packet) => packets.push(way);
+        const client = await connect(${JSON.stringify(at)}, { tap });
+        const s = await client.subscribe('other/+', { qos: 1 });
+        await client.publish('other/a', 'é'.repeat(500), { qos: 1, contentType: 'text/plain' });
+        const m = await s.next();
+        await client.close();
+        return [m.topic, m.text().length, m.meta.contentType.slice(0, 10), m.packet.length > 1_000, [...new Set(packets)].sort()];
+      })()`,
+    );
+    expect(heard).toEqual(['other/a', 500, 'text/plain', true, ['in', 'out']]);
+    await page.close();
+  });
+
   test('what the outbox keeps is sent by the next page', async () => {
     const context = await browser.newContext();
     const first = await context.newPage();

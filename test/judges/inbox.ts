@@ -18,8 +18,8 @@ export class Inbox<T> {
   }
 
   /** The next `count` in order. Rejects when they do not come in time. */
-  async take(count: number): Promise<T[]> {
-    await within(PATIENCE_MS, `${count} of ${this.what}`, async () => {
+  async take(count: number, ms = PATIENCE_MS): Promise<T[]> {
+    await within(ms, `${count} of ${this.what}`, async () => {
       while (this.arrived.length < count) await this.more();
     }).catch((why: Error) => {
       throw new Error(`${why.message}; there are ${this.arrived.length}`);
@@ -27,14 +27,14 @@ export class Inbox<T> {
     return this.arrived.splice(0, count);
   }
 
-  async next(): Promise<T> {
-    return (await this.take(1))[0]!;
+  async next(ms = PATIENCE_MS): Promise<T> {
+    return (await this.take(1, ms))[0]!;
   }
 
   /** The next one that fits; those before it are dropped. */
-  async find(fits: (one: T) => boolean): Promise<T> {
+  async find(fits: (one: T) => boolean, ms = PATIENCE_MS): Promise<T> {
     for (;;) {
-      const one = await this.next();
+      const one = await this.next(ms);
       if (fits(one)) return one;
     }
   }

@@ -48,7 +48,8 @@ export class Tool {
   constructor(command: readonly string[], input: string | Uint8Array = '') {
     this.lines = new Inbox(`lines of ${command.join(' ')}`);
     // Line by line also into a pipe, so that a test sees what happened when it happens.
-    this.child = spawn('stdbuf', ['-oL', ...command], { stdio: 'pipe' });
+    // A group of its own: what a shell started ends with it.
+    this.child = spawn('stdbuf', ['-oL', ...command], { stdio: 'pipe', detached: true });
     this.child.stdin!.on('error', () => undefined); // it may end before it has read all
     if (input !== OPEN) this.child.stdin!.end(input);
     const text = { out: '', errors: '' };
@@ -72,8 +73,17 @@ export class Tool {
 
   /** What it says after it was told to stop. */
   async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<Exit> {
-    this.child.kill(signal);
+    this.signal(signal);
     return within(PATIENCE_MS, `the end of ${this.child.spawnargs.join(' ')}`, () => this.exit);
+  }
+
+  private signal(signal: NodeJS.Signals): void {
+    if (this.child.pid === undefined || !running.has(this)) return;
+    try {
+      process.kill(-this.child.pid, signal);
+    } catch (why) {
+      if ((why as NodeJS.ErrnoException).code !== 'ESRCH') throw why; // all of them are gone already
+    }
   }
 
   kill(): Promise<Exit> {

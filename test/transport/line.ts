@@ -2,7 +2,7 @@
 
 import { Counters, type Hub, type HubLimits } from '../../src/contract/hub.ts';
 import { NEVER } from '../../src/contract/message.ts';
-import { ProtocolError } from '../../src/contract/outcome.ts';
+import { type Departure, ProtocolError } from '../../src/contract/outcome.ts';
 import type { Peer, Protocol, Wire } from '../../src/contract/wire.ts';
 import { now } from '../../src/transport/clock.ts';
 import type { ListenerOptions } from '../../src/transport/listener.ts';
@@ -17,6 +17,7 @@ export class LinePeer implements Peer {
   readonly wire: Wire;
   readonly lines: string[] = [];
   lost_ = 0;
+  blamedFor: Departure | undefined = undefined;
   drainedCount = 0;
   wokenAt: number[] = [];
   mostUnsent = 0;
@@ -145,6 +146,10 @@ export class LinePeer implements Peer {
 
   broken(why: Error): void {
     this.say(`broken ${why.message}`);
+  }
+
+  blamed(why: Departure): void {
+    this.blamedFor = why;
   }
 
   lost(): void {

@@ -174,6 +174,37 @@ test('publish, retained by filter and page, forgotten by filter', async () => {
   expect(await forgotten.json()).toEqual({ forgotten: 3 });
 });
 
+test('retained messages by when they expire: listed, and only those forgotten', async () => {
+  const kept: [topic: string, query: string][] = [
+    ['x/never', ''],
+    ['x/minute', '&expiry=1min'],
+    ['x/day', '&expiry=1d'],
+    ['y/minute', '&expiry=1min'],
+  ];
+  for (const [topic, query] of kept)
+    await fetch(`${hub.address('web')}/topics/${topic}?retain=true${query}`, { method: 'POST', body: 'v' });
+  const topics = async (query: string) => {
+    const { items } = (await get(`/retained?filter=x/%23${query}`)) as unknown as {
+      items: { topic: string }[];
+    };
+    return items.map((m) => m.topic);
+  };
+  expect(await topics('&expires=never')).toEqual(['x/never']);
+  expect(await topics('&expires=ever')).toEqual(['x/day', 'x/minute']);
+  expect(await topics('&expiresWithin=1h')).toEqual(['x/minute']);
+  expect(await topics('&expiresAfter=1h')).toEqual(['x/day']);
+  expect(await topics('&expiresAfter=30&expiresWithin=2d&search=day')).toEqual(['x/day']);
+  expect(await topics('&expires=never&expiresWithin=1h')).toEqual([]);
+  const forget = async (query: string) =>
+    (await fetch(`${api}/retained?filter=x/%23${query}`, { method: 'DELETE' })).json();
+  expect(await forget('&expiresWithin=1h')).toEqual({ forgotten: 1 });
+  expect(await topics('')).toEqual(['x/day', 'x/never']);
+  expect(await forget('&expires=never&search=nev')).toEqual({ forgotten: 1 });
+  expect(await topics('')).toEqual(['x/day']);
+  expect(await get('/retained?filter=y/%23')).toMatchObject({ total: 1 });
+  expect(await forget('')).toEqual({ forgotten: 1 });
+});
+
 test('live events: figures at once, then who comes and goes', async () => {
   const seen = events(await fetch(`${api}/events`));
   expect((await seen.next()).value).toMatchObject({ type: 'recent', data: expect.any(Array) });
@@ -214,11 +245,13 @@ test('OpenAPI 3.1: every operation with its parameters and answers, and no loose
 
 const REFUSED: [method: string, path: string, body: string | undefined, status: number, detail: string][] = [
   ['GET', '/nothing', undefined, 404, 'openapi.json'],
-  ['PUT', '/clients', undefined, 405, 'there is GET'],
+  ['PUT', '/clients', undefined, 405, 'there is GET, HEAD'],
   ['GET', '/clients?limit=0', undefined, 400, 'limit'],
   ['GET', '/clients?sort=x', undefined, 400, 'sort'],
   ['DELETE', '/retained', undefined, 400, 'filter'],
   ['GET', '/retained?filter=a%23', undefined, 400, 'filter'],
+  ['DELETE', '/retained?filter=a&expiresWithin=soon', undefined, 400, 'expiresWithin: no time such as'],
+  ['DELETE', '/retained?filter=a&expires=later', undefined, 400, 'expires'],
   ['POST', '/publish', '{"topic":1}', 400, 'topic'],
   ['POST', '/publish', 'x', 400, 'JSON'],
   ['GET', '/clients/mqtt/%ff', undefined, 404, 'openapi.json'],

@@ -21,6 +21,8 @@ const PAGES = [
   'overview',
   'clients',
   'queues',
+  'lab',
+  'choose',
   'trace',
   'config',
 ];
@@ -130,6 +132,15 @@ describe.skipIf(!hasChromium)('pages in Chromium', () => {
       await shot('retained');
       await page.getByLabel('Search topics').fill('');
       await page.getByLabel('Filter').fill('r/#');
+      const soon = { qos: 1, retain: true, properties: { messageExpiryInterval: 600 } } as const;
+      await device.publishAsync('r/soon', 'x', soon);
+      await page.getByLabel('Expiry').selectOption('that expire within an hour');
+      await page.getByRole('button', { name: 'r/soon' }).waitFor();
+      await shot('retained-expiry');
+      await page.getByRole('button', { name: 'Forget all 1' }).click();
+      await page.getByRole('button', { name: 'Forget 1 for good?' }).click();
+      await page.getByText('Nothing is retained here').waitFor();
+      await page.getByLabel('Expiry').selectOption('whenever they expire');
       await page.getByRole('button', { name: 'Forget all 60' }).click();
       await page.getByRole('button', { name: 'Forget 60 for good?' }).click();
       await page.getByText('Nothing is retained here').waitFor();
@@ -158,7 +169,7 @@ describe.skipIf(!hasChromium)('pages in Chromium', () => {
         .toBe(2);
       await shot('clients');
       await card.getByRole('button', { name: 'Purge queue' }).click();
-      await card.getByRole('button', { name: 'Discard 1 messages?' }).click();
+      await card.getByRole('button', { name: 'Discard 1 message?' }).click();
       await card.getByText('0, 0 B').waitFor();
       await card.getByRole('button', { name: 'End session' }).click();
       await card.getByRole('button', { name: 'End it for good?' }).click();
@@ -403,17 +414,28 @@ describe.skipIf(!hasChromium)('pages in Chromium', () => {
     await page.getByRole('heading', { name: 'Event loop lag' }).waitFor();
     await go('clients', 'mqtt', 'device-1');
     await page.getByText('Nobody is banned').waitFor();
-    expect(await page.getByText(/^Keep (?:somebody )?out$/).count(), 'what only an admin may').toBe(0);
-    await page.getByRole('button', { name: 'Disconnect' }).click();
-    await page
-      .getByRole('alert')
-      .getByText(/viewer/)
-      .waitFor();
+    await page.getByText('Logged in as viewer, who looks and changes nothing.').waitFor();
+    const onlyAdmin = /^(?:Disconnect|Purge.*|End .*|Forget.*|Ban|Lift.*|Send away|Keep (?:somebody )?out)$/;
+    const offered = () =>
+      page.getByRole('main').locator('button, summary').filter({ hasText: onlyAdmin }).count();
+    await device.publishAsync('kept/1', 'x', { qos: 1, retain: true });
+    await device.publishAsync('$queue/jobs', 'x', { qos: 1 });
+    expect(await offered(), 'a client').toBe(0);
+    await go('queues', 'jobs');
+    await page.getByRole('region', { name: 'Messages held' }).waitFor();
+    expect(await offered(), 'a queue').toBe(0);
+    await go('retained');
+    await page.getByRole('button', { name: 'kept/1' }).click();
+    await page.locator('pre.payload').waitFor();
+    expect(await offered(), 'a retained message').toBe(0);
+    await shot('viewer');
+    await go('clients', 'mqtt', 'device-1');
     await page.getByRole('button', { name: 'Log out' }).click();
     await form.getByLabel('Password').fill('correct horse');
     await form.getByRole('button', { name: 'Log in' }).click();
     const closed = new Promise((done) => device.once('close', () => done(undefined)));
     await page.getByRole('button', { name: 'Disconnect' }).click();
+    expect(await offered(), 'what the same words find for an admin').toBeGreaterThan(1);
     await closed;
   });
 });

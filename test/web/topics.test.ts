@@ -149,15 +149,21 @@ test('a batch is published whole, or not at all', async () => {
   expect((await fetch(`${base}/topics/z`)).status).toBe(404);
 });
 
-test('Idempotency-Key: the second is not carried out, and another body is refused', async () => {
+test('Idempotency-Key: the second is not carried out, and another body, topic or guarantee is refused', async () => {
   const stream = events(await fetch(`${base}/subscribe?filter=once`));
   await stream.next();
   const key = { 'Idempotency-Key': 'k-1' };
   expect(await (await post('/topics/once', 'a', key)).json()).toMatchObject({ outcome: 'ok' });
   expect((await post('/topics/once', 'a', key)).status).toBe(200);
   expect((await post('/topics/once', 'b', key)).status).toBe(422);
+  for (const path of ['/topics/other', '/topics/once?retain=1', '/topics/once?qos=2'])
+    expect((await post(path, 'a', key)).status, path).toBe(422);
+  const both = { 'Idempotency-Key': 'k-2' };
+  const together = await Promise.all([1, 2, 3].map(() => post('/topics/once', 'together', both)));
+  expect(together.map((r) => r.status)).toEqual([200, 200, 200]);
   await post('/topics/once', 'last');
   expect((await stream.next()).value!.data).toMatchObject({ payload: 'a' });
+  expect((await stream.next()).value!.data).toMatchObject({ payload: 'together' });
   expect((await stream.next()).value!.data).toMatchObject({ payload: 'last' });
   await stream.return(undefined);
 });
@@ -182,6 +188,7 @@ test('Idempotency-Key outlives the hub: a session that waits gets the message on
   await own.stop();
   own = await startHub(durable);
   expect(await (await say('one', key)).json()).toMatchObject({ replayed: true });
+  expect((await say('another', key)).status).toBe(422);
   await say('two');
   const after = await connect(own.address('mqtt'), { ...session, manualConnect: true });
   const heard: string[] = [];
@@ -207,6 +214,7 @@ describe('refused', () => {
     ['POST', '/topics/%24SYS/x', {}, 403, 'not-authorized'],
     ['POST', '/topics/a?qos=3', {}, 400, 'query-invalid'],
     ['POST', '/topics/a?ttl=3', {}, 400, 'query-invalid'],
+    ['POST', '/topics/a?qos=1&qos=2', {}, 400, 'query-invalid'],
     ['POST', '/topics/a?expiry=soon', {}, 400, 'query-invalid'],
     ['POST', '/topics/a', { 'Waymeet-Priority': '256' }, 400, 'header-invalid'],
     ['POST', '/topics/a', { 'Waymeet-User': 'k' }, 400, 'header-invalid'],

@@ -95,6 +95,68 @@ test('one topic, in every protocol; a long packet is cut', async () => {
   await c.endAsync();
 });
 
+test('HTTP: publish, read, batch, refusal and events, both ways, of one topic', async () => {
+  const next = await watch('topic=web/%23');
+  const subscribed = await fetch(`${base}/subscribe?filter=web/%2B`);
+  const stream = events(subscribed);
+  expect((await stream.next()).value).toMatchObject({ type: 'open' });
+  const headers = { Authorization: `Basic ${btoa('ann:hush-hush')}`, 'Content-Type': 'text/plain' };
+  for (const payload of ['1', '2']) // the second one takes the quick way while nobody traces
+    await fetch(`${base}/topics/web/a%20b?retain=true`, { method: 'POST', body: payload, headers });
+  await fetch(`${base}/topics/web/a%20b`);
+  const list = [
+    { topic: 'elsewhere', payload: 'x' },
+    { topic: 'web/c', payload: '3' },
+  ];
+  await fetch(`${base}/publish`, { method: 'POST', body: JSON.stringify(list) });
+  await fetch(`${base}/topics/web/c?qos=7`, { method: 'POST', body: 'x' });
+  const packets: TracedPacket[] = [];
+  for (let i = 0; i < 13; i++) packets.push(await next());
+  const of = (name: string) => packets.filter((p) => p.name === name);
+  expect(of('event').map((p) => [p.direction, p.topic])).toEqual([
+    ['out', 'web/a b'],
+    ['out', 'web/a b'],
+    ['out', 'web/c'],
+  ]);
+  const exchanges = packets.filter((p) => p.name !== 'event').map((p) => `${p.direction} ${p.name}`);
+  expect(exchanges).toEqual([
+    ...['in POST', 'out 200 OK', 'in POST', 'out 200 OK', 'in GET', 'out 200 OK', 'in POST', 'out 200 OK'],
+    ...['in POST', 'out 400 Bad Request'],
+  ]);
+  for (const p of packets)
+    expect(p).toMatchObject({ protocol: 'http', listener: 'web', client: expect.stringMatching(/^wm-/) });
+  const [publish] = of('POST');
+  const octets = octetsOf(publish!).toString();
+  expect(octets).toMatch(/^POST \/topics\/web\/a%20b\?retain=true HTTP\/1\.1\r\n/);
+  expect(octets).toMatch(/\r\n\r\n1$/);
+  expect(publish!.fields.at(-1)).toMatchObject({ name: 'body', value: '1' });
+  expect(JSON.stringify(packets) + packets.map(octetsOf).join()).not.toMatch(/hush|aHVza/);
+  const answer = octetsOf(of('200 OK')[0]!).toString();
+  expect(answer, 'what Node adds is there too').toMatch(/\r\nDate: /);
+  expect(answer).toContain('{"topic":"web/a b","outcome":"ok"}');
+  expect(of('POST')[2], 'a batch').toMatchObject({ topics: ['elsewhere', 'web/c'] });
+  await stream.return(undefined);
+});
+
+test('HTTP: one client alone, and who is refused is nobody yet', async () => {
+  const as = (user: string) => ({ Authorization: `Basic ${btoa(`${user}:x`)}` });
+  const at = `${base}/topics/who`;
+  await fetch(at, { method: 'POST', body: 'x', headers: as('bob') });
+  const { items } = (await (await fetch(`${base}/api/v1/clients?protocol=http`)).json()) as {
+    items: { client: string; principal: string }[];
+  };
+  const bob = items.find((c) => c.principal === 'bob')!;
+  const next = await watch(`client=http/${bob.client}`);
+  await fetch(at, { headers: as('eve') });
+  await fetch(at, { headers: { Authorization: 'Nonsense' } });
+  await fetch(`${at}?retain=1`, { method: 'POST', body: 'mine', headers: as('bob') });
+  await fetch(at, { method: 'HEAD', headers: as('bob') });
+  const seen = [await next(), await next(), await next(), await next()];
+  expect(seen.map((p) => `${p.client} ${p.name}`)).toEqual(
+    ['POST', '200 OK', 'HEAD', '200 OK'].map((name) => `${bob.client} ${name}`),
+  );
+});
+
 test('a download ends after its limit, line by line', async () => {
   const response = await fetch(`${base}/api/v1/trace?topic=load&limit=3`);
   expect(response.headers.get('content-type')).toBe('application/x-ndjson');

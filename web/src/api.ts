@@ -54,6 +54,11 @@ export const live = signal<'off' | 'on' | 'login'>('off');
 /** Who is logged in; undefined: nobody has to be. */
 export const role = signal<'viewer' | 'admin' | undefined>(undefined);
 
+/** Who may only look is not shown what would be refused. */
+export function mayChange(): boolean {
+  return role.value !== 'viewer' && live.value !== 'login';
+}
+
 const KEPT_FIGURES = 180;
 const KEPT_EVENTS = 500;
 const AGAIN_MS = 2_000;

@@ -4,6 +4,7 @@ import { render } from 'preact';
 import { follow } from './api.ts';
 import { restore } from './client/connections.ts';
 import { Frame, type PageEntry } from './frame/frame.tsx';
+import { lazily } from './frame/lazy.tsx';
 import { watchKeys } from './frame/shortcuts.tsx';
 import { ClientsPage } from './pages/clients.tsx';
 import { ConfigPage } from './pages/config.tsx';
@@ -25,6 +26,7 @@ import './styles/narrow.css';
 
 const TRY = 'Try';
 const MESSAGES = 'Messages';
+const LAB = 'Lab';
 const HUB = 'Hub';
 
 const PAGES: readonly PageEntry[] = [
@@ -57,6 +59,22 @@ const PAGES: readonly PageEntry[] = [
   },
   { name: 'topics', title: 'Topics', icon: 'tree', key: 'o', group: MESSAGES, page: TopicsPage, open: true },
   { name: 'retained', title: 'Retained', icon: 'pin', key: 'r', group: MESSAGES, page: RetainedPage },
+  {
+    name: 'lab',
+    title: 'Lab',
+    icon: 'flask',
+    key: 'l',
+    group: LAB,
+    page: lazily(async () => (await import('./lab/page.tsx')).LabPage),
+  },
+  {
+    name: 'choose',
+    title: 'Which protocol?',
+    icon: 'compass',
+    key: 'a',
+    group: LAB,
+    page: lazily(async () => (await import('./lab/choose.tsx')).ChoosePage),
+  },
   { name: 'overview', title: 'Overview', icon: 'pulse', key: 'v', group: HUB, page: OverviewPage },
   { name: 'clients', title: 'Clients', icon: 'people', key: 'c', group: HUB, page: ClientsPage },
   { name: 'queues', title: 'Queues', icon: 'layers', key: 'q', group: HUB, page: QueuesPage },

@@ -3,8 +3,9 @@
 import { signal } from '@preact/signals';
 import { hub } from './api.ts';
 import { connections, freshClientId } from './client/connections.ts';
+import { HubLink } from './links/hub-link.ts';
 import { type Arrived, PLAIN_OPTIONS, PLAIN_SUBSCRIPTION } from './links/link.ts';
-import { MqttLink } from './links/mqtt.ts';
+import { urlOf } from './links/login.ts';
 
 export class TopicNode {
   readonly name: string;
@@ -53,9 +54,7 @@ export interface Watch {
   readonly filter: string;
 }
 
-const AGAIN_MS = 2_000;
-
-let link: MqttLink | undefined;
+let link: HubLink | undefined;
 let said: Watch | undefined;
 let changed = false;
 let refreshing = false;
@@ -75,31 +74,39 @@ export function watchTopics(): void {
   refused.value = false;
   const like = said ?? connections.value.find((c) => c.phase.value === 'up' && c.o.dialect !== 'http')?.o;
   const { username = '', password = '' } = like ?? {};
-  const mine = new MqttLink(
-    { ...PLAIN_OPTIONS, clientId: freshClientId().replace('browser', 'dashboard'), username, password },
-    hub.value?.paths.mqtt ?? '/mqtt',
-    {
-      up() {
-        state.value = '';
-        void subscribe(mine, said?.filter ?? '#');
-      },
-      down(why, again) {
-        link = undefined;
-        state.value = again ? `${why}; trying again` : why;
-        refused.value = !again; // with the same password it would be refused again, and counted
-        if (again) setTimeout(watchTopics, AGAIN_MS);
-      },
-      message: take,
-      packet() {},
+  const login = {
+    ...PLAIN_OPTIONS,
+    clientId: freshClientId().replace('browser', 'dashboard'),
+    username,
+    password,
+  };
+  const mine = new HubLink(urlOf('mqtt5', hub.value?.paths ?? {}), login, {
+    up() {
+      state.value = '';
+      void subscribe(mine, said?.filter ?? '#');
     },
-  );
+    away(why) {
+      state.value = `${why}; trying again`;
+    },
+    down(why) {
+      link = undefined;
+      state.value = why;
+      refused.value = true; // with the same password it would be refused again, and counted
+    },
+    message(m, _filter, again) {
+      if (!again) take(m);
+    },
+    refused(filter, why) {
+      state.value = `${filter}: ${why}`;
+    },
+  });
   link = mine;
   if (refreshing) return;
   refreshing = true;
   setInterval(refresh, REFRESH_MS);
 }
 
-async function subscribe(mine: MqttLink, filter: string): Promise<void> {
+async function subscribe(mine: HubLink, filter: string): Promise<void> {
   try {
     await mine.subscribe(filter, PLAIN_SUBSCRIPTION);
   } catch (error) {

@@ -16,6 +16,7 @@ const PROTOCOLS = [
   'stomp',
   'amqp091',
   'amqp1',
+  'http',
   'other',
 ];
 
@@ -39,6 +40,33 @@ const PACKETS: readonly [protocol: string, packet: Uint8Array, expected: object]
   ['waymeet.v1', encodeFrame({ type: 'publish', topic: 'a/b' }, 'cbor'), { name: 'publish', topic: 'a/b' }],
 ];
 
+const HTTP: readonly [direction: 'in' | 'out', packet: string, expected: object][] = [
+  ['in', 'POST /topics/a%20b/c?qos=1 HTTP/1.1\r\nHost: h\r\n\r\nhi', { name: 'POST', topic: 'a b/c' }],
+  ['out', 'HTTP/1.1 200 OK\r\nDate: now\r\n\r\n{}', { name: '200 OK', topic: 'a b/c' }],
+  [
+    'in',
+    'POST /publish HTTP/1.1\r\nHost: h\r\n\r\n[{"topic":"a"},{"topic":"b"}]',
+    { name: 'POST', topics: ['a', 'b'] },
+  ],
+  ['out', 'HTTP/1.1 400 Bad Request\r\n\r\n', { name: '400 Bad Request', topics: ['a', 'b'] }],
+  ['in', 'GET /subscribe?filter=%23 HTTP/1.1\r\nHost: h\r\n\r\n', { name: 'GET' }],
+  ['out', '1c\r\nid: 7\ndata: {"topic":"d/e"}\n\n\r\n', { name: 'event', topic: 'd/e' }],
+  ['out', 'e\r\n: still here\n\n\r\n', { name: 'sign of life' }],
+  ['out', '0\r\n\r\n', { name: 'end' }],
+];
+
+test('http: requests, answers that have the topic of their request, events', () => {
+  const dissector = dissectorOf('http');
+  for (const [direction, packet, expected] of HTTP) {
+    const octets = text(packet);
+    expect(dissector.length(octets, 0, octets.length)).toBe(octets.length);
+    const shown = dissector.dissect(octets, direction);
+    expect(shown, packet).toMatchObject({ ...expected, octets });
+    for (const { value, from = 0, to = 0 } of shown.fields)
+      expect(packet.slice(from, to), packet).toContain(value);
+  }
+});
+
 test.each(PACKETS)('%s', (protocol, packet, expected) => {
   const dissector = dissectorOf(protocol);
   expect(dissector.length(packet, 0, packet.length)).toBe(packet.length);
@@ -61,6 +89,13 @@ describe('secrets are not shown', () => {
     ['mqtt', octets('10 15 00 04 4d515454 04 c0 00 00 00 01 63 00 01 75 00 04 68757368')],
     ['stomp', text('CONNECT\nlogin:u\npasscode:hush\n\n\0')],
     ['waymeet.v1', text('{"type":"connect","password":"hush"}')],
+    ['waymeet.v1', text('{"type":"renew","password":"hush"}')],
+    ['http', text('GET /topics/a HTTP/1.1\r\nauthorization:Bearer hush\r\nHost: h\r\n\r\n')],
+    ['http', text('GET /topics/a HTTP/1.1\r\nCookie: a=hush\r\n\r\nhi')],
+    ['coap', octets('50 03 00 01 b1 74 01 61 46 703d68757368 ff 6869')],
+    ['coap+ws', octets('00 01 d6 02 703d68757368')],
+    ['coap', octets('50 03 00 01 dd 16 07 636f61703a2f2f682f613f753d6926703d68757368')],
+    ['amqp091', octets('01 0000 0000000f 000a0046 00000004 68757368 02 6f6b ce')],
     ['xmpp+ws', text('<auth mechanism="PLAIN">hush</auth>')],
     ['waymeet.v1', text('{"type":"connect","passwort":"hush"}')],
     [

@@ -13,38 +13,13 @@ import * as sn from '../../protocol/mqttsn/packet.ts';
 import { decodeFrame, decodeHubFrame, formOf } from '../../protocol/websocket/decode.ts';
 import { encodeFrame } from '../../protocol/websocket/encode.ts';
 import { anatomyOfCoap, nameOfCoap } from './coap.ts';
+import { type Dissected, type Dissector, type Field, SHOWN_CHARS, shown, starred } from './dissected.ts';
+import { HttpDissector } from './http.ts';
 import { anatomyOfMqtt, nameOfMqtt } from './mqtt.ts';
-import { hexOf, type Part } from './part.ts';
+import type { Part } from './part.ts';
 import { XmppEye } from './xmpp.ts';
 
-export interface Field {
-  readonly name: string;
-  readonly value: string;
-  /** Offsets in the octets, where it has a place of its own. */
-  readonly from?: number;
-  readonly to?: number;
-}
-
-export interface Dissected {
-  readonly name: string;
-  readonly topic?: string;
-  readonly fields: readonly Field[];
-  /** The packet, with `*` in the place of secrets. */
-  readonly octets: Uint8Array;
-}
-
-/** One connection's eye: it may learn from what it saw. */
-export interface Dissector {
-  /** The length of the packet at `start`: undefined, it cannot be told yet. */
-  length(bytes: Uint8Array, start: number, end: number): number | undefined;
-  /** `packet` is a copy, and may be the beginning of a longer one. Throws nothing. */
-  dissect(packet: Uint8Array, direction: 'in' | 'out'): Dissected;
-}
-
-const SHOWN_CHARS = 256;
-const STAR = 0x2a;
 const lossyUtf8 = new TextDecoder();
-const strictUtf8 = new TextDecoder('utf-8', { fatal: true });
 
 export function dissectorOf(protocol: string): Dissector {
   switch (protocol) {
@@ -68,6 +43,8 @@ export function dissectorOf(protocol: string): Dissector {
     case 'xmpp':
     case 'xmpp+ws':
       return xmpp();
+    case 'http':
+      return new HttpDissector();
     default:
       return { length: whole, dissect: (packet) => ({ name: 'octets', fields: [], octets: packet }) };
   }
@@ -88,18 +65,6 @@ function whole(_bytes: Uint8Array, start: number, end: number): number {
   return end - start;
 }
 
-/** Text if the octets are that, else hex; not all of it. */
-function shown(octets: Uint8Array): string {
-  const some = octets.subarray(0, SHOWN_CHARS);
-  let value: string;
-  try {
-    value = octets.length > some.length ? lossyUtf8.decode(some) : strictUtf8.decode(some);
-  } catch {
-    value = hexOf(some);
-  }
-  return octets.length > some.length ? `${value}…` : value;
-}
-
 /** Parts follow each other without a gap. */
 function placed(parts: readonly Part[]): Field[] {
   let at = 0;
@@ -108,12 +73,6 @@ function placed(parts: readonly Part[]): Field[] {
     at += octets.length;
     return { name, value: kind === 'payload' && name === 'Payload' ? shown(octets) : value, from, to: at };
   });
-}
-
-function starred(packet: Uint8Array, from: number, to: number): Uint8Array {
-  const copy = packet.slice();
-  copy.fill(STAR, from, to);
-  return copy;
 }
 
 // --- MQTT: its packets do not say which version they are of, so it is learnt from CONNECT, or from what fits.
@@ -169,12 +128,30 @@ function coap(datagram: boolean, length: Dissector['length']): Dissector {
     length,
     dissect(packet) {
       const fields = placed(anatomyOfCoap(packet, datagram));
+      let octets = packet;
+      for (const [i, field] of fields.entries()) {
+        const hidden = secretIn(field);
+        if (hidden === 0) continue;
+        octets = starred(octets, field.to! - hidden, field.to!);
+        fields[i] = { ...field, value: 'p=not shown' };
+      }
       const path = fields.filter((f) => f.name === 'Uri-Path').map((f) => f.value);
       const topic = path.length > 1 ? path.slice(1).join('/') : undefined;
       const name = nameOfCoap(packet, datagram);
-      return { name, fields, octets: packet, ...(topic !== undefined && { topic }) };
+      return { name, fields, octets, ...(topic !== undefined && { topic }) };
     },
   };
+}
+
+/** How many octets at a field's end are a password: `?p=…`. */
+function secretIn({ name, value }: Field): number {
+  const at =
+    name === 'Uri-Query' && value.startsWith('p=')
+      ? 2
+      : name === 'Proxy-Uri'
+        ? value.search(/[?&]p=/) + 3
+        : 0;
+  return at < 2 || (name === 'Proxy-Uri' && at === 2) ? 0 : new TextEncoder().encode(value.slice(at)).length;
 }
 
 function coapLength(bytes: Uint8Array, start: number, end: number): number | undefined {
@@ -195,7 +172,7 @@ function frameOf(packet: Uint8Array, direction: 'in' | 'out'): Dissected {
   return decoded(packet, () => {
     const decode = direction === 'in' ? decodeFrame : decodeHubFrame;
     const frame = decode(packet, 0, packet.length);
-    const secret = frame.type === 'connect' && frame.password !== undefined;
+    const secret = 'password' in frame && frame.password !== undefined;
     const safe = secret ? { ...frame, password: '***' } : frame;
     const octets = secret ? encodeFrame(safe, formOf(packet[0])) : packet;
     const { type: name, ...rest } = safe;
@@ -310,6 +287,12 @@ function stompFrame(packet: Uint8Array): Dissected {
 
 const AMQP_HEADER_BYTES = 8;
 const FRAME_HEAD_BYTES = 7;
+/** Methods that a client proves itself with, and the argument that does. */
+const AMQP_SECRETS: Readonly<Record<string, string | undefined>> = {
+  'connection.start-ok': 'response',
+  'connection.secure-ok': 'response',
+  'connection.update-secret': 'newSecret',
+};
 
 function amqpLength(bytes: Uint8Array, start: number, end: number): number | undefined {
   if (bytes[start] === 0x41) return AMQP_HEADER_BYTES;
@@ -327,9 +310,9 @@ function amqpFrame(packet: Uint8Array): Dissected {
   switch (type) {
     case METHOD: {
       const { name, ...rest } = decodeMethod(packet, FRAME_HEAD_BYTES, end);
-      const login = name === 'connection.start-ok' || name === 'connection.secure-ok';
-      const octets = login ? starred(packet, FRAME_HEAD_BYTES + 4, end) : packet;
-      const safe = login ? { ...rest, response: 'not shown' } : rest;
+      const secret = AMQP_SECRETS[name];
+      const octets = secret === undefined ? packet : starred(packet, FRAME_HEAD_BYTES + 4, end);
+      const safe = secret === undefined ? rest : { ...rest, [secret]: 'not shown' };
       const key = 'routingKey' in rest ? String(rest.routingKey).replaceAll('.', '/') : undefined;
       const topic = key === undefined ? {} : { topic: key };
       return { name, fields: [place, ...fieldsOf(safe)], octets, ...topic };

@@ -97,7 +97,13 @@ function schemaOf(schema: z.ZodType, io: 'input' | 'output'): object {
 function inlined(value: unknown, defs: Readonly<Record<string, object>>): unknown {
   if (Array.isArray(value)) return value.map((one) => inlined(one, defs));
   if (typeof value !== 'object' || value === null) return value;
-  const { $ref: ref, $defs: _defs, id: _id, ...rest } = value as Record<string, unknown>;
+  const { $ref: ref, $defs: _defs, id: _id, properties, ...rest } = value as Record<string, unknown>;
   if (typeof ref === 'string') return inlined(defs[ref.slice(ref.lastIndexOf('/') + 1)], defs);
-  return Object.fromEntries(Object.entries(rest).map(([key, one]) => [key, inlined(one, defs)]));
+  // What stands in `properties` are names, whatever they are.
+  const names = properties === undefined ? {} : { properties: each(properties as object, defs) };
+  return { ...each(rest, defs), ...names };
+}
+
+function each(value: object, defs: Readonly<Record<string, object>>): object {
+  return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, inlined(one, defs)]));
 }

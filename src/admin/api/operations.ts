@@ -5,16 +5,16 @@ import type { OwnedHub } from '../../contract/hub.ts';
 import type { SessionView } from '../../contract/inspect.ts';
 import { Message, NEVER, type Qos } from '../../contract/message.ts';
 import type { Outcome } from '../../contract/outcome.ts';
-import { isTopicFilter } from '../../contract/topic.ts';
 import { refusalOf } from '../../protocol/http/map.ts';
 import { Refusal } from '../../protocol/http/packet.ts';
 import type { History } from '../history.ts';
 import type { Tracer } from '../trace.ts';
-import { heldIn, messageOf } from './held.ts';
+import { heldIn } from './held.ts';
 import { type LabHost, labOperations } from './lab.ts';
 import { type Operation, operation } from './operation.ts';
 import { missing, page } from './page.ts';
 import { queueOperations } from './queues.ts';
+import { retainedOperations } from './retained.ts';
 import * as views from './views.ts';
 
 /** What the operations ask of the server. */
@@ -47,6 +47,7 @@ export function operations(host: ApiHost): Operation[] {
     ...clientOperations(host),
     ...sessionOperations(host),
     ...queueOperations(host.hub.inspection),
+    ...retainedOperations(host.hub),
     ...messageOperations(host),
     ...labOperations(host.lab),
   ];
@@ -232,43 +233,7 @@ function sessionOperations({ hub }: ApiHost): Operation[] {
 }
 
 function messageOperations({ hub, publish }: ApiHost): Operation[] {
-  const { inspection } = hub;
-  const select = (filter: string): Message[] => {
-    if (!isTopicFilter(filter, hub.limits)) throw refusalOf('filter-invalid');
-    const found: Message[] = [];
-    inspection.retained(filter, (m) => found.push(m));
-    return found;
-  };
   return [
-    operation({
-      method: 'GET',
-      path: '/retained',
-      about: 'Retained messages, by topic.',
-      role: 'viewer',
-      query: z.strictObject({
-        ...views.paging,
-        filter: z.string().default('#').describe("'$SYS/#' for the hub's own"),
-        search: z.string().optional().describe('in the topic'),
-      }),
-      answer: views.pageOf(views.message),
-      run({ query: { filter, search, offset, limit } }) {
-        const found = select(filter).filter((m) => search === undefined || m.topic.includes(search));
-        found.sort((a, b) => (a.topic < b.topic ? -1 : 1));
-        return { total: found.length, items: found.slice(offset, offset + limit).map(messageOf) };
-      },
-    }),
-    operation({
-      method: 'DELETE',
-      path: '/retained',
-      about: 'Forgets the retained messages that a filter matches.',
-      role: 'admin',
-      query: z.strictObject({ filter: z.string() }),
-      answer: z.object({ forgotten: z.number().int() }),
-      run({ query: { filter } }) {
-        const topics = select(filter).map((m) => m.topic);
-        return { forgotten: topics.filter((topic) => inspection.forget(topic)).length };
-      },
-    }),
     operation({
       method: 'POST',
       path: '/publish',

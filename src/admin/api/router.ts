@@ -143,7 +143,9 @@ export class Api {
       );
     const found = fitting.find(({ operation }) => operation.method === (method === 'HEAD' ? 'GET' : method));
     if (found !== undefined) return found;
-    const allow = fitting.map(({ operation }) => operation.method).join(', ');
+    const allow = fitting
+      .map(({ operation: { method: one } }) => (one === 'GET' ? 'GET, HEAD' : one))
+      .join(', ');
     throw new Refusal(405, 'method-not-allowed', `${method} means nothing here; there is ${allow}`, {
       Allow: allow,
     });

@@ -35,6 +35,7 @@ export const tracedPacket = z
     listener: z.string(),
     name: z.string().describe('PUBLISH'),
     topic: z.string().optional(),
+    topics: z.array(z.string()).optional().describe('of a packet with several messages'),
     length: z.number().int().describe('octets of the whole packet'),
     octets: z.string().describe('base64 of the first 4,096; secrets are `*`'),
     cut: z.boolean().describe('there were more'),

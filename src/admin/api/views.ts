@@ -113,6 +113,7 @@ const protocolFigures = z.object({
   connectionsTotal: count,
   refused: count,
   broken: count,
+  expired: count.describe('sessions whose client did not come back in time'),
   bytesIn: count,
   bytesOut: count,
   received: z.array(count).describe('messages by QoS'),
@@ -145,7 +146,7 @@ export const figures = z
 export const setting = z
   .object({
     path: z.string(),
-    value: z.unknown(),
+    value: z.unknown().optional().describe('absent: there is none'),
     where: z.string().describe('who said so: default, a file with line and column, a variable, a flag'),
     about: z.string(),
     live: z.boolean().describe('a reload applies a change'),
@@ -153,7 +154,13 @@ export const setting = z
   .meta({ id: 'Setting' });
 
 export const problem = z
-  .object({ status: z.number().int(), title: z.string(), code: z.string(), detail: z.string() })
+  .object({
+    type: z.literal('about:blank'),
+    status: z.number().int(),
+    title: z.string(),
+    code: z.string().describe('for programs'),
+    detail: z.string().describe('for people'),
+  })
   .meta({ id: 'Problem' });
 
 /** A page of a list. */

@@ -4,7 +4,8 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { seeded } from '../../transport/virtual-clock.ts';
 import { LabClock } from './clock.ts';
-import { Link, type LinkSpec } from './link.ts';
+import { Link } from './link.ts';
+import type { LinkSpec } from './link-spec.ts';
 import { connectTcp, NO_SINK, type StreamSink, type TcpEnd } from './tcp.ts';
 import { TCP_DEFAULTS, type TcpSpec } from './tcp-sender.ts';
 

@@ -1,5 +1,6 @@
 // A run as its file tells it: whole or broken off, in the order of its plan.
 
+import { z } from 'zod';
 import type { Cell, RunEnd, RunHead, RunLine } from '../result.ts';
 import { WorkloadError } from '../workload.ts';
 
@@ -12,20 +13,66 @@ export interface Run {
   readonly end: RunEnd | undefined;
 }
 
+const numbers = z.record(z.string(), z.number());
+
+/** What reports rely on in a line that somebody may have changed. */
+const LINES = {
+  run: z.looseObject({
+    run: z.string(),
+    version: z.string(),
+    seed: z.number(),
+    workload: z.record(z.string(), z.unknown()),
+    variants: z.array(z.looseObject({ id: z.string(), title: z.string() })),
+    networks: z.array(z.looseObject({ name: z.string(), title: z.string() })),
+    cells: z.number(),
+  }),
+  cell: z.looseObject({
+    run: z.string(),
+    variant: z.string(),
+    network: z.string(),
+    messages: numbers,
+    latency: z.looseObject({
+      p50: z.number(),
+      p99: z.number(),
+      cdf: z.array(z.tuple([z.number(), z.number()])),
+    }),
+    bytes: numbers,
+    packets: numbers,
+    idle: numbers,
+    energy: z.looseObject({ proxyMj: z.number() }),
+    host: numbers,
+  }),
+  end: z.looseObject({ cells: z.number(), interrupted: z.boolean() }),
+};
+
+function lineOf(value: unknown): RunLine | undefined {
+  const { kind, format } = (value ?? {}) as { kind?: unknown; format?: unknown };
+  if (kind === 'run' && format !== 1) return value as RunHead; // runOf says which it reads
+  const shape = Object.hasOwn(LINES, String(kind)) ? LINES[kind as keyof typeof LINES] : undefined;
+  return shape?.safeParse(value).success === true ? (value as RunLine) : undefined;
+}
+
 /** Reads NDJSON. A last line that was cut off is left out. Throws WorkloadError when it is no run at all. */
 export function readRun(text: string, file: string): Run {
   const lines: RunLine[] = [];
   const rows = text.split('\n');
   rows.forEach((row, i) => {
     if (row.trim() === '') return;
+    let value: unknown;
     try {
-      lines.push(JSON.parse(row) as RunLine);
+      value = JSON.parse(row);
     } catch {
-      if (i < rows.length - 1)
-        throw new WorkloadError(
-          `${file}, line ${i + 1} is no JSON: was it written by 'waymeet lab run --out'?`,
-        );
+      if (i === rows.length - 1) return;
+      throw new WorkloadError(
+        `${file}, line ${i + 1} is no JSON: was it written by 'waymeet lab run --out'?`,
+      );
     }
+    const line = lineOf(value);
+    if (line === undefined)
+      throw new WorkloadError(
+        `${file}, line ${i + 1} is no line of a run: was it written by 'waymeet lab run --out'?`,
+      );
+    lines.push(line);
   });
   return runOf(lines, file);
 }

@@ -74,7 +74,6 @@ export class AmqpChannel {
   readonly publishing: Publishing;
   readonly settling: Settling;
   private readonly topology: Topology;
-  private active = true;
   private tags = 0;
   private content: Content | undefined = undefined;
   private answers: Answer[] = [];
@@ -105,9 +104,14 @@ export class AmqpChannel {
   private perform(method: Method): void {
     switch (method.name) {
       case 'channel.flow':
-        this.active = method.active;
-        this.answer('channel.flow', 0, () => this.write({ name: 'channel.flow-ok', active: method.active }));
-        this.pull();
+        // As RabbitMQ: prefetch is what slows consumers down, and its clients' own tests want this refusal.
+        if (!method.active)
+          throw new ProtocolError(
+            'AMQP091-1.5.2.3',
+            'active=false is not offered: set a prefetch',
+            NOT_IMPLEMENTED,
+          );
+        this.answer(method.name, 0, () => this.write({ name: 'channel.flow-ok', active: true }));
         return;
       case 'channel.flow-ok':
         return;
@@ -211,7 +215,7 @@ export class AmqpChannel {
   }
 
   get flowing(): boolean {
-    return this.state === 'open' && this.active && this.host.writable;
+    return this.state === 'open' && this.host.writable;
   }
 
   /** The channel as a whole may have one more unacknowledged. */

@@ -99,6 +99,29 @@ test.each(HOSTILE)('%s closes the connection with its code', async (_title, meth
   expect(c.raw.closed).toBe(true);
 });
 
+test('[AMQP091-1.4.2.10] close is answered as often as it is said, and it is the client that closes the socket', async () => {
+  const broker = await startBroker();
+  const c = await new Amqp091Client(broker).open();
+  await c.ask({ ...queue('mine'), exclusive: true } as Method);
+  const close = { name: 'connection.close', replyCode: 200, replyText: '', classId: 0, methodId: 0 } as const;
+  c.say(0, close);
+  c.say(0, close);
+  const heard = (await c.hear()).map((h) => h.method.name);
+  expect([heard, c.raw.closed]).toEqual([['connection.close-ok', 'connection.close-ok'], false]);
+  const other = await new Amqp091Client(broker).open();
+  await other.ask(queue('mine')); // what was exclusive went with close-ok, not with the socket
+  await broker.clock.advance(1_000);
+  expect(c.raw.closed).toBe(true);
+});
+
+test('[AMQP091-1.5.2.3] flow: on is no news, off is refused, as by RabbitMQ', async () => {
+  const c = await new Amqp091Client(await startBroker()).open();
+  c.say(1, { name: 'channel.flow', active: true });
+  expect((await c.hear()).map((h) => h.method)).toEqual([{ name: 'channel.flow-ok', active: true }]);
+  c.say(1, { name: 'channel.flow', active: false });
+  expect((await c.hear()).map((h) => h.method)).toMatchObject([{ name: 'connection.close', replyCode: 540 }]);
+});
+
 test('another protocol header is answered with the one that is spoken', async () => {
   const broker = await startBroker();
   const raw = broker.connect({ protocol: 'amqp091' });

@@ -3,7 +3,7 @@
 import type { Identity } from '../../contract/auth.ts';
 import type { Access, Guest, Hub } from '../../contract/hub.ts';
 import { type Message, NEVER, type Origin } from '../../contract/message.ts';
-import { type Outcome, ProtocolError } from '../../contract/outcome.ts';
+import { type Departure, type Outcome, ProtocolError } from '../../contract/outcome.ts';
 import type { Peer, Wire } from '../../contract/wire.ts';
 import { AmqpChannel, type ChannelHost } from './channel.ts';
 import { decodeMethod, Repetition } from './decode.ts';
@@ -38,6 +38,8 @@ import { credentialsOf, mechanismsOn } from './sasl.ts';
 
 /** How long the other side may take to answer connection.close. */
 const CLOSE_MS = 5_000;
+/** How long a client that was told close-ok may take to close the socket. */
+const LINGER_MS = 1_000;
 /** Reading stops while so many answers wait for the store, or so much is not read by the client. */
 const WAITING_ANSWERS = 16_384;
 const UNREAD_BYTES = 4 * 1_048_576;
@@ -69,7 +71,7 @@ type State = 'new' | 'started' | 'knocking' | 'tuning' | 'opening' | 'running' |
 
 /**
  * States: new —header→ started —start-ok→ knocking —welcome→ tuning —tune-ok→ opening —open→ running.
- * Any but new —fault→ closing —close-ok, time→ lost; any —close→ lost; knocking —refuse→ lost.
+ * Any but new —fault, close→ closing —close-ok, time→ lost; knocking —refuse→ lost.
  */
 export class Amqp091Peer implements Peer, Guest, ChannelHost {
   readonly hub: Hub;
@@ -95,7 +97,6 @@ export class Amqp091Peer implements Peer, Guest, ChannelHost {
   private choked = false;
   private blocked = false;
   private unfinished = 0;
-  private graceful = false;
   private closeBy = NEVER;
   private nextBeat = NEVER;
 
@@ -203,6 +204,7 @@ export class Amqp091Peer implements Peer, Guest, ChannelHost {
     } catch (why) {
       // Before the connection is open there is nobody to tell; afterwards it is closed in order, with the reason.
       if (!(why instanceof ProtocolError) || this.state !== 'running') throw why;
+      this.member?.blame('protocol-error');
       this.close(why.code || FRAME_ERROR, why.message, name);
     }
   }
@@ -210,7 +212,7 @@ export class Amqp091Peer implements Peer, Guest, ChannelHost {
   private whileClosing(bytes: Uint8Array, start: number, end: number): void {
     const { name } = decodeMethod(bytes, start, end);
     if (name === 'connection.close') this.write(0, { name: 'connection.close-ok' });
-    if (name === 'connection.close-ok' || name === 'connection.close') this.leave();
+    if (name === 'connection.close-ok') this.leave();
   }
 
   private content(type: number, number: number, bytes: Uint8Array, start: number, end: number): void {
@@ -247,6 +249,7 @@ export class Amqp091Peer implements Peer, Guest, ChannelHost {
       work();
     } catch (why) {
       if (why instanceof ProtocolError && this.state === 'running') {
+        this.member?.blame('protocol-error');
         this.close(why.code || FRAME_ERROR, why.message, method);
         return;
       }
@@ -299,10 +302,7 @@ export class Amqp091Peer implements Peer, Guest, ChannelHost {
         }
         break;
       case 'connection.close':
-        this.graceful = true;
-        this.releaseAll();
-        this.write(0, { name: 'connection.close-ok' });
-        this.leave();
+        this.goodbye();
         return;
       case 'connection.update-secret':
         if (this.state !== 'running') break;
@@ -351,8 +351,12 @@ export class Amqp091Peer implements Peer, Guest, ChannelHost {
     const proved = (result: Identity | Outcome): void => {
       if (this.state !== 'running') return;
       const outcome = typeof result === 'string' ? result : this.access.renewed(result);
-      if (outcome === 'ok') this.write(0, { name: 'connection.update-secret-ok' });
-      else this.close(NOT_ALLOWED, `new secret was refused: ${outcome}`, 'connection.update-secret');
+      if (outcome === 'ok') {
+        this.write(0, { name: 'connection.update-secret-ok' });
+        return;
+      }
+      this.member?.blame(outcome);
+      this.close(NOT_ALLOWED, `new secret was refused: ${outcome}`, 'connection.update-secret');
     };
     this.hub.prove({ ...login, remote, listener, wire: identity }).then(proved, () => proved('unavailable'));
   }
@@ -521,22 +525,34 @@ export class Amqp091Peer implements Peer, Guest, ChannelHost {
   /** Closes in order: says why and waits for close-ok. */
   private close(replyCode: number, why: string, method: MethodName | undefined): void {
     if (this.state === 'lost' || this.state === 'closing') return;
-    const [classId, methodId] = method === undefined ? [0, 0] : METHODS[method].id;
     this.releaseAll();
-    this.write(0, {
-      name: 'connection.close',
-      replyCode,
-      replyText: replyText(replyCode, why),
-      classId,
-      methodId,
-    });
+    this.sayClose(replyCode, why, method);
+    this.awaitEnd(CLOSE_MS);
+  }
+
+  private sayClose(replyCode: number, why: string, method: MethodName | undefined): void {
+    const [classId, methodId] = method === undefined ? [0, 0] : METHODS[method].id;
+    const text = replyText(replyCode, why);
+    this.write(0, { name: 'connection.close', replyCode, replyText: text, classId, methodId });
+  }
+
+  /** It is the client that closes the socket, once it has read close-ok; it may say close more than once. [AMQP091-1.4.2.10] */
+  private goodbye(): void {
+    this.releaseAll();
+    this.member?.leave(true, this.hub.now());
+    this.member = undefined;
+    this.write(0, { name: 'connection.close-ok' });
+    this.awaitEnd(LINGER_MS);
+  }
+
+  private awaitEnd(ms: number): void {
     this.state = 'closing';
     if (this.choked) {
       this.choked = false;
       this.wire.resume();
     }
     this.nextBeat = NEVER;
-    this.closeBy = this.hub.now() + CLOSE_MS;
+    this.closeBy = this.hub.now() + ms;
     this.schedule();
   }
 
@@ -557,6 +573,7 @@ export class Amqp091Peer implements Peer, Guest, ChannelHost {
 
   evict(why: Outcome): void {
     if (this.state === 'lost' || this.state === 'closing') return;
+    this.member?.blame(why);
     const code = CODE_OF[why];
     if (this.state === 'running') this.close(code, why, undefined);
     else this.leave();
@@ -566,18 +583,16 @@ export class Amqp091Peer implements Peer, Guest, ChannelHost {
     if (this.state === 'new' || this.state === 'closing' || this.state === 'lost') return;
     this.member?.blame('protocol-error');
     const replyCode = why instanceof ProtocolError && why.code > 0 ? why.code : FRAME_ERROR;
-    this.write(0, {
-      name: 'connection.close',
-      replyCode,
-      replyText: replyText(replyCode, why.message),
-      classId: 0,
-      methodId: 0,
-    });
+    this.sayClose(replyCode, why.message, undefined);
+  }
+
+  blamed(why: Departure): void {
+    this.member?.blame(why);
   }
 
   lost(now: number): void {
     this.state = 'lost';
     this.releaseAll();
-    this.member?.leave(this.graceful, now);
+    this.member?.leave(false, now);
   }
 }

@@ -279,10 +279,11 @@ export class IncomingLink implements AmqpLink, Holder {
     return rejected('amqp:invalid-field', `${topic.slice(0, 200)}: ${SENTENCE['topic-invalid']}`);
   }
 
-  /** Who says that he is somebody must be. [AMQP1-3.2.4] */
+  /** Who says that he is somebody must be, unless nobody asked him and he may do everything: then a name proves nothing. [AMQP1-3.2.4] */
   private forged({ properties: { userId } }: Sections): DeliveryState | undefined {
     if (userId === undefined || userId.length === 0) return undefined;
-    const { username, origin } = this.session.host;
+    const { username, origin, access } = this.session.host;
+    if (username === undefined && access.identity.unrestricted) return undefined;
     const said = new TextDecoder().decode(userId);
     if (said === username || said === origin.principal) return undefined;
     return rejected('amqp:unauthorized-access', `the user id is not ${username ?? origin.principal}`);

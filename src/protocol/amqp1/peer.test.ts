@@ -8,13 +8,16 @@ import { type Broker, hex, OPEN as OPEN_AUTH, startBroker, toHex } from '../../.
 import { ScramExchange, scramCredential } from '../../auth/scram.ts';
 import type { Identity } from '../../contract/auth.ts';
 import { NEVER } from '../../contract/message.ts';
+import { encodeComposite } from './composite.ts';
 import { AMQP_HEADER, EMPTY_FRAME, encodeSasl, SASL_HEADER } from './frames.ts';
 import {
   BEGIN,
   CLOSE,
+  DISPOSITION,
   END,
   OPEN,
   type Performative,
+  PROPERTIES,
   SASL_INIT,
   SASL_MECHANISMS,
   SASL_OUTCOME,
@@ -226,8 +229,13 @@ describe('what ends the connection', () => {
     ['an open that comes again', "00 00 00 11 02 00 00 00 00 53 10 c0 04 01 a1 01 'c'", 'amqp:illegal-state'],
     ['a session that has not begun', '00 00 00 0c 02 00 00 07 00 53 17 45', 'amqp:illegal-state'],
     [
-      'a session beyond those allowed',
+      'a session beyond those allowed [AMQP1-2.7.1]',
       '00 00 00 13 02 00 ff 00 00 53 11 c0 06 04 40 43 52 09 43',
+      'amqp:connection:framing-error',
+    ],
+    [
+      'a session where there is one',
+      '00 00 00 13 02 00 00 00 00 53 11 c0 06 04 40 43 52 09 43',
       'amqp:not-allowed',
     ],
     [
@@ -256,6 +264,12 @@ describe('what ends the connection', () => {
     expect(client.raw.closed).toBe(true);
   });
 
+  test('[AMQP1-2.7.2] a handle beyond those that were announced', async () => {
+    const client = await new Amqp1Client(await startBroker()).open();
+    client.send(1_024, { address: 'a' });
+    expect((await client.heardOf(CLOSE)).map(conditionOf)).toEqual(['amqp:connection:framing-error']);
+  });
+
   test('a frame that a client says it cannot take is none of ours', async () => {
     const client = new Amqp1Client(await startBroker());
     client.raw.send(AMQP_HEADER);
@@ -271,5 +285,30 @@ describe('what ends the connection', () => {
     expect((await client.heardOf(CLOSE)).map(conditionOf)).toEqual(['amqp:connection:forced']);
     await broker.clock.advance(5_000);
     expect(client.raw.closed).toBe(true);
+  });
+});
+
+describe('a user id [AMQP1-3.2.4]', () => {
+  /** A message with nothing but the user id `alice`, published by who logged in without a name. */
+  async function outcome(broker: Broker): Promise<string> {
+    const client = new Amqp1Client(broker);
+    client.raw.send(AMQP_HEADER);
+    client.say(0, { kind: OPEN, containerId: 'nobody' });
+    client.begin(0);
+    client.send(0, { address: 'a' });
+    await client.hear();
+    client.transfer(0, encodeComposite(PROPERTIES, { userId: utf8.encode('alice') }));
+    const [answer] = await client.heardOf(DISPOSITION);
+    return answer!.state!.error?.condition ?? 'accepted';
+  }
+
+  test('is as good as any where nobody is asked', async () => {
+    expect(await outcome(await startBroker())).toBe('accepted');
+  });
+
+  test('is not taken from a guest whose rights are limited', async () => {
+    const guest: Identity = { principal: 'guest', unrestricted: false, validUntil: NEVER };
+    const auth = { ...OPEN_AUTH, identify: async () => guest, allows: () => true };
+    expect(await outcome(await startBroker({ auth }))).toBe('amqp:unauthorized-access');
   });
 });

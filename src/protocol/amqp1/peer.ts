@@ -3,7 +3,7 @@
 import type { Exchange, ExchangeStep, Login } from '../../contract/auth.ts';
 import type { Access, Guest, Hub } from '../../contract/hub.ts';
 import { NEVER, type Origin } from '../../contract/message.ts';
-import type { Outcome } from '../../contract/outcome.ts';
+import type { Departure, Outcome } from '../../contract/outcome.ts';
 import type { Peer, Wire } from '../../contract/wire.ts';
 import { readPerformative, readSasl } from './composite.ts';
 import { Transactions } from './coordinator.ts';
@@ -393,11 +393,17 @@ export class Amqp1Peer implements Peer, Guest, ConnectionHost {
 
   private begin(channel: number, p: Begin): void {
     if (p.remoteChannel !== undefined) throw illegal('the hub begins no sessions');
-    if (channel >= this.options.sessions || this.sessions.has(channel))
+    if (channel >= this.options.sessions)
       throw new ConnectionFault(
-        'AMQP1-2.7.2',
+        'AMQP1-2.7.1',
+        'amqp:connection:framing-error',
+        `channels go up to ${this.options.sessions - 1}`,
+      );
+    if (this.sessions.has(channel))
+      throw new ConnectionFault(
+        'AMQP1-2.5.1',
         'amqp:not-allowed',
-        `no session can begin on channel ${channel}`,
+        `a session has begun on channel ${channel}`,
       );
     this.sessions.set(channel, new AmqpSession(this, channel, p));
     this.wire.write(
@@ -572,6 +578,10 @@ export class Amqp1Peer implements Peer, Guest, ConnectionHost {
   private leave(): void {
     this.state = 'lost';
     this.wire.end();
+  }
+
+  blamed(why: Departure): void {
+    this.member?.blame(why);
   }
 
   lost(now: number): void {

@@ -42,6 +42,28 @@ describe('uploads', () => {
       ['GET /t/a', {}, `ACK 2.05 k "${text(16)}${text(16)}end"`],
     ]));
 
+  test('the last block once more, because its answer was lost, changes nothing; another one in its place does', () =>
+    play([
+      ['PUT /t/a?retain=1', put(0, true, text(16)), 'ACK 2.31 k b1:0+/16'],
+      ['PUT /t/a?retain=1', put(1, true, text(16)), 'ACK 2.31 k b1:1+/16'],
+      ['PUT /t/a?retain=1', put(1, true, text(16)), 'ACK 2.31 k b1:1+/16'],
+      ['PUT /t/a?retain=1', put(2, false, 'end'), 'ACK 2.04 k b1:2/16'],
+      ['GET /t/a', {}, `ACK 2.05 k "${text(16)}${text(16)}end"`],
+      ['PUT /t/a?retain=1', put(0, true, text(16)), 'ACK 2.31 k b1:0+/16'],
+      ['PUT /t/a?retain=1', put(1, true, text(16)), 'ACK 2.31 k b1:1+/16'],
+      [
+        'PUT /t/a?retain=1',
+        put(1, true, text(16).toUpperCase()),
+        'ACK 4.08 k b1:1/16 "a block before this one is missing"',
+      ],
+    ]));
+
+  test('[RFC7959-2.3] a last block that is larger than its size is none', () =>
+    play([
+      ['PUT /t/a', put(0, true, text(16)), 'ACK 2.31 k b1:0+/16'],
+      ['PUT /t/a', put(1, false, text(17)), 'ACK 4.00 k b1:1/16 "a block that is not of its size"'],
+    ]));
+
   test('[RFC7959-2.9.2] a missing block, and one of nothing: 4.08; the first block starts anew', () =>
     play([
       [

@@ -1,6 +1,7 @@
 // Bodies larger than a message (RFC 7959): requests put together from their blocks, answers kept until their last block is fetched.
 
 import { encodeUint } from './encode.ts';
+import { sameOctets } from './exchange.ts';
 import { type Block, blockValue, type Refusal } from './options.ts';
 import { CODE, type CoapOption, OPTION } from './packet.ts';
 
@@ -64,12 +65,13 @@ export class Uploads {
   add(key: string, b: Block, payload: Uint8Array, size1: number | undefined, now: number): UploadStep {
     const unit = blockBytes(b.szx);
     if (
-      b.more &&
-      (payload.length === 0 || payload.length % unit !== 0 || (b.szx < 7 && payload.length > unit))
+      (b.more && (payload.length === 0 || payload.length % unit !== 0)) ||
+      (b.szx < 7 && payload.length > unit)
     )
       return refused(CODE.badRequest, 'a block that is not of its size');
     const begun = b.num === 0 ? undefined : this.uploads.get(key);
     if (b.num === 0) this.drop(key);
+    else if (begun !== undefined && b.more && repeats(begun, b, payload, unit)) return { kind: 'continue' };
     else if (begun === undefined || begun.length !== b.num * unit) {
       this.drop(key);
       return refused(CODE.requestIncomplete, 'a block before this one is missing');
@@ -116,6 +118,12 @@ export class Uploads {
   clear(): void {
     for (const key of [...this.uploads.keys()]) this.drop(key);
   }
+}
+
+/** Whether it is the block that came last: its sender did not hear that we have it. */
+function repeats({ chunks, length }: Upload, b: Block, payload: Uint8Array, unit: number): boolean {
+  const last = chunks.at(-1)!;
+  return length - last.length === b.num * unit && sameOctets(last, payload);
 }
 
 function refused(code: number, why: string, options: readonly CoapOption[] = []): UploadStep {

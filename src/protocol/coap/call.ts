@@ -6,6 +6,7 @@ import { decodeUint } from './decode.ts';
 import { encodeUint } from './encode.ts';
 import { type Block, decodeBlock } from './options.ts';
 import { CODE, type CoapMessage, type CoapOption, type CoapType, NOTHING, OPTION } from './packet.ts';
+import type { Binding } from './sealing.ts';
 
 export interface Call {
   readonly code: number;
@@ -48,6 +49,8 @@ const ORDER_MS = 128_000;
 const FRESH_SECONDS = 60;
 /** Sequence numbers of events that are remembered, so that none counts twice. */
 const MAX_RECENT = 64;
+/** A server may doubt the address, the numbers of the keys, and the keys. */
+const MAX_CHALLENGES = 3;
 const utf8 = new TextEncoder();
 
 export class Operation {
@@ -60,7 +63,7 @@ export class Operation {
   /** The next block of the answer. */
   wanted: Block | undefined;
   /** What the registration and the one before it were sealed with, to which notifications are bound. */
-  pivs: readonly Uint8Array[] = [];
+  bindings: readonly Binding[] = [];
   /** When the registration of an observation is due again. */
   renewAt = NEVER;
   private kind: CallAnswer['kind'] = 'answer';
@@ -69,7 +72,7 @@ export class Operation {
   /** How much of the body was taken, and the block size that the server wants. */
   private uploaded = 0;
   private szx = 7;
-  private echoes = 0;
+  private challenges = 0;
   private pieces: Uint8Array[] = [];
   private length = 0;
   private head: CoapMessage | undefined;
@@ -100,7 +103,7 @@ export class Operation {
   restart(): void {
     this.forget();
     this.isFirst = true;
-    this.echoes = 0;
+    this.challenges = 0;
     this.kind = 'again';
     this.renewAt = NEVER;
   }
@@ -125,11 +128,8 @@ export class Operation {
 
   /** An answer to the last request; 'more': another request follows. */
   take(m: CoapMessage): 'more' | 'done' {
-    const echo = optionOf(m, OPTION.echo);
-    if (m.code === CODE.unauthorized && echo !== undefined && this.echoes++ === 0) {
-      this.echo = echo;
+    if (m.code === CODE.unauthorized && optionOf(m, OPTION.echo) !== undefined && this.again(m))
       return 'more';
-    }
     const value = optionOf(m, OPTION.block1);
     const block1 = value === undefined ? undefined : decodeBlock(value);
     if (m.code === CODE.continue && block1 !== undefined) {
@@ -146,6 +146,12 @@ export class Operation {
     }
     this.isFirst = false;
     return this.download(m);
+  }
+
+  /** The same request once more, because its address or its keys had to be proved first; false: that was asked too often. */
+  again(m: CoapMessage): boolean {
+    this.echo = optionOf(m, OPTION.echo) ?? this.echo;
+    return this.challenges++ < MAX_CHALLENGES;
   }
 
   /** A notification. Blocks of an older one that are still under way are not wanted any more. */

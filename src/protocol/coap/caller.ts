@@ -18,7 +18,7 @@ import {
   OPTION,
   RESET,
 } from './packet.ts';
-import type { Sealing } from './sealing.ts';
+import type { Binding, Sealing } from './sealing.ts';
 import { StreamLayer } from './stream.ts';
 
 const TOKEN_BYTES = 4;
@@ -50,7 +50,7 @@ interface Sent {
   /** The message id of a confirmable datagram, or -1. */
   id: number;
   /** What it was sealed with. */
-  piv: Uint8Array | undefined;
+  binding: Binding | undefined;
 }
 
 /**
@@ -82,7 +82,11 @@ export class CoapCaller implements Peer {
 
   /** The largest payload that goes without being cut into blocks. */
   get maxPayloadBytes(): number {
-    return this.datagrams?.maxPayloadBytes ?? 16 << UPLOAD_SZX;
+    return this.datagrams?.maxPayloadBytes ?? 16 << this.uploadSzx;
+  }
+
+  private get uploadSzx(): number {
+    return Math.min(UPLOAD_SZX, this.frames?.maxSzx ?? UPLOAD_SZX);
   }
 
   /** Makes a call; `events` tell its answer, once, and for an observation each notification after it. Returns how to cancel it. */
@@ -138,7 +142,7 @@ export class CoapCaller implements Peer {
     const token = first ? operation.token : this.options.random(TOKEN_BYTES);
     const extra: CoapOption[] = [];
     if (observe === true && first) extra.push({ number: OPTION.observe, value: new Uint8Array() });
-    const { piece, block } = operation.upload(UPLOAD_SZX);
+    const { piece, block } = operation.upload(this.uploadSzx);
     if (block !== undefined) {
       extra.push(blockOption(OPTION.block1, block));
       // Two bodies for one resource at a time are told apart by it [RFC9175-3.3].
@@ -149,7 +153,7 @@ export class CoapCaller implements Peer {
     const key = keyOf(token);
     const { wanted } = operation;
     const until = this.options.now() + ANSWER_MS;
-    const one: Sent = { operation, until, wanted, id: -1, piv: undefined };
+    const one: Sent = { operation, until, wanted, id: -1, binding: undefined };
     this.sent.set(key, one);
     const ended = (acknowledged: boolean): void => {
       if (!acknowledged && this.sent.delete(key)) this.failed(operation, 'no acknowledgement');
@@ -157,8 +161,9 @@ export class CoapCaller implements Peer {
     // Blocks follow one another at the pace of their acknowledgements [RFC7959-2.3].
     const sure = confirmable || block !== undefined || operation.wanted !== undefined;
     const sealed = this.options.sealing?.seal(code, operation.options(extra), piece);
-    one.piv = sealed?.piv;
-    if (first && sealed !== undefined) operation.pivs = [sealed.piv, ...operation.pivs.slice(0, 1)];
+    one.binding = sealed?.binding;
+    if (first && sealed !== undefined)
+      operation.bindings = [sealed.binding, ...operation.bindings.slice(0, 1)];
     const m = sealed ?? { code, options: operation.options(extra), payload: piece };
     one.id = this.send(m.code, token, m.options, m.payload, sure ? ended : undefined);
     this.schedule();
@@ -256,17 +261,25 @@ export class CoapCaller implements Peer {
     operation: Operation,
     sealing: Sealing,
   ): void {
-    const answer = waiting?.piv === undefined ? undefined : sealing.open(m, waiting.piv);
+    const answer = waiting?.binding === undefined ? undefined : sealing.open(m, waiting.binding);
     if (answer !== undefined) {
-      this.heard(answer, key, waiting, operation);
+      if (answer.renewed && operation.again(answer.message)) this.repeat(key, waiting!, operation);
+      else this.heard(answer.message, key, waiting, operation);
       return;
     }
-    for (const piv of operation.pivs) {
-      const notification = sealing.open(m, piv);
-      if (notification === undefined) continue;
-      this.heard(notification, key, undefined, operation);
+    for (const binding of operation.bindings) {
+      const notification = sealing.open(m, binding);
+      if (notification === undefined || notification.renewed) continue;
+      this.heard(notification.message, key, undefined, operation);
       return;
     }
+  }
+
+  /** The same request, under other keys. */
+  private repeat(key: string, waiting: Sent, operation: Operation): void {
+    this.sent.delete(key);
+    if (waiting.id >= 0) this.datagrams?.forgo(waiting.id);
+    this.advance(operation);
   }
 
   private heard(m: CoapMessage, key: string, waiting: Sent | undefined, operation: Operation): void {

@@ -3,17 +3,19 @@
 import { describe, expect, test } from 'vitest';
 import { MqttClient } from '../../../test/mqtt-client.ts';
 import { type Broker, type BrokerOptions, OPEN, type RawClient, startBroker } from '../../../test/network.ts';
+import { speakerOptions } from '../../../test/speaker-options.ts';
 import type { Auth } from '../../contract/auth.ts';
 import { Message, type Meta, NEVER, type Qos } from '../../contract/message.ts';
 import type { Delivery, Refusal, SpeakerOptions, Speech } from '../../contract/speaker.ts';
 import type { Protocol } from '../../contract/wire.ts';
-import { oscoreCrypto } from '../../server/oscore.ts';
+import { oscoreCrypto } from '../../transport/oscore-crypto.ts';
 import { seeded } from '../../transport/virtual-clock.ts';
 import type { Publish } from '../mqtt/packet.ts';
 import { mqtt } from '../mqtt/protocol.ts';
 import { coapMessageSpeech, coapSpeech, coapStreamSpeech, sealed } from './client.ts';
-import { OscoreContexts, type OscoreSecret } from './oscore.ts';
+import type { OscoreSecret } from './oscore.ts';
 import { coap, coapMessages, coapStream } from './protocol.ts';
+import { OscoreContexts } from './unsealing.ts';
 
 const utf8 = new TextEncoder();
 const NOBODY = { protocol: '', client: '', principal: '' };
@@ -28,9 +30,10 @@ const HUB_SECRET: OscoreSecret = {
 };
 const OUR_SECRET: OscoreSecret = { ...HUB_SECRET, senderId: Uint8Array.of(2), recipientId: Uint8Array.of(1) };
 const PLAIN = [coapSpeech, coapStreamSpeech, coapMessageSpeech];
-const SPEECHES = [
+const SPEECHES: readonly (readonly [string, Speech])[] = [
   ...PLAIN.map((s) => [s.name, s] as const),
   ...PLAIN.map((s) => [`${s.name}, sealed`, sealed(s, OUR_SECRET, oscoreCrypto)] as const),
+  [`coap, sealed with keys derived anew`, sealed(coapSpeech, { ...OUR_SECRET, derives: true }, oscoreCrypto)],
 ];
 
 function protocols(): Protocol[] {
@@ -64,23 +67,10 @@ class Client {
     this.raw = broker.connect({ protocol: speech.name, link, remote });
     const { wire } = this.raw;
     const random = seeded(7);
-    const said: SpeakerOptions = {
-      host: 'broker',
-      port: 0,
-      path: '/',
-      settings: {},
-      clientId: '',
-      username: undefined,
-      password: undefined,
-      clean: true,
-      sessionExpiryMs: 0,
-      keepAliveMs: 0,
-      will: undefined,
-      receiveMaximum: 16,
+    const said = speakerOptions(broker.clock, {
       random: (length) => Uint8Array.from({ length }, () => Math.floor(random() * 256)),
-      now: () => broker.clock.now,
       ...options,
-    };
+    });
     this.speaker = speech.open(wire, said, {
       opened: ({ server }) => this.heard.push(`opened ${server}`),
       delivered: (d) => {

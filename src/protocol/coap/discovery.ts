@@ -15,7 +15,7 @@ const utf8 = new TextEncoder();
 /** The topics of the plain surface. */
 export const TOPIC_ROOT: Link = {
   target: `/${TOPICS}`,
-  attributes: [['rt', 'waymeet.topics'], ['title', 'Topics: PUT, GET, DELETE'], ['obs']],
+  attributes: [['rt', 'waymeet.topics'], ['title', 'Topics: PUT, GET, PATCH, DELETE, FETCH'], ['obs']],
 };
 
 /** The resource; `links` says what there is for this request. */

@@ -12,7 +12,6 @@ import type { Exchange, Layer } from './layer.ts';
 import { CODE_OF, maxAge } from './map.ts';
 import { Observers } from './observers.ts';
 import { operationKey, type Refusal, type RequestOptions, requestOptions } from './options.ts';
-import { type OscoreContexts, openRequest } from './oscore.ts';
 import {
   CODE,
   CONFIRMABLE,
@@ -22,6 +21,7 @@ import {
   NOTHING,
   OPTION,
 } from './packet.ts';
+import { type OscoreContexts, openRequest } from './unsealing.ts';
 
 /** What all endpoints of one protocol object share. */
 export interface EndpointOptions {
@@ -76,6 +76,9 @@ interface Unkept {
   readonly payload: Uint8Array;
 }
 
+/** Of endpoints where nothing waits, which are most. Never written to. */
+const NO_REQUESTS: Request[] = [];
+const NO_ANSWERS: Unkept[] = [];
 /** Blocks of 64 octets. */
 const MULTICAST_SZX = 2;
 const utf8 = new TextEncoder();
@@ -96,8 +99,8 @@ export class Endpoint implements Guest {
   private from: Origin | undefined;
   /** The credentials of the login: one endpoint is one client. */
   private login: Credentials | undefined;
-  private waiting: Request[] = [];
-  private unkept: Unkept[] = [];
+  private waiting = NO_REQUESTS;
+  private unkept = NO_ANSWERS;
   private keptTicket = 0;
   /** Another proof is being looked at. */
   private renewing = false;
@@ -268,6 +271,7 @@ export class Endpoint implements Guest {
       this.refuseRequest(request, { code: CODE.unavailable, why: 'login under way' });
       return;
     }
+    if (this.waiting === NO_REQUESTS) this.waiting = [];
     this.waiting.push(request);
     if (this.state !== 'stranger') return;
     this.state = 'knocking';
@@ -333,7 +337,9 @@ export class Endpoint implements Guest {
   }
 
   private serveWaiting(each: (request: Request) => void): void {
-    for (const request of this.waiting.splice(0)) each(request);
+    const { waiting } = this;
+    this.waiting = NO_REQUESTS;
+    for (const request of waiting) each(request);
     this.schedule();
   }
 
@@ -440,17 +446,22 @@ export class Endpoint implements Guest {
   ): void {
     const { due } = this.access;
     if (due <= this.keptTicket) this.respond(request, code, options, payload);
-    else this.unkept.push({ request, due, code, options, payload });
+    else this.answerLater({ request, due, code, options, payload });
+  }
+
+  private answerLater(one: Unkept): void {
+    if (this.unkept === NO_ANSWERS) this.unkept = [];
+    this.unkept.push(one);
   }
 
   kept(ticket: number): void {
     this.keptTicket = Math.max(this.keptTicket, ticket);
     if (this.unkept.length === 0) return;
     const waiting = this.unkept;
-    this.unkept = [];
+    this.unkept = NO_ANSWERS;
     for (const one of waiting) {
       if (one.due <= this.keptTicket) this.respond(one.request, one.code, one.options, one.payload);
-      else this.unkept.push(one);
+      else this.answerLater(one);
     }
     this.schedule();
   }
@@ -520,6 +531,7 @@ export class Endpoint implements Guest {
 
   evict(why: Outcome): void {
     if (this.state === 'lost') return;
+    this.blame(why);
     for (const { evicted } of [...(this.deadlines ?? [])]) evicted(why);
     this.observers.farewell(why);
     this.host.leave();
@@ -530,8 +542,8 @@ export class Endpoint implements Guest {
     this.state = 'lost';
     this.observers.clear();
     this.uploads?.clear();
-    this.waiting = [];
-    this.unkept = [];
+    this.waiting = NO_REQUESTS;
+    this.unkept = NO_ANSWERS;
     this.deadlines = undefined;
     this.identified = undefined;
     known?.leave(true, now);

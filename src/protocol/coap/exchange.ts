@@ -1,5 +1,6 @@
 // The message layer of datagrams: duplicates are answered as before, confirmable messages are sent again until they are acknowledged.
 
+import { NEVER } from '../../contract/message.ts';
 import type { Wire } from '../../contract/wire.ts';
 import { type Answered, AnsweredRequests } from './answered.ts';
 import { encodeCoap, headBytes, writeHead } from './encode.ts';
@@ -43,6 +44,8 @@ export interface LayerEffects {
   now(): number;
   /** `tick` has something to do at `at`. */
   arm(at: number): void;
+  /** Message `id` is to be sent again; true: another one was sent in its place. Absent: never. */
+  superseded?(id: number): boolean;
 }
 
 export class MessageLayer implements Layer {
@@ -274,7 +277,7 @@ export class MessageLayer implements Layer {
     // Between ACK_TIMEOUT and ACK_TIMEOUT × ACK_RANDOM_FACTOR, so that many who lose at once do not repeat at once [RFC7252-4.2]. Ids
     // begin at random, so that what is mixed from them is spread; nobody gains by guessing it.
     const spread = (Math.imul(id, 0x9e37_79b1) >>> 0) / 0x1_0000_0000;
-    const timeoutMs = ACK_TIMEOUT_MS * (1 + (ACK_RANDOM_FACTOR - 1) * spread);
+    const timeoutMs = Math.round(ACK_TIMEOUT_MS * (1 + (ACK_RANDOM_FACTOR - 1) * spread));
     const due = this.effects.now() + timeoutMs;
     this.outstanding.add({ id, message, ended, ping, tries: 0, timeoutMs, due });
     this.effects.arm(due);
@@ -306,7 +309,15 @@ export class MessageLayer implements Layer {
     this.push(CODE.empty, NOTHING, [], NOTHING, ended);
   }
 
-  /** The message is not repeated any more, and nobody is told. */
+  inherit(before: number, id: number): void {
+    const old = this.outstanding.take(before);
+    const sent = this.outstanding.find(id);
+    if (old === undefined || sent === undefined) return;
+    sent.tries = old.tries;
+    sent.timeoutMs = old.timeoutMs;
+    sent.due = old.due;
+  }
+
   forgo(id: number): void {
     this.outstanding.take(id);
   }
@@ -323,7 +334,17 @@ export class MessageLayer implements Layer {
 
   /** Does what is due and returns when to come again. */
   tick(now: number): number {
-    let next = Number.POSITIVE_INFINITY;
+    const { outstanding } = this;
+    const promised = this.pending.size === 0 ? NEVER : this.keepPromises(now);
+    if (outstanding.size === 0) return promised;
+    for (let sent = outstanding.overdue(now); sent !== undefined; sent = outstanding.overdue(now))
+      this.overdue(sent, now);
+    return Math.min(promised, outstanding.nextDue);
+  }
+
+  /** Announces the answers that take long; returns when the next one will have taken long. */
+  private keepPromises(now: number): number {
+    let next = NEVER;
     for (const exchange of this.pending.values()) {
       if (exchange.type !== CONFIRMABLE || exchange.promised) continue;
       if (exchange.at + PROMISE_MS <= now) {
@@ -331,8 +352,6 @@ export class MessageLayer implements Layer {
         this.acknowledge(exchange.id);
       } else next = Math.min(next, exchange.at + PROMISE_MS);
     }
-    for (const sent of this.outstanding) if (sent.due <= now) this.overdue(sent, now);
-    for (const { due } of this.outstanding) next = Math.min(next, due);
     return next;
   }
 
@@ -345,7 +364,7 @@ export class MessageLayer implements Layer {
     sent.tries++;
     sent.timeoutMs *= 2;
     sent.due = now + sent.timeoutMs;
-    this.repeat(sent);
+    if (sent.ping || this.effects.superseded?.(sent.id) !== true) this.repeat(sent);
   }
 
   private repeat({ id, message }: Outstanding): void {

@@ -74,13 +74,21 @@ export class Observers implements ObserverHost {
   /** The client does not want it any more, or asks anew with the same token [RFC7641-3.6, 4.1]. */
   forget(key: string): void {
     const observer = this.observers.get(key);
+    if (observer === undefined) return;
     this.observers.delete(key);
-    observer?.stop();
+    observer.stop();
+    this.roomMade(); // its notification is not waited for any more
   }
 
   /** The client did not know what message `id` was about [RFC7641-3.6]. */
   reset(id: number): void {
     for (const observer of this.observers.values()) if (observer.lastId === id) this.ended(observer);
+  }
+
+  /** Message `id` is to be sent again: true where a newer value went instead. */
+  supersede(id: number): boolean {
+    for (const observer of this.observers.values()) if (observer.lastId === id) return observer.supersede();
+    return false;
   }
 
   keep(operation: string, rest: Rendering): void {

@@ -2,14 +2,13 @@
 
 import { describe, expect, test } from 'vitest';
 import { type Broker, hex, type RawClient, startBroker, toHex } from '../../../test/network.ts';
-import { oscoreCrypto } from '../../server/oscore.ts';
+import { oscoreCrypto } from '../../transport/oscore-crypto.ts';
 import { decodeCoap, decodeUint } from './decode.ts';
 import { encodeCoap, encodeUint } from './encode.ts';
 import {
   decodeOscoreOption,
   encodeOscoreOption,
   OscoreContext,
-  OscoreContexts,
   type OscoreSecret,
   type Plain,
   parseSecrets,
@@ -17,6 +16,8 @@ import {
 } from './oscore.ts';
 import { CODE, type CoapMessage, type CoapOption, codeText, NOTHING, OPTION } from './packet.ts';
 import { coap } from './protocol.ts';
+import { Sealing as Sealed } from './sealing.ts';
+import { OscoreContexts, openRequest } from './unsealing.ts';
 
 const octets = (digits: string): Uint8Array => hex(digits.replace(/(..)/g, '$1 '));
 
@@ -91,7 +92,7 @@ describe('vectors', () => {
 
   test('contexts that are replaced: those that stay keep what they have seen', () => {
     const contexts = new OscoreContexts([SERVER], oscoreCrypto);
-    const find = (kid: Uint8Array) => contexts.find({ kid, piv: NOTHING, kidContext: undefined });
+    const find = (kid: Uint8Array) => contexts.find({ kid, piv: NOTHING, kidContext: undefined })[0];
     find(SERVER.recipientId)!.took(7);
     const other = { ...SERVER, recipientId: octets('05') };
     contexts.replace([other, { ...SERVER, masterSalt: octets('9e7ca92223786340') }]);
@@ -101,12 +102,17 @@ describe('vectors', () => {
   });
 
   test('a file of contexts', () => {
-    const read = parseSecrets('# users\nsensor::01:00ff:9e\n\nother:02:01:aa::37\n', (digits) =>
-      octets(digits),
-    );
+    const lines = '# users\nsensor::01:00ff:9e\n\nother:02:01:aa::37\nthird:03:01:aa::*\n';
+    const read = parseSecrets(lines, (digits) => octets(digits));
     expect(read.map((s) => [s.user, toHex(s.recipientId), toHex(s.senderId), toHex(s.masterSalt)])).toEqual([
       ['sensor', '', '01', '9e'],
       ['other', '02', '01', ''],
+      ['third', '03', '01', ''],
+    ]);
+    expect(read.map((s) => [s.idContext, s.derives])).toEqual([
+      [undefined, false],
+      [octets('37'), false],
+      [undefined, true],
     ]);
     expect(() => parseSecrets('sensor:01', octets)).toThrow('line 1');
   });
@@ -132,6 +138,7 @@ class Sealing {
     payload = '',
     more: readonly CoapOption[] = [],
     sequence: number = this.sequence++,
+    outside: readonly CoapOption[] = [],
   ): Uint8Array {
     const segments = path.split('/').slice(1);
     const options = [
@@ -150,6 +157,7 @@ class Sealing {
       options: [
         ...observe,
         { number: OPTION.oscore, value: encodeOscoreOption({ piv, kid: NOTHING, kidContext: undefined }) },
+        ...outside,
       ],
       payload: this.context.sealRequest(piv, { code, options, payload: Buffer.from(payload) }),
     });
@@ -204,6 +212,15 @@ describe('over a hub', () => {
     c.request(CODE.get, '/t/a');
     await broker.clock.run();
     expect(c.heard().map((h) => h.text)).toEqual(['2.04', '2.05 21.5']);
+  });
+
+  test('[RFC8613-4.1.2] a proxy is asked for outside', async () => {
+    const broker = await start();
+    const c = await synchronized(broker);
+    const scheme = { number: OPTION.proxyScheme, value: Buffer.from('coap') as Uint8Array };
+    c.request(CODE.get, '/t/a', '', [], undefined, [scheme]);
+    await broker.clock.run();
+    expect(c.heard().map((h) => h.text)).toEqual(['5.05 no proxy']);
   });
 
   test('observations are sealed, large notifications cut inside', async () => {
@@ -289,5 +306,159 @@ describe('over a hub', () => {
     c.request(CODE.get, '/t/a');
     await broker.clock.run();
     expect(c.heard().map((h) => h.text)).toEqual(['clear 4.02 option 9']);
+  });
+});
+
+describe('[RFC8613-B.2] keys derived anew', () => {
+  const ID1 = octets('a1a2a3a4a5a6a7a8');
+  const R3 = octets('b1b2b3b4b5b6b7b8');
+
+  /** A device that follows the appendix step by step. */
+  class Device {
+    readonly raw: RawClient;
+    private readonly base = new OscoreContext(CLIENT, oscoreCrypto);
+    private id = 1;
+    private sequence = 0;
+
+    constructor(broker: Broker) {
+      this.raw = broker.connect({ protocol: 'coap', remote: '127.0.0.1:50001' });
+    }
+
+    /** A request under keys of `idContext`, which it tells as `kidContext`; the piv and the datagram. */
+    send(idContext: Uint8Array, kidContext: Uint8Array | undefined, code: number = CODE.get) {
+      const piv = pivOf(this.sequence++);
+      const options = ['t', 'a'].map((s) => ({
+        number: OPTION.uriPath,
+        value: Buffer.from(s) as Uint8Array,
+      }));
+      const value = encodeOscoreOption({ piv, kid: NOTHING, kidContext });
+      const sealed = this.base.derived(idContext).sealRequest(piv, { code, options, payload: NOTHING });
+      const datagram = encodeCoap({
+        type: 0,
+        code: CODE.post,
+        id: this.id++,
+        token: Uint8Array.of(this.id),
+        options: [{ number: OPTION.oscore, value }],
+        payload: sealed,
+      });
+      this.raw.send(datagram);
+      return { piv, datagram };
+    }
+
+    repeat(datagram: Uint8Array): void {
+      const copy = datagram.slice();
+      copy[2] = 0x77;
+      copy[3] = this.id++;
+      this.raw.send(copy);
+    }
+
+    /** The answer to `piv`: in clear, or opened with the context that `keys` names by its kid context. */
+    heard(piv: Uint8Array, keys: (kidContext: Uint8Array | undefined) => Uint8Array) {
+      const datagram = this.raw.take();
+      const m = decodeCoap(datagram, 0, datagram.length) as CoapMessage;
+      const option = m.options.find((o) => o.number === OPTION.oscore);
+      if (option === undefined) return { text: `clear ${said(m)}`, kidContext: undefined };
+      const { piv: own, kidContext } = decodeOscoreOption(option.value)!;
+      const plain = this.base.derived(keys(kidContext)).openAnswer(piv, own, m.payload);
+      return { text: plain === undefined ? 'not to be opened' : said(plain), kidContext };
+    }
+  }
+
+  const bstr = (inner: Uint8Array) => Buffer.concat([Uint8Array.of(0x40 + inner.length), inner]);
+  const both = (a: Uint8Array, b: Uint8Array) => new Uint8Array(Buffer.concat([a, b]));
+
+  /** Through the first exchange: our part, R2. */
+  async function offered(broker: Broker, d: Device) {
+    const first = d.send(ID1, bstr(ID1));
+    await broker.clock.run();
+    let r2: Uint8Array = NOTHING;
+    const answer = d.heard(first.piv, (kidContext) => {
+      expect(kidContext![0]).toBe(0x48); // eight octets, wrapped
+      r2 = kidContext!.slice(1);
+      return both(r2, ID1);
+    });
+    expect(answer.text).toBe('4.01');
+    return { r2, first };
+  }
+
+  test('two exchanges, and the keys stay, whether the id context is told or not', async () => {
+    const broker = await start();
+    const d = new Device(broker);
+    const { r2 } = await offered(broker, d);
+    const agreed = both(r2, R3);
+    for (const told of [Buffer.concat([Uint8Array.of(0x50), agreed]), undefined, agreed]) {
+      const { piv } = d.send(agreed, told);
+      await broker.clock.run();
+      expect(d.heard(piv, () => agreed)).toEqual({ text: '4.04 no retained message', kidContext: undefined });
+    }
+  });
+
+  test('what is replayed is refused, and starts nothing that counts', async () => {
+    const broker = await start();
+    const d = new Device(broker);
+    const { r2, first } = await offered(broker, d);
+    const agreed = both(r2, R3);
+    const second = d.send(agreed, bstr(agreed));
+    await broker.clock.run();
+    d.heard(second.piv, () => agreed);
+    d.repeat(second.datagram);
+    await broker.clock.run();
+    expect(d.heard(second.piv, () => agreed).text).toBe('clear 4.01 Replay detected');
+    // The first request again is offered something, and nobody can take it up but who has the keys.
+    d.repeat(first.datagram);
+    await broker.clock.run();
+    expect(d.heard(first.piv, (k) => both(k!.slice(1), ID1)).text).toBe('4.01');
+    const { piv } = d.send(agreed, undefined);
+    await broker.clock.run();
+    expect(d.heard(piv, () => agreed).text).toBe('4.04 no retained message');
+    // The next keys, and then what was sent under the old ones once more: no longer known, it begins a derivation and does nothing.
+    const next = both((await offered(broker, d)).r2, R3);
+    const third = d.send(next, bstr(next));
+    await broker.clock.run();
+    expect(d.heard(third.piv, () => next).text).toBe('4.04 no retained message');
+    d.repeat(second.datagram);
+    await broker.clock.run();
+    expect(d.heard(second.piv, (k) => both(k!.slice(1), agreed)).text).toBe('4.01');
+  });
+
+  test('nobody without the secret is offered anything', async () => {
+    const broker = await start();
+    const d = new Device(broker);
+    const { piv } = d.send(ID1, bstr(R3));
+    await broker.clock.run();
+    expect(d.heard(piv, () => ID1).text).toBe('clear 4.01 Security context not found');
+  });
+
+  test('a hub that has forgotten the keys: the client derives others and goes on', async () => {
+    const broker = await start();
+    const contexts = () => new OscoreContexts([SERVER], oscoreCrypto);
+    const random = (length: number) => broker.hub.random(length);
+    const client = new Sealed({ ...CLIENT, derives: true }, oscoreCrypto, () => broker.clock.now, random);
+    const path = [{ number: OPTION.uriPath, value: Buffer.from('t') as Uint8Array }];
+    let hub = contexts();
+    const exchange = () => {
+      const asked = client.seal(CODE.get, path, NOTHING);
+      const m: CoapMessage = { type: 0, id: 1, token: NOTHING, ...asked };
+      const opened = openRequest(m, hub, random, () => broker.clock.now);
+      if (opened.kind === 'refused') {
+        const clear = { ...m, code: opened.code, options: [], payload: NOTHING };
+        return [opened.kind, client.open(clear, asked.binding)?.renewed];
+      }
+      const options = opened.kind === 'challenge' ? [opened.echo] : [];
+      const answer = opened.protection.seal(CODE.content, options, NOTHING);
+      return [opened.kind, client.open({ ...m, ...answer }, asked.binding)?.renewed];
+    };
+    expect([exchange(), exchange(), exchange()]).toEqual([
+      ['challenge', true],
+      ['request', false],
+      ['request', false],
+    ]);
+    hub = contexts();
+    expect([exchange(), exchange(), exchange(), exchange()]).toEqual([
+      ['refused', true],
+      ['challenge', true],
+      ['request', false],
+      ['request', false],
+    ]);
   });
 });

@@ -1,11 +1,10 @@
-// Object security (RFC 8613): a request is opened with the context that its key id names, and its answers are sealed with it.
+// Object security (RFC 8613): contexts, their keys and numbers, and what is sealed with them.
 
-import { encodeCbor } from '../../bytes/cbor.ts';
+import { CborError, decodeCbor, encodeCbor } from '../../bytes/cbor.ts';
 import { decodeRest } from './decode.ts';
 import { encodeOptions, encodeUint } from './encode.ts';
 import { sameOctets } from './exchange.ts';
-import type { Refusal } from './options.ts';
-import { CODE, type CoapMessage, type CoapOption, NOTHING, OPTION } from './packet.ts';
+import { CODE, type CoapOption, NOTHING, OPTION } from './packet.ts';
 
 /** AES-CCM-16-64-128 and HKDF with SHA-256, which every implementation has [RFC8613-3.2]. A tower computes neither. */
 export interface OscoreCrypto {
@@ -26,6 +25,8 @@ export interface OscoreSecret {
   readonly senderId: Uint8Array;
   readonly recipientId: Uint8Array;
   readonly idContext: Uint8Array | undefined;
+  /** The client makes an id context up for each start, in place of one that both know [RFC8613-B.2]. */
+  readonly derives?: boolean;
 }
 
 const ALGORITHM = 10; // AES-CCM-16-64-128
@@ -77,6 +78,29 @@ export function pivOf(sequence: number): Uint8Array {
   return sequence === 0 ? Uint8Array.of(0) : encodeUint(sequence);
 }
 
+/** The id contexts that a derivation tells are wrapped as CBOR byte strings, so that they are not taken for others [RFC8613-B.2]. */
+export function wrapped(octets: Uint8Array): Uint8Array {
+  return encodeCbor(octets);
+}
+
+/** Undefined: it is nothing that was wrapped. */
+export function unwrapped(octets: Uint8Array): Uint8Array | undefined {
+  try {
+    const inner = decodeCbor(octets);
+    return inner instanceof Uint8Array ? inner : undefined;
+  } catch (why) {
+    if (why instanceof CborError) return undefined;
+    throw why;
+  }
+}
+
+export function joined(a: Uint8Array, b: Uint8Array): Uint8Array {
+  const both = new Uint8Array(a.length + b.length);
+  both.set(a);
+  both.set(b, a.length);
+  return both;
+}
+
 /** A message in clear: code, options and payload. */
 export interface Plain {
   readonly code: number;
@@ -102,16 +126,21 @@ export class OscoreContext {
       throw new RangeError(`an OSCORE id of more than ${MAX_ID_BYTES} octets`);
     this.secret = secret;
     this.cipher = cipher;
-    this.senderKey = this.derive(secret.senderId, 'Key', KEY_BYTES);
-    this.recipientKey = this.derive(secret.recipientId, 'Key', KEY_BYTES);
-    this.commonIv = this.derive(NOTHING, 'IV', NONCE_BYTES);
+    this.senderKey = this.deriveKey(secret.senderId, 'Key', KEY_BYTES);
+    this.recipientKey = this.deriveKey(secret.recipientId, 'Key', KEY_BYTES);
+    this.commonIv = this.deriveKey(NOTHING, 'IV', NONCE_BYTES);
   }
 
   /** [RFC8613-3.2.1] */
-  private derive(id: Uint8Array, type: string, length: number): Uint8Array {
+  private deriveKey(id: Uint8Array, type: string, length: number): Uint8Array {
     const { masterSecret, masterSalt, idContext } = this.secret;
     const info = encodeCbor([id, idContext ?? null, ALGORITHM, type, length]);
     return this.cipher.derive(masterSecret, masterSalt, info, length);
+  }
+
+  /** The same secret with another id context, which makes other keys of it. */
+  derived(idContext: Uint8Array): OscoreContext {
+    return new OscoreContext({ ...this.secret, idContext }, this.cipher);
   }
 
   /** [RFC8613-5.2] */
@@ -137,10 +166,18 @@ export class OscoreContext {
     return this.opened(nonce, this.aad(recipientId, piv), ciphertext);
   }
 
-  /** An answer to our request `piv`, sealed under its nonce or, with `ownPiv`, its sender's own: for a client. */
-  openAnswer(piv: Uint8Array, ownPiv: Uint8Array, ciphertext: Uint8Array): Plain | undefined {
+  /**
+   * An answer to our request `piv`, sealed under its nonce or, with `ownPiv`, its sender's own: for a client. `asked` is the context of the
+   * request, where the answer has another one.
+   */
+  openAnswer(
+    piv: Uint8Array,
+    ownPiv: Uint8Array,
+    ciphertext: Uint8Array,
+    asked: OscoreContext = this,
+  ): Plain | undefined {
     const { senderId, recipientId } = this.secret;
-    const nonce = ownPiv.length === 0 ? this.nonce(senderId, piv) : this.nonce(recipientId, ownPiv);
+    const nonce = ownPiv.length === 0 ? asked.nonce(senderId, piv) : this.nonce(recipientId, ownPiv);
     return this.opened(nonce, this.aad(senderId, piv), ciphertext);
   }
 
@@ -178,6 +215,11 @@ export class OscoreContext {
     return pivOf(this.sequence);
   }
 
+  /** Nobody can have used it before: nothing is stale yet. */
+  begin(): void {
+    this.highest = -1;
+  }
+
   /** 'stale': replayed; 'unsure': nobody knows since we started, so an Echo must tell. */
   judge(sequence: number): 'fresh' | 'stale' | 'unsure' {
     if (this.highest === undefined) return 'unsure';
@@ -204,50 +246,21 @@ export class OscoreContext {
   }
 }
 
-/** All contexts of a hub, by what requests name. */
-export class OscoreContexts {
-  private readonly cipher: OscoreCrypto;
-  private contexts: readonly OscoreContext[];
-
-  constructor(secrets: readonly OscoreSecret[], cipher: OscoreCrypto) {
-    this.cipher = cipher;
-    this.contexts = secrets.map((secret) => new OscoreContext(secret, cipher));
-  }
-
-  /** From now on these. Those that stay keep their numbers: a nonce is never used twice, and nothing can be replayed. */
-  replace(secrets: readonly OscoreSecret[]): void {
-    const before = new Map(this.contexts.map((context) => [textOf(context.secret), context]));
-    this.contexts = secrets.map(
-      (secret) => before.get(textOf(secret)) ?? new OscoreContext(secret, this.cipher),
-    );
-  }
-
-  find({ kid, kidContext }: OscoreOption): OscoreContext | undefined {
-    if (kid === undefined) return undefined;
-    return this.contexts.find(
-      ({ secret }) =>
-        sameOctets(secret.recipientId, kid) &&
-        (kidContext === undefined || sameOctets(secret.idContext ?? NOTHING, kidContext)),
-    );
-  }
-}
-
-function textOf({ user, ...octets }: OscoreSecret): string {
-  return JSON.stringify([user, ...Object.values(octets).map((one) => (one === undefined ? null : [...one]))]);
-}
-
 /** One request's protection: its answers are sealed with it. */
 export class Protection {
   readonly context: OscoreContext;
   private readonly piv: Uint8Array;
   private readonly now: () => number;
+  /** What the client needs to derive the context of the answer. */
+  private readonly kidContext: Uint8Array | undefined;
   /** The request's own nonce was used, by the one answer that may. */
   private spent = false;
 
-  constructor(context: OscoreContext, piv: Uint8Array, now: () => number) {
+  constructor(context: OscoreContext, piv: Uint8Array, now: () => number, kidContext?: Uint8Array) {
     this.context = context;
     this.piv = piv;
     this.now = now;
+    this.kidContext = kidContext;
   }
 
   get user(): string {
@@ -267,7 +280,7 @@ export class Protection {
     // Inside, Observe is empty: the order is told by the number that nobody can change [RFC8613-4.1.3.5.2].
     const inner = options.map((o) => (o.number === OPTION.observe ? { ...o, value: NOTHING } : o));
     const ciphertext = this.context.sealAnswer(this.piv, own, { code, options: inner, payload });
-    const value = encodeOscoreOption({ piv: own ?? NOTHING, kid: undefined, kidContext: undefined });
+    const value = encodeOscoreOption({ piv: own ?? NOTHING, kid: undefined, kidContext: this.kidContext });
     const outer = { number: OPTION.oscore, value };
     return {
       code: observe === undefined ? CODE.changed : CODE.content,
@@ -277,53 +290,10 @@ export class Protection {
   }
 }
 
-/** What came of a protected request: the request in clear, a challenge to be sealed, or a refusal in clear [RFC8613-8.2]. */
-export type Opened =
-  | { readonly kind: 'request'; readonly message: CoapMessage; readonly protection: Protection }
-  | { readonly kind: 'challenge'; readonly echo: CoapOption; readonly protection: Protection }
-  | ({ readonly kind: 'refused' } & Refusal);
-
-/** Options that stay outside, because those on the way need them [RFC8613-4.1.2]. */
-const OUTER: ReadonlySet<number> = new Set([OPTION.uriHost, OPTION.uriPort]);
-
-export function openRequest(
-  m: CoapMessage,
-  contexts: OscoreContexts,
-  random: (length: number) => Uint8Array,
-  now: () => number,
-): Opened {
-  const refused = (code: number, why: string): Opened => ({ kind: 'refused', code, why });
-  const option = decodeOscoreOption(m.options.find((o) => o.number === OPTION.oscore)!.value);
-  if (option === undefined || option.kid === undefined || option.piv.length === 0)
-    return refused(CODE.badOption, 'Failed to decode COSE');
-  const context = contexts.find(option);
-  if (context === undefined) return refused(CODE.unauthorized, 'Security context not found');
-  let sequence = 0;
-  for (const octet of option.piv) sequence = sequence * 256 + octet;
-  const verdict = context.judge(sequence);
-  if (verdict === 'stale') return refused(CODE.unauthorized, 'Replay detected');
-  const plain = context.open(option.piv, m.payload);
-  if (plain === undefined) return refused(CODE.badRequest, 'Decryption failed');
-  const protection = new Protection(context, option.piv, now);
-  if (verdict === 'unsure' && !context.echoed(plain.options)) {
-    protection.spend(); // a replayed request must not make us seal two answers under one nonce
-    return { kind: 'challenge', echo: context.challenge(random), protection };
-  }
-  context.took(sequence);
-  const observed = m.options.some((o) => o.number === OPTION.observe);
-  const options = [
-    ...m.options.filter((o) => OUTER.has(o.number)),
-    // Without Observe outside, nobody on the way would let notifications through.
-    ...plain.options.filter((o) => !OUTER.has(o.number) && (observed || o.number !== OPTION.observe)),
-  ].toSorted((a, b) => a.number - b.number);
-  return {
-    kind: 'request',
-    message: { ...m, code: plain.code, options, payload: plain.payload },
-    protection,
-  };
-}
-
-/** A context's lines in a file, `user:their id:our id:secret[:salt[:context]]`, all but the user in hex. Throws RangeError. */
+/**
+ * A context's lines in a file, `user:their id:our id:secret[:salt[:context]]`, all but the user in hex; a context of `*` is made up by the
+ * client at each start. Throws RangeError.
+ */
 export function parseSecrets(text: string, hex: (digits: string) => Uint8Array): OscoreSecret[] {
   const found: OscoreSecret[] = [];
   for (const [i, line] of text.split('\n').entries()) {
@@ -333,7 +303,8 @@ export function parseSecrets(text: string, hex: (digits: string) => Uint8Array):
       throw new RangeError(
         `line ${i + 1}: write user:their id:our id:secret[:salt[:context]], in hex but the user`,
       );
-    const idContext = context === undefined ? undefined : hex(context);
+    const derives = context === '*';
+    const idContext = context === undefined || derives ? undefined : hex(context);
     found.push({
       user,
       recipientId: hex(recipient),
@@ -341,6 +312,7 @@ export function parseSecrets(text: string, hex: (digits: string) => Uint8Array):
       masterSecret: hex(secret),
       masterSalt: hex(salt),
       idContext,
+      derives,
     });
   }
   return found;

@@ -41,6 +41,10 @@ export class OutstandingTable {
     }
   }
 
+  find(id: number): Outstanding | undefined {
+    return this.only?.id === id ? this.only : this.others?.get(id);
+  }
+
   /** Takes it out. */
   take(id: number): Outstanding | undefined {
     const { only, others } = this;
@@ -53,8 +57,17 @@ export class OutstandingTable {
     return found;
   }
 
-  *[Symbol.iterator](): Iterator<Outstanding> {
-    if (this.only !== undefined) yield this.only;
-    if (this.others !== undefined) yield* this.others.values();
+  /** One that is due, or undefined; and `nextDue` tells when the first of all is, or Infinity. */
+  overdue(now: number): Outstanding | undefined {
+    if (this.only !== undefined && this.only.due <= now) return this.only;
+    if (this.others === undefined) return undefined;
+    for (const one of this.others.values()) if (one.due <= now) return one;
+    return undefined;
+  }
+
+  get nextDue(): number {
+    let next = this.only === undefined ? Number.POSITIVE_INFINITY : this.only.due;
+    if (this.others !== undefined) for (const { due } of this.others.values()) if (due < next) next = due;
+    return next;
   }
 }

@@ -123,6 +123,7 @@ export class CoapPeer implements Peer, LayerEffects, EndpointHost {
     this.armedAt = NEVER;
     const quiet = this.endpoint.observers.size === 0 && this.layer.unacknowledged === 0;
     if (quiet && now - this.heardAt >= this.idleMs) {
+      this.endpoint.blame('idle');
       this.wire.end();
       return;
     }
@@ -135,6 +136,10 @@ export class CoapPeer implements Peer, LayerEffects, EndpointHost {
 
   now(): number {
     return this.hub.now();
+  }
+
+  superseded(id: number): boolean {
+    return this.endpoint.observers.supersede(id);
   }
 
   leave(): void {

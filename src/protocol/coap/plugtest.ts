@@ -3,9 +3,10 @@
 import { Message, NEVER } from '../../contract/message.ts';
 import { eTagOf } from './block.ts';
 import { encodeUint } from './encode.ts';
-import { type Endpoint, hasTag, type Request } from './endpoint.ts';
+import { type Endpoint, hasTag, keyOf, type Request } from './endpoint.ts';
 import type { Link } from './links.ts';
-import { metaOf, pathOptions } from './map.ts';
+import { contentFormatOf, metaOf, pathOptions } from './map.ts';
+import type { Observer } from './observe.ts';
 import { CODE, type CoapOption, NOTHING, OPTION } from './packet.ts';
 import type { Resource } from './resources.ts';
 import { register, respondWith } from './topics.ts';
@@ -47,9 +48,10 @@ export function plugtest(): Plugtest {
   ]);
   const stored = storedIn(values);
   const resources = new Map<string, Resource>([
-    ['test', stored],
+    ['test', posting(stored)],
     ['validate', stored],
     ['create1', stored],
+    ['location1', stored],
     ['large', only(CODE.get, (r, e) => answer(r, e, values.get('large')!))],
     ['large-update', stored],
     ['large-create', creating(values)],
@@ -71,7 +73,8 @@ export function plugtest(): Plugtest {
     ['link2', only(CODE.get, (r, e) => answer(r, e, plain('link2')))],
     ['link3', only(CODE.get, (r, e) => answer(r, e, plain('link3')))],
   ]);
-  return { links: linksOf([...resources.keys()]), resources };
+  const offered = [...resources.keys()].filter((name) => name !== 'create1' && name !== 'location1');
+  return { links: linksOf(offered), resources };
 }
 
 const TYPES: Readonly<Record<string, readonly [rt: string, interfaces: string]>> = {
@@ -156,6 +159,15 @@ function storedIn(values: Map<string, Value>): Resource {
   };
 }
 
+/** POST makes a resource elsewhere, of several segments. */
+function posting(stored: Resource): Resource {
+  const place = ['location1', 'location2', 'location3'];
+  return (request, endpoint) => {
+    if (request.message.code !== CODE.post) stored(request, endpoint);
+    else endpoint.respond(request, CODE.created, pathOptions(OPTION.locationPath, place));
+  };
+}
+
 /** POST makes `/large-create/{n}`. */
 function creating(values: Map<string, Value>): Resource {
   const stored = storedIn(values);
@@ -210,22 +222,40 @@ function path(request: Request, endpoint: Endpoint): void {
   else answer(request, endpoint, plain(sub));
 }
 
+/** Who observes a resource, and in which format its first answer came. */
+interface Watcher {
+  readonly endpoint: Endpoint;
+  readonly observer: Observer;
+  readonly format: number | undefined;
+}
+
 /** A topic `plugtest/{name}` that changes while it is observed; PUT changes it, DELETE ends its observations. */
 function observed(name: string, qos: 0 | 1): Resource {
   const topic = `plugtest/${name}`;
+  const watchers = new Set<Watcher>();
+  const dismiss = (code: number, whom: (one: Watcher) => boolean) => {
+    for (const one of watchers) if (whom(one)) one.endpoint.observers.dismiss(one.observer, code);
+  };
   return (request, endpoint) => {
     const { message, options, body } = request;
+    const { contentFormat = TEXT } = options;
     switch (message.code) {
       case CODE.get:
-        if (options.observe === 0) observe(request, endpoint, topic, qos);
-        else read(request, endpoint, topic, []);
+        if (options.observe === 0) observe(request, endpoint, topic, qos, watchers);
+        else {
+          if (options.observe === 1) endpoint.observers.forget(keyOf(request.exchange.token)); // [RFC7641-3.6]
+          read(request, endpoint, topic, []);
+        }
         return;
       case CODE.put:
       case CODE.post:
-        publish(endpoint, topic, body, options.contentFormat ?? TEXT);
+        // All notifications have the format of the first answer [RFC7641-4.2].
+        dismiss(CODE.notAcceptable, ({ format }) => format !== contentFormat);
+        publish(endpoint, topic, body, contentFormat);
         endpoint.respondKept(request, CODE.changed);
         return;
       case CODE.delete:
+        dismiss(CODE.notFound, () => true);
         publish(endpoint, topic, NOTHING, TEXT);
         endpoint.respondKept(request, CODE.deleted);
         return;
@@ -242,31 +272,44 @@ function publish(endpoint: Endpoint, topic: string, octets: Uint8Array, format: 
 }
 
 /** The value changes with the time. */
-function refresh(endpoint: Endpoint, topic: string): void {
+function refresh(endpoint: Endpoint, topic: string, format: number): void {
   const tick = `${topic} ${Math.floor(endpoint.now / CHANGE_MS)}`;
-  publish(endpoint, topic, utf8.encode(topic.endsWith('large') ? tick.repeat(80) : tick), TEXT);
+  publish(endpoint, topic, utf8.encode(topic.endsWith('large') ? tick.repeat(80) : tick), format);
 }
 
 function read(request: Request, endpoint: Endpoint, topic: string, observe: readonly CoapOption[]): boolean {
-  if (endpoint.access.retained(topic) === undefined) refresh(endpoint, topic);
+  if (endpoint.access.retained(topic) === undefined) refresh(endpoint, topic, TEXT);
   const m = endpoint.access.retained(topic);
   if (m !== undefined) return respondWith(request, endpoint, m, SHAPE, observe);
   endpoint.refuseOutcome(request, 'not-authorized');
   return false;
 }
 
-function observe(request: Request, endpoint: Endpoint, topic: string, qos: 0 | 1): void {
+function observe(
+  request: Request,
+  endpoint: Endpoint,
+  topic: string,
+  qos: 0 | 1,
+  watchers: Set<Watcher>,
+): void {
+  endpoint.observers.forget(keyOf(request.exchange.token)); // the same token again replaces it [RFC7641-4.1]
   const observer = register(request, endpoint, topic, qos, SHAPE, PROBE_MS, ({ sequence }) =>
     read(request, endpoint, topic, [{ number: OPTION.observe, value: encodeUint(sequence) }]),
   );
   if (observer === undefined) return;
+  const format = contentFormatOf(endpoint.access.retained(topic)?.meta);
+  const watcher = { endpoint, observer, format };
+  watchers.add(watcher);
   let cancel = () => {};
   const again = () => {
     cancel = endpoint.later(endpoint.now + CHANGE_MS, () => {
-      refresh(endpoint, topic);
+      refresh(endpoint, topic, format ?? TEXT);
       again();
     });
   };
   again();
-  observer.onStop = () => cancel();
+  observer.onStop = () => {
+    cancel();
+    watchers.delete(watcher);
+  };
 }

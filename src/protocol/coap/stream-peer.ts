@@ -2,7 +2,7 @@
 
 import type { Hub } from '../../contract/hub.ts';
 import { NEVER } from '../../contract/message.ts';
-import { ProtocolError } from '../../contract/outcome.ts';
+import { type Departure, ProtocolError } from '../../contract/outcome.ts';
 import type { Peer, Wire } from '../../contract/wire.ts';
 import { Endpoint, type EndpointHost, type EndpointOptions } from './endpoint.ts';
 import { decodeFrame, decodeMessage } from './frame.ts';
@@ -88,6 +88,10 @@ export class CoapStreamPeer implements Peer, EndpointHost {
     this.hub.counters.of('coap').broken++;
     this.endpoint.blame('protocol-error');
     this.layer.abort(why);
+  }
+
+  blamed(why: Departure): void {
+    this.endpoint.blame(why);
   }
 
   lost(now: number): void {

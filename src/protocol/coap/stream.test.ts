@@ -177,6 +177,34 @@ describe('connections', () => {
     expect([abort?.code, abort?.options]).toEqual([0xe5, [{ number: 2, value: encodeUint(3) }]]);
   });
 
+  test.each(['e2', 'e3', 'e4'])(
+    '[RFC8323-5.2] a critical option in signal %s: Abort and the end',
+    async (code) => {
+      const { broker, c } = await connected();
+      c.raw.send(`10 ${code} 30`); // option 3
+      await broker.clock.run();
+      expect([c.messages().map((m) => m.code), c.raw.closed]).toEqual([[0xe5], true]);
+    },
+  );
+
+  test.each([
+    [600, '30 e1 22 02 58', 512],
+    [128, '20 e1 21 80', 64],
+    [0, '10 e1 20', 16],
+  ])('[RFC8323-5.3.1] who takes %d octets gets no more at a time', async (_most, csm, size) => {
+    const { broker, c } = await connected(csm);
+    c.request('PUT /t/a?retain=1', { payload: 'q'.repeat(900) });
+    await broker.clock.run();
+    c.messages();
+    c.request('GET /t/a');
+    c.request('GET /t/b?envelope=json', { observe: 0 });
+    await broker.clock.run();
+    c.request('PUT /t/b', { payload: 'q'.repeat(900) });
+    await broker.clock.run();
+    const payloads = c.messages().map((m) => m.payload.length);
+    expect(payloads).toEqual([size, 0, size, 0]);
+  });
+
   test.each([
     ['Release', '00 e4'],
     ['Abort', '00 e5'],

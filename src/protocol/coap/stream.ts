@@ -12,6 +12,9 @@ import { CODE, CONFIRMABLE, type CoapMessage, type CoapOption, NOTHING, SIGNAL }
 const BASE_MESSAGE_BYTES = 1_152;
 /** Room that header, token and options may take beside a payload. */
 const OPTIONS_BYTES = 1_024;
+/** The same where messages are smaller than the base size, and whoever says less than the smallest block needs. */
+const FEW_OPTIONS_BYTES = 64;
+const LEAST_MESSAGE_BYTES = FEW_OPTIONS_BYTES + 16;
 
 /** Options of signalling messages; the numbers mean something else in each [RFC8323-5.2]. */
 const CSM = { maxMessageSize: 2, blockWise: 4, extendedTokenLength: 6 } as const;
@@ -46,10 +49,13 @@ export class StreamLayer implements Layer {
 
   /** BERT needs block-wise transfer and messages above the base size on their side [RFC8323-6]. */
   get maxSzx(): number {
+    if (this.theirMax < BASE_MESSAGE_BYTES)
+      return Math.min(6, Math.floor(Math.log2((this.theirMax - FEW_OPTIONS_BYTES) / 16)));
     return this.theirBlocks && this.theirMax > BASE_MESSAGE_BYTES + OPTIONS_BYTES ? 7 : 6;
   }
 
   get maxPayloadBytes(): number {
+    if (this.theirMax < BASE_MESSAGE_BYTES) return 16 << this.maxSzx;
     return Math.max(1_024, this.theirMax - OPTIONS_BYTES);
   }
 
@@ -103,6 +109,10 @@ export class StreamLayer implements Layer {
     return -1;
   }
 
+  forgo(): void {}
+
+  inherit(): void {}
+
   farewell(token: Uint8Array, code: number): void {
     this.send(code, token, [], NOTHING);
   }
@@ -125,6 +135,9 @@ export class StreamLayer implements Layer {
   signalled(m: CoapMessage): boolean {
     if (!this.settled && m.code !== SIGNAL.csm)
       throw new ProtocolError('RFC8323-5.3', 'the first message is no CSM');
+    const critical = m.code === SIGNAL.csm ? undefined : m.options.find((o) => o.number % 2 === 1);
+    if (critical !== undefined)
+      throw new ProtocolError('RFC8323-5.2', `a critical option ${critical.number} in a signal`);
     switch (m.code) {
       case SIGNAL.csm:
         this.settle(m);
@@ -143,7 +156,7 @@ export class StreamLayer implements Layer {
   private settle(m: CoapMessage): void {
     this.settled = true;
     for (const { number, value } of m.options) {
-      if (number === CSM.maxMessageSize) this.theirMax = Math.max(decodeUint(value), BASE_MESSAGE_BYTES);
+      if (number === CSM.maxMessageSize) this.theirMax = Math.max(decodeUint(value), LEAST_MESSAGE_BYTES);
       else if (number === CSM.blockWise) this.theirBlocks = true;
       else if (number % 2 === 1) throw new BadCsmOption(number); // [RFC8323-5.3]
     }

@@ -294,7 +294,8 @@ class HttpSpeaker implements Speaker {
   }
 
   lost(now: number): void {
-    if (this.first === undefined) this.firstGone(true);
+    if (this.state === 'opening') this.over();
+    else if (this.first === undefined) this.firstGone(true);
     else this.first.lost(now);
   }
 

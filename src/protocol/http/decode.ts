@@ -158,13 +158,19 @@ function flagOf(r: HttpRequest, name: string): boolean {
   throw new Refusal(400, 'query-invalid', `${name} is neither true nor false`);
 }
 
-/** Seconds, or with a unit: `90`, `1500ms`, `5min`, `2h`. */
 function durationOf(r: HttpRequest, name: string): number | undefined {
   const value = r.query.get(name);
   if (value === null) return undefined;
-  const parts = /^(\d{1,9}(?:\.\d{1,3})?)(ms|s|min|h|d)?$/.exec(value);
-  if (parts === null) throw new Refusal(400, 'query-invalid', `${name} is no time such as 30, 500ms or 5min`);
-  return Math.round(Number(parts[1]) * UNITS[parts[2] ?? 's']!);
+  const ms = millisecondsOf(value);
+  if (ms === undefined)
+    throw new Refusal(400, 'query-invalid', `${name} is no time such as 30, 500ms or 5min`);
+  return ms;
+}
+
+/** Seconds, or with a unit: `90`, `1500ms`, `5min`, `2h`; undefined: it is no time. */
+export function millisecondsOf(text: string): number | undefined {
+  const parts = /^(\d{1,9}(?:\.\d{1,3})?)(ms|s|min|h|d)?$/.exec(text);
+  return parts === null ? undefined : Math.round(Number(parts[1]) * UNITS[parts[2] ?? 's']!);
 }
 
 const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, min: 60_000, h: 3_600_000, d: 86_400_000 };
@@ -214,8 +220,15 @@ function allow(r: HttpRequest, ...methods: string[]): void {
   });
 }
 
+/** What may stand several times. */
+const REPEATABLE: ReadonlySet<string> = new Set(['filter']);
+
 function expectOnly(r: HttpRequest, names: readonly string[]): void {
-  for (const name of r.query.keys()) {
+  let before = '';
+  for (const name of [...r.query.keys()].sort()) {
+    if (name === before && !REPEATABLE.has(name))
+      throw new Refusal(400, 'query-invalid', `${JSON.stringify(name.slice(0, 40))} is given twice`);
+    before = name;
     if (names.includes(name)) continue;
     const known = names.length === 0 ? 'there is none' : `there is ${names.join(', ')}`;
     throw new Refusal(

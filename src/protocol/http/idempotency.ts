@@ -14,7 +14,7 @@ interface Known {
 }
 
 /**
- * The keys that one user's requests carried. They stand in the `inbound` ids of two mailboxes, so that a key is kept by the very commit
+ * The keys that one user's requests carried, each also with what it was for. They stand in the `inbound` ids of two mailboxes, so that a key is kept by the very commit
  * that keeps its message; the older mailbox is emptied when the newer is full.
  */
 export class Keys {
@@ -27,33 +27,34 @@ export class Keys {
     this.access = access;
   }
 
-  /** The answer that the key got before; undefined: it is new, and `add` must follow. Throws Refusal. */
-  find(key: string, body: Uint8Array): Answer | undefined {
+  /** The answer that the key got before; undefined: it is new, and `add` must follow. `target` is what the body is for. Throws Refusal. */
+  find(key: string, target: string, body: Uint8Array): Answer | undefined {
     const id = idOf(key);
+    const fingerprint = fingerprintOf(target, body);
     const known = this.known.get(id);
     if (known !== undefined) {
-      if (known.fingerprint !== fingerprintOf(body))
-        throw new Refusal(
-          422,
-          'idempotency-key-reused',
-          'this Idempotency-Key came with another body before',
-        );
+      if (known.fingerprint !== fingerprint) throw reused();
       return known.answer ?? REPEATED;
     }
     const [newer, older] = this.boxes();
-    return newer.inbound.has(id) || older.inbound.has(id) ? REPEATED : undefined;
+    if (!newer.inbound.has(id) && !older.inbound.has(id)) return undefined;
+    const whole = idOf(`${fingerprint} ${key}`);
+    if (!newer.inbound.has(whole) && !older.inbound.has(whole)) throw reused();
+    return REPEATED;
   }
 
-  add(key: string, body: Uint8Array, answer: Answer): void {
+  add(key: string, target: string, body: Uint8Array, answer: Answer): void {
     const id = idOf(key);
+    const fingerprint = fingerprintOf(target, body);
     let [newer, older] = this.boxes();
-    if (newer.inbound.size >= KEYS) {
+    if (newer.inbound.size >= 2 * KEYS) {
       [newer, older] = [this.open(older.name, true), newer];
       this.newer = newer;
       this.older = older;
     }
     newer.inbound.add(id);
-    this.known.set(id, { fingerprint: fingerprintOf(body), answer });
+    newer.inbound.add(idOf(`${fingerprint} ${key}`));
+    this.known.set(id, { fingerprint, answer });
     if (this.known.size > 2 * KEYS) this.known.delete(this.known.keys().next().value!);
   }
 
@@ -62,7 +63,7 @@ export class Keys {
       const { principal } = this.access.identity;
       const one = this.open(`${PRIVATE}idempotency/0/${principal}`, false);
       const two = this.open(`${PRIVATE}idempotency/1/${principal}`, false);
-      [this.newer, this.older] = one.inbound.size < KEYS ? [one, two] : [two, one];
+      [this.newer, this.older] = one.inbound.size < 2 * KEYS ? [one, two] : [two, one];
     }
     return [this.newer, this.older];
   }
@@ -70,6 +71,14 @@ export class Keys {
   private open(name: string, fresh: boolean): Mailbox {
     return this.access.mailbox(name, { fresh, keepMs: KEEP_MS, capacity: 0, overflow: 'drop-newest' });
   }
+}
+
+function reused(): Refusal {
+  return new Refusal(
+    422,
+    'idempotency-key-reused',
+    'this Idempotency-Key came with another topic or body before',
+  );
 }
 
 const REPEATED: Answer = {
@@ -88,8 +97,9 @@ function idOf(key: string): number {
   return (fnv(octets, 0x811c9dc5) & 0x1fffff) * 0x1_0000_0000 + fnv(octets, 0x9747b28c);
 }
 
-function fingerprintOf(body: Uint8Array): number {
-  return fnv(body, 0x811c9dc5) * 0x20_0000 + (body.length & 0x1fffff);
+function fingerprintOf(target: string, body: Uint8Array): number {
+  const basis = fnv(new TextEncoder().encode(target), 0x811c9dc5);
+  return fnv(body, basis) * 0x20_0000 + (body.length & 0x1fffff);
 }
 
 function fnv(octets: Uint8Array, basis: number): number {

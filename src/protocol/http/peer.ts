@@ -95,6 +95,11 @@ export class HttpPeer implements Guest {
     return this.ended !== undefined;
   }
 
+  /** The client id that the hub gave it; undefined before the login. */
+  get client(): string | undefined {
+    return this.access?.client;
+  }
+
   get identity(): Access['identity'] | undefined {
     return this.access?.identity;
   }
@@ -127,20 +132,22 @@ export class HttpPeer implements Guest {
 
   /** Publishes unless the Idempotency-Key was seen before; the answer leaves once both are kept. */
   private once(
-    { idempotencyKey: key }: PublishOperation | BatchOperation,
+    operation: PublishOperation | BatchOperation,
     body: Uint8Array,
     reply: Reply,
     access: Access,
     act: () => Answer,
   ): void {
+    const { idempotencyKey: key } = operation;
     if (key === undefined) {
       this.answerKept(reply, act(), access);
       return;
     }
     this.keys ??= new Keys(access);
-    const earlier = this.keys.find(key, body);
+    const target = targetOf(operation);
+    const earlier = this.keys.find(key, target, body);
     const answer = earlier ?? act();
-    if (earlier === undefined) this.keys.add(key, body, answer);
+    if (earlier === undefined) this.keys.add(key, target, body, answer);
     // A repetition waits as well: the first one may still wait for its commit.
     this.answerKept(reply, answer, access);
   }
@@ -291,6 +298,13 @@ export class HttpPeer implements Guest {
   private boxName(access: Access): string {
     return `${access.client}.${++this.opened}`;
   }
+}
+
+/** What the body of a request is for. */
+function targetOf(operation: PublishOperation | BatchOperation): string {
+  if (operation.kind === 'batch') return operation.kind;
+  const { topic, qos, retain, expiryMs } = operation.content;
+  return `${operation.kind} ${qos} ${retain} ${expiryMs} ${topic}`;
 }
 
 const PLAIN_JSON = { 'Content-Type': 'application/json' };

@@ -1,8 +1,8 @@
 // How a client logs in: the CONNECT that its options make, and what the CONNACK leaves it able to do.
 
 import { type Message, NEVER, type Qos } from '../../contract/message.ts';
-import type { Ability, SpeakerOptions, Will as SpokenWill } from '../../contract/speaker.ts';
-import { EXTENSIONS, propertiesOf } from './map.ts';
+import type { Ability, Opened, SpeakerOptions, Will as SpokenWill } from '../../contract/speaker.ts';
+import { EXTENSIONS, propertiesOf, userOf, userPropertiesOf } from './map.ts';
 import {
   CONNECT,
   type Connack,
@@ -35,6 +35,9 @@ export const ABILITY_5: Ability = {
   expiry: true,
   noLocal: true,
   retainedChoice: true,
+  retainAsPublished: true,
+  identifier: true,
+  login: ['user', 'maxPacketBytes', 'topicAliases'],
   meta: ['contentType', 'text', 'responseTopic', 'correlation', 'user'],
 };
 
@@ -44,11 +47,14 @@ const ABILITY_3: Ability = {
   expiry: false,
   noLocal: false,
   retainedChoice: false,
+  retainAsPublished: false,
+  identifier: false,
+  login: [],
   meta: [],
 };
 
 /** What is left of it with this server. Setting `queues`: it has `$queue/…`, whatever it says. */
-export function abilityOf(level: Level, p: Properties, settings: SpeakerOptions['settings']): Ability {
+function abilityOf(level: Level, p: Properties, settings: SpeakerOptions['settings']): Ability {
   const told = p.userProperty?.some(([name, value]) => name === EXTENSIONS && value === 'queues') === true;
   const queues = told || settings.queues === 'true';
   if (level !== 5) return { ...ABILITY_3, queues };
@@ -60,13 +66,16 @@ export function abilityOf(level: Level, p: Properties, settings: SpeakerOptions[
     wildcards: p.wildcardSubscriptionAvailable !== 0,
     shared: p.sharedSubscriptionAvailable !== 0,
     queues,
+    identifier: p.subscriptionIdentifierAvailable !== 0,
     sessions: p.sessionExpiryInterval !== 0,
   };
 }
 
-/** Topics that the server may give a number to. */
-export const TOPIC_ALIASES = 64;
+/** Topics that the server may give a number to, unless the caller says otherwise. */
+const TOPIC_ALIASES = 64;
 const NEVER_EXPIRES = 0xffff_ffff;
+/** [MQTT5-3.2.2.3.3] */
+const MAX_IN_FLIGHT = 65_535;
 
 export function connectOf(o: SpeakerOptions, level: Level, proof: Uint8Array | undefined): Connect {
   return {
@@ -85,8 +94,16 @@ export function connectOf(o: SpeakerOptions, level: Level, proof: Uint8Array | u
   };
 }
 
+export function aliasesOf({ topicAliases }: SpeakerOptions): number {
+  return topicAliases ?? TOPIC_ALIASES;
+}
+
 function loginProperties(o: SpeakerOptions, proof: Uint8Array | undefined): Properties {
-  const p: Properties = { topicAliasMaximum: TOPIC_ALIASES, userProperty: [[EXTENSIONS, '?']] };
+  const p: Properties = {
+    userProperty: [[EXTENSIONS, '?'], ...userPropertiesOf(o.user ?? [])],
+  };
+  if (aliasesOf(o) > 0) p.topicAliasMaximum = aliasesOf(o);
+  if (o.maxPacketBytes !== undefined) p.maximumPacketSize = o.maxPacketBytes;
   if (o.sessionExpiryMs > 0) p.sessionExpiryInterval = secondsOf(o.sessionExpiryMs);
   if (o.receiveMaximum < 65_535) p.receiveMaximum = o.receiveMaximum;
   if (o.sasl !== undefined) {
@@ -113,8 +130,26 @@ function willProperties(m: Message, delayMs: number, now: number): Properties {
   return p;
 }
 
-/** The server's own keep alive counts [MQTT5-3.2.2-21]. */
-export function keepAliveOf(o: SpeakerOptions, answer: Connack): number {
-  const theirs = answer.properties.serverKeepAlive;
-  return theirs === undefined ? o.keepAliveMs : theirs * 1_000;
+/** What CONNACK leaves of what we asked for: the server's own values count [MQTT5-3.2.2-21]. */
+export function openedOf(o: SpeakerOptions, level: Level, { sessionPresent, properties: p }: Connack) {
+  const { serverKeepAlive, sessionExpiryInterval, reasonString, userProperty } = p;
+  return {
+    clientId: p.assignedClientIdentifier ?? o.clientId,
+    // 3.1 has no word for it: a session that was to be kept is taken for kept.
+    resumed: sessionPresent || (level === 3 && !o.clean),
+    ability: abilityOf(level, p, o.settings),
+    server: `MQTT ${['3.1', '3.1.1', '5'][level - 3]}`,
+    maxPacketBytes: p.maximumPacketSize ?? NEVER,
+    receiveMaximum: p.receiveMaximum ?? MAX_IN_FLIGHT,
+    topicAliases: p.topicAliasMaximum ?? 0,
+    keepAliveMs: serverKeepAlive === undefined ? o.keepAliveMs : serverKeepAlive * 1_000,
+    sessionExpiryMs:
+      sessionExpiryInterval === undefined ? o.sessionExpiryMs : millisecondsOf(sessionExpiryInterval),
+    ...(reasonString !== undefined && { reason: reasonString }),
+    user: userOf(userProperty ?? []),
+  } satisfies Opened;
+}
+
+function millisecondsOf(seconds: number): number {
+  return seconds === NEVER_EXPIRES ? NEVER : seconds * 1_000;
 }

@@ -16,8 +16,8 @@ import type {
 } from '../../contract/speaker.ts';
 import { MAX_TAG } from '../../contract/speaker.ts';
 import type { Wire } from '../../contract/wire.ts';
-import { IncomingAliases } from './alias.ts';
-import { ABILITY_5, abilityOf, connectOf, keepAliveOf, levelOf, TOPIC_ALIASES } from './client-login.ts';
+import { IncomingAliases, OutgoingAliases } from './alias.ts';
+import { ABILITY_5, aliasesOf, connectOf, levelOf, openedOf } from './client-login.ts';
 import { decodeFromServer, frameEnd } from './decode.ts';
 import { type ClientPacket, encodeFromClient, writeAcknowledgement } from './encode.ts';
 import { isPlain, OwnParts, ownFrameBytes, plainFrameBytes, writeOwn, writePlain } from './frame.ts';
@@ -57,6 +57,7 @@ export const mqtt: Speech = {
   subprotocols: ['mqtt'],
   alpn: ['mqtt'],
   ability: ABILITY_5,
+  packetEnd: frameEnd,
   open: (wire, options, events) => new MqttSpeaker(wire, options, events),
 };
 
@@ -66,6 +67,8 @@ const MOST_IN_FLIGHT = 1_024;
 const MOST_BEFORE_5 = 20;
 const LAST_ID = 65_535;
 const CONTINUE = 0x18;
+/** Of a topic alias among the properties; it may take one more to write their length. */
+const ALIAS_BYTES = 4;
 const NOBODY = 0x10;
 const PUBACK_OCTET = PUBACK << 4;
 
@@ -103,17 +106,22 @@ class MqttSpeaker implements Speaker {
   private publishing = 0;
   private lastId = LAST_ID;
   private maxPacketBytes = NEVER;
-  private readonly aliases = new IncomingAliases(TOPIC_ALIASES);
+  /** What we take in one packet. */
+  private readonly mostBytes: number;
+  private readonly aliases: IncomingAliases;
+  private outgoing: OutgoingAliases | undefined;
   /** Deliveries that wait to be settled, with their QoS. */
   private readonly unsettled = new Map<number, Qos>();
   /** Subscription identifiers, by filter and back. */
   private readonly identifiers = new Map<string, number>();
-  private readonly filters: string[] = [];
+  private readonly filters = new Map<number, string>();
+  private lastIdentifier = 0;
   private large: LargePacket | undefined;
   private readonly budget = { gathering: 0 };
-  private keepAliveMs = 0;
+  private lookMs = 0;
   private sent = true;
   private heard = true;
+  private heardBefore = true;
   private asked = false;
   private readonly own = new OwnParts();
 
@@ -124,10 +132,12 @@ class MqttSpeaker implements Speaker {
     const level = levelOf(options.settings.version);
     this.level = level ?? 5;
     this.memory = options.memory ?? forgetful();
+    this.mostBytes = options.maxPacketBytes ?? NEVER;
+    this.aliases = new IncomingAliases(aliasesOf(options));
     this.origin = { protocol: 'mqtt', client: '', principal: '' };
     if (level === undefined) this.refuseVersion();
+    else if (level < 5 && needs5(options)) this.end(only5());
     else if (options.sasl === undefined) this.connect(undefined);
-    else if (level < 5) this.end(noSasl());
     else this.prove(undefined, (proof) => this.connect(proof));
   }
 
@@ -191,7 +201,7 @@ class MqttSpeaker implements Speaker {
     const first = m.retain ? firstOctet | 1 : firstOctet;
     const five = this.level === 5;
     this.sent = true;
-    if (isPlain(m, five) && (!five || m.expiresAt === NEVER)) {
+    if (isPlain(m, five) && (!five || m.expiresAt === NEVER) && this.outgoing === undefined) {
       if (this.maxPacketBytes !== NEVER && plainFrameBytes(m, id !== 0, five) > this.maxPacketBytes)
         return this.tooLarge();
       writePlain(this.wire, m, first, id, five);
@@ -200,7 +210,13 @@ class MqttSpeaker implements Speaker {
     const { own } = this;
     own.expiry =
       m.expiresAt === NEVER ? 0 : Math.max(1, Math.ceil((m.expiresAt - this.options.now()) / 1_000));
-    if (ownFrameBytes(m, id, own) > this.maxPacketBytes) return this.tooLarge();
+    own.alias = this.outgoing?.known(m.topic) ?? 0;
+    own.topicless = own.alias > 0;
+    const bytes = ownFrameBytes(m, id, own);
+    if (bytes > this.maxPacketBytes) return this.tooLarge();
+    // Nothing is introduced by a frame that the server would not take.
+    if (!own.topicless && bytes + ALIAS_BYTES <= this.maxPacketBytes)
+      own.alias = this.outgoing?.introduce(m.topic) ?? 0;
     writeOwn(this.wire, m, first, id, own);
     return undefined;
   }
@@ -225,21 +241,24 @@ class MqttSpeaker implements Speaker {
     const retainHandling = how.retained === 'none' ? 2 : how.retained === 'new' ? 1 : 0;
     const { noLocal = false, retainAsPublished = false } = how;
     const entries = [{ filter, qos, noLocal, retainAsPublished, retainHandling } as const];
-    this.send({ type: SUBSCRIBE, id, entries, properties: this.identify(filter) });
+    this.send({ type: SUBSCRIBE, id, entries, properties: this.identify(filter, how.identifier) });
   }
 
   /** With an identifier every delivery says which subscriptions it comes by [MQTT5-3.3.4-3]. */
-  private identify(filter: string): Properties {
-    if (this.level !== 5 || !this.identifiable) return NO_PROPERTIES;
-    let identifier = this.identifiers.get(filter);
+  private identify(filter: string, wanted: number | undefined): Properties {
+    const { identifiers, filters } = this;
+    if (this.ability.identifier !== true) return NO_PROPERTIES;
+    let identifier = wanted ?? identifiers.get(filter);
     if (identifier === undefined) {
-      identifier = this.filters.push(filter);
-      this.identifiers.set(filter, identifier);
+      do identifier = ++this.lastIdentifier;
+      while (filters.has(identifier));
     }
+    identifiers.set(filter, identifier);
+    // By hand, several may have the same: then it does not tell which.
+    const other = filters.get(identifier) ?? filter;
+    filters.set(identifier, other === filter ? filter : '');
     return { subscriptionIdentifier: [identifier] };
   }
-
-  private identifiable = true;
 
   unsubscribe(filter: string, answer: Answer): void {
     if (this.waits(() => this.unsubscribe(filter, answer), answer)) return;
@@ -324,6 +343,8 @@ class MqttSpeaker implements Speaker {
       }
       const stop = frameEnd(bytes, at, end, this.level);
       if (stop === -1) break;
+      if (stop - at > this.mostBytes)
+        throw new ProtocolError('MQTT5-3.1.2-24', 'a packet larger than our Maximum Packet Size', 0x95);
       if (stop > end) {
         if (stop - at <= GATHER_BYTES) break;
         this.large = new LargePacket(stop - at, this.budget, this.wire.limits.maxPacketBytes);
@@ -435,9 +456,9 @@ class MqttSpeaker implements Speaker {
     const message = messageOf(p, topic, this.origin, this.options.now(), owned);
     const by = p.properties.subscriptionIdentifier;
     const delivery = { message, id: p.id, retained: p.retain, duplicate: p.dup };
-    const filters = by?.flatMap((identifier) => this.filters[identifier - 1] ?? []);
+    const filters = by?.map((identifier) => this.filters.get(identifier) ?? '');
     this.events.delivered(
-      filters === undefined || filters.length === 0 ? delivery : { ...delivery, filters },
+      filters === undefined || filters.includes('') ? delivery : { ...delivery, filters },
     );
   }
 
@@ -457,25 +478,16 @@ class MqttSpeaker implements Speaker {
   }
 
   private open(p: Connack): void {
-    const { properties } = p;
+    const opened = openedOf(this.options, this.level, p);
     this.state = 'open';
-    this.ability = abilityOf(this.level, properties, this.options.settings);
-    this.window = Math.min(
-      properties.receiveMaximum ?? LAST_ID,
-      this.level < 5 ? MOST_BEFORE_5 : MOST_IN_FLIGHT,
-    );
-    this.maxPacketBytes = properties.maximumPacketSize ?? NEVER;
-    this.identifiable = properties.subscriptionIdentifierAvailable !== 0;
-    this.keepAliveMs = keepAliveOf(this.options, p);
-    if (this.keepAliveMs > 0) this.wire.wake(this.options.now() + this.keepAliveMs / 2);
-    this.events.opened({
-      clientId: properties.assignedClientIdentifier ?? this.options.clientId,
-      // 3.1 has no word for it: a session that was to be kept is taken for kept.
-      resumed: p.sessionPresent || (this.level === 3 && !this.options.clean),
-      ability: this.ability,
-      server: `MQTT ${['3.1', '3.1.1', '5'][this.level - 3]}`,
-      maxPacketBytes: this.maxPacketBytes,
-    });
+    this.ability = opened.ability;
+    this.window = Math.min(opened.receiveMaximum, this.level < 5 ? MOST_BEFORE_5 : MOST_IN_FLIGHT);
+    this.maxPacketBytes = opened.maxPacketBytes;
+    const aliases = Math.min(opened.topicAliases, this.options.topicAliases ?? 0);
+    if (aliases > 0) this.outgoing = new OutgoingAliases(aliases);
+    this.lookMs = (opened.keepAliveMs * 3) / 8;
+    this.look(this.options.now());
+    this.events.opened(opened);
     const { early } = this;
     this.early = [];
     for (const call of early) call();
@@ -485,7 +497,10 @@ class MqttSpeaker implements Speaker {
 
   drained(): void {}
 
-  /** Twice in a keep-alive time: something is said, and something heard, or it is asked for. */
+  /**
+   * Looks every 3/8 of the keep-alive time: when nothing was said since the last look, or nothing heard since the one before it, it asks
+   * for an answer, which is there by the next look.
+   */
   wake(now: number): void {
     if (this.state !== 'open') return;
     if (this.asked && !this.heard) {
@@ -493,11 +508,16 @@ class MqttSpeaker implements Speaker {
       this.wire.destroy();
       return;
     }
-    this.asked = !(this.sent && this.heard);
+    this.asked = !this.sent || !(this.heard || this.heardBefore);
     if (this.asked) this.send({ type: PINGREQ });
-    this.sent = false;
+    this.sent = this.asked;
+    this.heardBefore = this.heard;
     this.heard = false;
-    this.wire.wake(now + this.keepAliveMs / 2);
+    this.look(now);
+  }
+
+  private look(now: number): void {
+    if (this.lookMs > 0) this.wire.wake(now + this.lookMs);
   }
 
   broken(why: Error): void {
@@ -537,8 +557,13 @@ function authOf(o: SpeakerOptions, word: Uint8Array): Auth {
   return { type: AUTH, code: CONTINUE, properties };
 }
 
-function noSasl(): Refusal {
-  return { outcome: 'bad-authentication-method', reason: 'SASL needs MQTT 5', code: 0 };
+/** Whether the login says what has no place before MQTT 5. */
+function needs5({ sasl, user, maxPacketBytes, topicAliases }: SpeakerOptions): boolean {
+  return (sasl ?? user ?? maxPacketBytes ?? topicAliases) !== undefined;
+}
+
+function only5(): Refusal {
+  return { outcome: 'not-supported', reason: 'properties of the login need MQTT 5', code: 0 };
 }
 
 /** What remembers nothing beyond the connection. */

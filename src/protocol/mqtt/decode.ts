@@ -163,38 +163,22 @@ function checkSender(type: number, level: Level, from: Role): void {
     );
 }
 
+/** The clauses that say which flags the fixed header must have, and these. */
+type FlagRule = readonly [`MQTT5-${string}`, `MQTT311-${string}`, flags: number];
+const NO_FLAGS: FlagRule = ['MQTT5-2.1.3-1', 'MQTT311-2.2.2-2', 0];
+const FLAGS: Partial<Record<number, FlagRule>> = {
+  [PUBREL]: ['MQTT5-3.6.1-1', 'MQTT311-3.6.1-1', 2],
+  [SUBSCRIBE]: ['MQTT5-3.8.1-1', 'MQTT311-3.8.1-1', 2],
+  [UNSUBSCRIBE]: ['MQTT5-3.10.1-1', 'MQTT311-3.10.1-1', 2],
+  [DISCONNECT]: ['MQTT5-3.14.1-1', 'MQTT311-3.14.1-1', 0],
+  [AUTH]: ['MQTT5-3.15.1-1', 'MQTT311-2.2.2-2', 0],
+};
+
 /** MQTT 3.1 leaves these bits unused, and sets DUP when it repeats a PUBREL, SUBSCRIBE or UNSUBSCRIBE. */
 function checkFlags(first: number, level: Level): void {
-  if (level === 3) return;
-  const type = first >> 4;
-  const flags = first & 0x0f;
-  switch (type) {
-    case PUBREL:
-      if (flags !== 2) throw reservedFlags(level, 'MQTT5-3.6.1-1', 'MQTT311-3.6.1-1');
-      return;
-    case SUBSCRIBE:
-      if (flags !== 2) throw reservedFlags(level, 'MQTT5-3.8.1-1', 'MQTT311-3.8.1-1');
-      return;
-    case UNSUBSCRIBE:
-      if (flags !== 2) throw reservedFlags(level, 'MQTT5-3.10.1-1', 'MQTT311-3.10.1-1');
-      return;
-    case DISCONNECT:
-      if (flags !== 0) throw reservedFlags(level, 'MQTT5-3.14.1-1', 'MQTT311-3.14.1-1');
-      return;
-    case AUTH:
-      if (flags !== 0) throw reservedFlags(level, 'MQTT5-3.15.1-1', 'MQTT311-2.2.2-2');
-      return;
-    default:
-      if (flags !== 0) throw reservedFlags(level, 'MQTT5-2.1.3-1', 'MQTT311-2.2.2-2');
-  }
-}
-
-function reservedFlags(
-  level: Level,
-  clause5: `MQTT5-${string}`,
-  clause311: `MQTT311-${string}`,
-): ProtocolError {
-  return fault(level, clause5, clause311, 'reserved flags of the fixed header are wrong');
+  const rule = FLAGS[first >> 4] ?? NO_FLAGS;
+  if (level !== 3 && (first & 0x0f) !== rule[2])
+    throw fault(level, rule[0], rule[1], 'reserved flags of the fixed header are wrong');
 }
 
 /**

@@ -1,7 +1,7 @@
 // MQTT's words for the hub's, and back: messages, outcomes and the tag that a subscription carries.
 
 import { copyOf } from '../../bytes/blocks.ts';
-import { Message, type Meta, NEVER, type Origin } from '../../contract/message.ts';
+import { Message, type Meta, NEVER, type Origin, type UserProperty } from '../../contract/message.ts';
 import type { Outcome } from '../../contract/outcome.ts';
 import { isTopicName } from '../../contract/topic.ts';
 import { NO_PROPERTIES, type Properties, type Publish, type Will } from './packet.ts';
@@ -333,10 +333,15 @@ function metaOf(p: Properties): Meta | undefined {
     some = true;
   }
   if (p.userProperty !== undefined && p.userProperty.length > 0) {
-    meta.user = p.userProperty.map(([name, value]) => ({ name, value }));
+    meta.user = userOf(p.userProperty);
     some = true;
   }
   return some ? meta : undefined;
+}
+
+/** User properties as the hub writes them. */
+export function userOf(pairs: NonNullable<Properties['userProperty']>): UserProperty[] {
+  return pairs.map(([name, value]) => ({ name, value }));
 }
 
 /**
@@ -359,7 +364,7 @@ export function propertiesOf(meta: Meta): Properties {
 }
 
 /** In order, with duplicates [MQTT5-3.3.2-18]. */
-function userPropertiesOf(user: NonNullable<Meta['user']>): [string, string][] {
+export function userPropertiesOf(user: NonNullable<Meta['user']>): [string, string][] {
   const pairs: [string, string][] = [];
   for (const { name, value } of user) {
     const text = textOf(value);

@@ -3,7 +3,7 @@
 import type { ExchangeStep, Login } from '../../contract/auth.ts';
 import type { Access, Guest, Hub } from '../../contract/hub.ts';
 import { NEVER } from '../../contract/message.ts';
-import { type Outcome, ProtocolError } from '../../contract/outcome.ts';
+import { type Departure, type Outcome, ProtocolError } from '../../contract/outcome.ts';
 import type { Peer, Wire } from '../../contract/wire.ts';
 import { CONTINUE_AUTHENTICATION, Proof, REAUTHENTICATE } from './auth.ts';
 import {
@@ -444,6 +444,10 @@ export class MqttPeer implements Peer, Guest, SessionHost {
     if (announced === NO_LEVEL) return;
     if (announced >= 5) this.wire.write(encodeConnackCode(5, code));
     else if (code === 0x84) this.wire.write(encodeConnackCode(4, 0x01)); // [MQTT311-3.1.2-2]
+  }
+
+  blamed(why: Departure): void {
+    this.access?.blame(why);
   }
 
   lost(now: number): void {

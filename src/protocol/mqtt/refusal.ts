@@ -13,52 +13,61 @@ const LOGIN_3: Readonly<Record<number, Outcome>> = {
   5: 'not-authorized',
 };
 
-/** Reason codes of MQTT 5 [MQTT5-2.4]; 0x80 is also what SUBACK says in 3.1.1. */
+/** Reason codes of MQTT 5 [MQTT5-2.4]. */
 const ROWS: Readonly<Record<number, Outcome>> = {
   0: 'shutting-down',
   4: 'shutting-down',
   16: 'unmatched',
   17: 'no-subscription',
-  128: 'unavailable',
-  129: 'payload-invalid',
-  130: 'payload-invalid',
-  131: 'not-supported',
-  132: 'not-supported',
-  133: 'identifier-invalid',
-  134: 'bad-credentials',
-  135: 'not-authorized',
-  136: 'unavailable',
-  137: 'busy',
-  138: 'not-authorized',
-  139: 'shutting-down',
-  140: 'bad-authentication-method',
-  141: 'idle',
-  142: 'taken-over',
-  143: 'filter-invalid',
-  144: 'topic-invalid',
-  145: 'busy',
-  146: 'unavailable',
-  147: 'slow-consumer',
-  148: 'topic-invalid',
-  149: 'too-large',
-  150: 'rate-exceeded',
-  151: 'quota-exceeded',
-  152: 'disconnected-by-admin',
-  153: 'payload-invalid',
-  154: 'not-supported',
-  155: 'not-supported',
-  156: 'use-another-server',
-  157: 'server-moved',
-  158: 'not-supported',
-  159: 'rate-exceeded',
-  160: 'disconnected-by-admin',
-  161: 'not-supported',
-  162: 'not-supported',
 };
+
+/** From 0x80, which is also what SUBACK says in 3.1.1, to 0xa2. */
+const FAILURES: readonly Outcome[] = [
+  'unavailable',
+  'payload-invalid',
+  'payload-invalid',
+  'not-supported',
+  'not-supported',
+  'identifier-invalid',
+  'bad-credentials',
+  'not-authorized',
+  // 0x88
+  'unavailable',
+  'busy',
+  'not-authorized',
+  'shutting-down',
+  'bad-authentication-method',
+  'idle',
+  'taken-over',
+  'filter-invalid',
+  // 0x90
+  'topic-invalid',
+  'busy',
+  'unavailable',
+  'slow-consumer',
+  'topic-invalid',
+  'too-large',
+  'rate-exceeded',
+  'quota-exceeded',
+  // 0x98
+  'disconnected-by-admin',
+  'payload-invalid',
+  'not-supported',
+  'not-supported',
+  'use-another-server',
+  'server-moved',
+  'not-supported',
+  'rate-exceeded',
+  // 0xa0
+  'disconnected-by-admin',
+  'not-supported',
+  'not-supported',
+];
 
 /** `bad credentials (0x86): try again later` */
 export function refusalOf(level: Level, type: number, code: number, properties: Properties): Refusal {
-  const outcome = (level < 5 && type === CONNACK ? LOGIN_3 : ROWS)[code] ?? 'unavailable';
+  const outcome =
+    (level < 5 && type === CONNACK ? LOGIN_3 : ROWS)[code] ?? FAILURES[code - 0x80] ?? 'unavailable';
   const { reasonString, serverReference } = properties;
   const said = reasonString === undefined ? '' : `: ${reasonString}`;
   const elsewhere = serverReference === undefined ? '' : ` (${serverReference})`;

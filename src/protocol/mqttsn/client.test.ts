@@ -1,8 +1,9 @@
 // MQTT-SN's Speakers against the hub: what they promise, on good and bad networks.
 
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { MqttClient } from '../../../test/mqtt-client.ts';
 import { type Broker, type RawClient, startBroker } from '../../../test/network.ts';
+import { speakerOptions } from '../../../test/speaker-options.ts';
 import { Message, NEVER, type Qos } from '../../contract/message.ts';
 import type { Outcome } from '../../contract/outcome.ts';
 import type { Refusal, SpeakerOptions, Speech } from '../../contract/speaker.ts';
@@ -26,6 +27,8 @@ function word(why: Refusal | Qos | undefined): string {
 class Client {
   readonly heard: string[] = [];
   readonly ids: number[] = [];
+  /** What it sent, by its type. */
+  readonly sent: string[] = [];
   readonly speaker;
   readonly raw: RawClient;
   settles: Outcome | undefined = 'ok';
@@ -37,24 +40,18 @@ class Client {
     speech: Speech = mqttsnSpeech(),
   ) {
     this.raw = broker.connect({ protocol: 'mqttsn', link });
-    const random = seeded(7);
-    const said: SpeakerOptions = {
-      host: 'broker',
-      port: 0,
-      path: '/',
-      settings: {},
-      clientId: 'c',
-      username: undefined,
-      password: undefined,
-      clean: true,
-      sessionExpiryMs: 0,
-      keepAliveMs: 0,
-      will: undefined,
-      receiveMaximum: 16,
-      random: (length) => Uint8Array.from({ length }, () => Math.floor(random() * 256)),
-      now: () => broker.clock.now,
-      ...options,
+    const { wire } = this.raw;
+    const write = wire.write.bind(wire);
+    wire.write = (datagram: Uint8Array) => {
+      this.sent.push(Buffer.from(datagram).toString('hex', 1));
+      write(datagram);
     };
+    const random = seeded(7);
+    const said = speakerOptions(broker.clock, {
+      clientId: 'c',
+      random: (length) => Uint8Array.from({ length }, () => Math.floor(random() * 256)),
+      ...options,
+    });
     this.speaker = speech.open(this.raw.wire, said, {
       opened: ({ server, clientId }) => this.heard.push(`opened ${server} ${clientId}`),
       delivered: ({ message: { topic, payload, qos }, id, retained, duplicate }) => {
@@ -261,4 +258,135 @@ test('[MQTTSN12-6.8] without a connection: short and predefined topics', async (
     'ended fine',
   ]);
   expect(listener.take().slice(2)).toEqual(['t1 1 0', 'room/heat 1 0']);
+});
+
+test('a predefined topic: no registration, both ways', async () => {
+  const predefined = new Map([[7, 'room/heat']]);
+  const broker = await startBroker({ protocols: [mqttsn({ predefined })] });
+  const c = new Client(broker, { settings: { predefined: '7:room/heat,8:hall%2Cleft' } });
+  c.subscribe('room/heat');
+  c.publish('room/heat', '21.5');
+  await broker.clock.advance(0);
+  expect(c.take()).toEqual(['opened MQTT-SN 1.2 c', 'subscribed 1', 'room/heat 21.5 1', 'published fine']);
+  expect(c.sent.slice(1)).toEqual([
+    '122100010007', // SUBSCRIBE, by id
+    `0c2100070002${Buffer.from('21.5').toString('hex')}`, // PUBLISH
+    '0d0007800000', // PUBACK of what came back
+  ]);
+});
+
+test('a predefined topic that the gateway does not know is registered by its name', async () => {
+  const broker = await startBroker();
+  const c = new Client(broker, { settings: { predefined: '7:room/heat' } });
+  await broker.clock.advance(0);
+  c.publish('room/heat', '1');
+  await broker.clock.advance(0);
+  const d = new Client(broker, { clientId: 'd', settings: { predefined: '7:room/heat' } });
+  d.subscribe('room/heat');
+  await broker.clock.advance(0);
+  c.publish('room/heat', '2');
+  await broker.clock.advance(0);
+  expect(c.take()).toEqual(['opened MQTT-SN 1.2 c', 'published fine', 'published fine']);
+  expect(d.take()).toEqual(['opened MQTT-SN 1.2 d', 'subscribed 1', 'room/heat 2 1']);
+});
+
+test('[MQTTSN12-6.11] who has said something need not ping', async () => {
+  const broker = await startBroker();
+  const c = new Client(broker, { keepAliveMs: 60_000 });
+  await broker.clock.advance(0);
+  for (let i = 0; i < 3; i++) {
+    await broker.clock.advance(40_000);
+    c.publish('ab', 'x');
+  }
+  await broker.clock.advance(44_000);
+  expect(c.sent.filter((octets) => octets.startsWith('16'))).toEqual([]);
+  await broker.clock.advance(1_000);
+  expect(c.sent.at(-1)).toBe('16');
+  await broker.clock.advance(600_000);
+  expect(c.take().filter((line) => line.startsWith('ended'))).toEqual([]);
+});
+
+describe('[MQTTSN12-6.14] a client that sleeps', () => {
+  async function sleeper() {
+    const broker = await startBroker();
+    const c = new Client(broker, { settings: { sleep: '60' } });
+    c.subscribe('room/+', 2);
+    await broker.clock.advance(1_000);
+    expect(c.sent.slice(-1)).toEqual(['18003c']); // DISCONNECT for 60 s
+    c.sent.splice(0);
+    const other = new Client(broker, { clientId: 'other' });
+    await broker.clock.advance(0);
+    return { broker, c, other };
+  }
+
+  test('gets what came meanwhile when it looks, at every QoS, and sleeps on', async () => {
+    const { broker, c, other } = await sleeper();
+    c.take();
+    for (const qos of [0, 1, 2] as const) other.publish('room/1', `at ${qos}`, qos);
+    await broker.clock.advance(40_000);
+    expect(c.sent).toEqual([]);
+    await broker.clock.advance(5_000);
+    expect(c.take()).toEqual(['room/1 at 0 0', 'room/1 at 1 1', 'room/1 at 2 2']);
+    expect(c.sent[0]).toBe(`16${Buffer.from('c').toString('hex')}`);
+    // Looks again and again, says nothing else, and is not lost.
+    c.sent.splice(0);
+    await broker.clock.advance(600_000);
+    expect(new Set(c.sent)).toEqual(new Set(['1663']));
+    expect(c.take()).toEqual([]);
+  });
+
+  test('wakes up to publish, and keeps its subscriptions', async () => {
+    const { broker, c, other } = await sleeper();
+    c.take();
+    c.publish('hall', 'x', 1);
+    await broker.clock.advance(500);
+    expect(c.take()).toEqual(['published fine']);
+    // PINGREQ, whose answer shows that it is known; CONNECT, neither clean nor with a will
+    expect(c.sent.slice(0, 2)).toEqual(['1663', '040001000063']);
+    other.publish('room/1', 'now', 1);
+    await broker.clock.advance(0);
+    expect(c.take()).toEqual(['room/1 now 1']);
+    await broker.clock.advance(1_000);
+    expect(c.sent.at(-1)).toBe('18003c');
+  });
+
+  test('over a network that loses a quarter it misses nothing', async () => {
+    const broker = await startBroker({ seed: 5 });
+    const link = { loss: 0.25 };
+    const c = new Client(broker, { settings: { sleep: '120' } }, link);
+    c.subscribe('room/+', 2);
+    await broker.clock.advance(60_000);
+    expect(c.take()).toEqual(['opened MQTT-SN 1.2 c', 'subscribed 2']);
+    const other = new Client(broker, { clientId: 'other' });
+    for (let i = 0; i < 20; i++) other.publish('room/1', `${i}`, 2);
+    await broker.clock.advance(1_800_000);
+    const heard = c.take().map((line) => line.replace(' again', ''));
+    expect(heard).toEqual(Array.from({ length: 20 }, (_, i) => `room/1 ${i} 2`));
+  });
+
+  test('a gateway that has forgotten it says so when it looks', async () => {
+    const { broker, c } = await sleeper();
+    await broker.crash();
+    await broker.clock.advance(300_000);
+    expect(c.take().at(-1)).toBe('ended unavailable');
+  });
+
+  test('and when it has something to say: its subscriptions are not lost unnoticed', async () => {
+    const { broker, c } = await sleeper();
+    await broker.crash();
+    c.publish('hall', 'x', 1);
+    await broker.clock.advance(100);
+    expect(c.take().slice(-2)).toEqual(['published unavailable', 'ended unavailable']);
+  });
+});
+
+test('connect=false: QoS −1', async () => {
+  const broker = await startBroker();
+  const listener = new Client(broker, { clientId: 'l' });
+  listener.subscribe('ab', 0);
+  const c = new Client(broker, { settings: { connect: 'false' } });
+  await broker.clock.advance(0);
+  c.publish('ab', 'x', 0);
+  await broker.clock.advance(0);
+  expect(listener.take().at(-1)).toBe('ab x 0');
 });

@@ -291,7 +291,7 @@ export class SnDevice implements Line {
       predefined.of(connect.clientId),
       shared.wills,
       {
-        evict: (why) => this.evicted(why),
+        evict: (why) => this.sendAway(why, false),
         hurry: (at) => this.host.hurry(at),
       },
     );
@@ -426,7 +426,7 @@ export class SnDevice implements Line {
     if (now >= this.heardAt + this.silence) {
       this.lost(now);
     } else if (!session.outflow.tick(now)) {
-      // A sleeper may have fallen asleep again; from anybody else an answer is owed [MQTTSN12-6.13].
+      // A sleeper may have fallen asleep again; from anybody else an answer is owed.
       if (this.state === 'awake') this.fallAsleep();
       else this.lost(now);
     }
@@ -451,10 +451,16 @@ export class SnDevice implements Line {
   }
 
   /** @internal */
-  evicted(_why: Outcome): void {
+  evicted(why: Outcome): void {
+    this.sendAway(why, true);
+  }
+
+  /** `known`: the hub ends it, and knows; else its messages overflowed. */
+  private sendAway(why: Outcome, known: boolean): void {
     if (this.state === 'away') return;
+    this.session?.access.blame(why);
     this.say({ type: DISCONNECT, duration: 0 });
-    this.drop(true, this.hub.now(), false);
+    this.drop(known, this.hub.now(), !known);
     this.host.left(true);
   }
 

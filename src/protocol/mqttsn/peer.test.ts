@@ -427,11 +427,46 @@ describe('delivering', () => {
     ]);
   });
 
-  test.each([0, 1])('a client that knows no predefined ids registers instead, QoS %d', async (qos) => {
+  test.each([0, 1])(
+    '[MQTTSN12-6.7] who never used a predefined id is told the topic, QoS %d',
+    async (qos) => {
+      const b = await broker({ predefined: new Map([[12, 'known']]) });
+      const d = new SnDevice(b);
+      await d.connect('d');
+      await d.ask('SUBSCRIBE', [qosFlag(qos), 1], '#');
+      await say(b, 'known', 'a', 1);
+      const [register] = await d.heard();
+      expect(register).toMatchObject({ type: 'REGISTER', topicId: 1, rest: 'known' });
+      expect(await d.ask('REGACK', [1, register!.id!, 0])).toMatchObject([
+        { type: 'PUBLISH', flags: qosFlag(qos), topicId: 1, rest: 'a' },
+      ]);
+    },
+  );
+
+  test.each([
+    ['has it of its own', 'named', undefined],
+    ['published with it', 'd', 'PUBLISH'],
+    ['subscribed with it before', 'd', 'SUBSCRIBE'],
+  ])('who %s hears under the predefined id', async (_name, client, by) => {
+    const own = new Map([['named', new Map([[12, 'known']])]]);
+    const b = await broker({ predefined: new Map([[12, 'known']]), clients: own });
+    const d = new SnDevice(b);
+    await d.connect(client);
+    if (by === 'PUBLISH') await d.ask('PUBLISH', [FLAG.predefined, 12, 0], 'mine');
+    if (by === 'SUBSCRIBE') await d.ask('SUBSCRIBE', [FLAG.predefined, 1], Uint8Array.of(0, 12));
+    await d.ask('SUBSCRIBE', [0, 2], '#');
+    await say(b, 'known', 'a');
+    expect(await d.heard()).toEqual([
+      { type: 'PUBLISH', flags: FLAG.predefined, topicId: 12, id: 0, rest: 'a' },
+    ]);
+  });
+
+  test.each([0, 1])('who refuses a predefined id that it used is told the topic, QoS %d', async (qos) => {
     const b = await broker({ predefined: new Map([[12, 'known']]) });
     const d = new SnDevice(b);
     await d.connect('d');
-    await d.ask('SUBSCRIBE', [qosFlag(qos), 1], '#');
+    await d.ask('SUBSCRIBE', [FLAG.predefined, 1], Uint8Array.of(0, 12));
+    await d.ask('SUBSCRIBE', [qosFlag(qos), 2], '#');
     await say(b, 'known', 'a', 1);
     const [first] = await d.heard();
     expect(first).toMatchObject({ type: 'PUBLISH', topicId: 12 });

@@ -68,7 +68,7 @@ export class Inflow {
     }
     if (qos === 1 && this.unanswered.has(p.id)) return;
     if (qos > 0 && p.id === 0) {
-      this.answer(p, NOT_SUPPORTED); // of QoS 0 only [MQTTSN12-5.3.12]
+      this.answer(p, NOT_SUPPORTED); // of QoS 0 only [MQTTSN12-5.4.12]
       return;
     }
     if (this.answers.waiting >= WAITING_ANSWERS) {

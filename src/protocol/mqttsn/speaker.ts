@@ -11,7 +11,7 @@ import type {
   SpeakerOptions,
 } from '../../contract/speaker.ts';
 import type { Wire } from '../../contract/wire.ts';
-import { Asking, type Patience, type Question } from './asking.ts';
+import { Asking, type Patience, type Question, type Task } from './asking.ts';
 import { decodeSn } from './decode.ts';
 import { encodeSn } from './encode.ts';
 import { shortTopic } from './map.ts';
@@ -38,6 +38,7 @@ import {
   SUBACK,
   SUBSCRIBE,
   type TopicId,
+  type TopicRef,
   UNSUBACK,
   UNSUBSCRIBE,
   WILLMSG,
@@ -46,10 +47,12 @@ import {
   WILLTOPICREQ,
 } from './packet.ts';
 import { idsOf, refusal, refusalOf, tooLarge } from './refusal.ts';
+import type { PredefinedTopics, SnSettings } from './settings.ts';
+import { Slumber } from './slumber.ts';
 
 export interface SnSpeechOptions extends Partial<Patience> {
-  /** Ids that the gateway knows beforehand, and the topics they stand for. */
-  readonly predefined?: ReadonlyMap<number, string>;
+  /** Ids that the gateway knows beforehand, and the topics they stand for; the setting `predefined` adds to them. */
+  readonly predefined?: PredefinedTopics;
 }
 
 const PATIENCE: Patience = { retryMs: 10_000, retries: 4 }; // [MQTTSN12-7.2]
@@ -67,9 +70,10 @@ export const SPEAKER_ABILITY: Ability = {
   meta: [],
 };
 
-/** A silent client pings after this part of its keep alive, so that a repetition is still in time. */
+/** Who has said nothing for this part of its keep alive pings, so that a repetition is still in time [MQTTSN12-6.11]. */
 const PING_SHARE = 0.75;
 const MAX_SECONDS = 0xffff;
+const NO_SETTINGS: SnSettings = { predefined: new Map(), sleepMs: 0, connects: true };
 const NOBODY = { protocol: 'mqttsn', client: '', principal: '' };
 
 /** A message that was delivered and waits to be settled: its level, and whether we have it for good. */
@@ -86,7 +90,8 @@ export class SnSpeaker implements Speaker {
   private readonly events: SpeakerEvents;
   private readonly asking: Asking;
   private readonly clientId: string;
-  private readonly predefined: ReadonlyMap<number, string>;
+  private readonly predefined: PredefinedTopics;
+  private readonly slumber: Slumber;
   /** Of what we publish: by name. */
   private readonly ids: Map<string, TopicId>;
   /** Of what we hear: by registered id. */
@@ -99,35 +104,48 @@ export class SnSpeaker implements Speaker {
   private sentAt = 0;
   private nextId = 0;
 
-  constructor(wire: Wire, options: SpeakerOptions, events: SpeakerEvents, o: SnSpeechOptions) {
+  constructor(
+    wire: Wire,
+    options: SpeakerOptions,
+    events: SpeakerEvents,
+    o: Partial<Patience>,
+    said: SnSettings | string,
+  ) {
+    const { predefined, sleepMs } = typeof said === 'string' ? NO_SETTINGS : said;
     this.wire = wire;
     this.options = options;
     this.events = events;
-    this.predefined = o.predefined ?? new Map();
-    this.ids = idsOf(o.predefined);
+    this.predefined = predefined;
+    this.ids = idsOf(predefined);
+    this.slumber = new Slumber(sleepMs, options.now());
     this.clientId = options.clientId === '' ? `waymeet-${hex(options.random(6))}` : options.clientId;
     this.asking = new Asking(
       (datagram) => this.send(datagram),
       { ...PATIENCE, ...o },
       () => this.end(refusal('unavailable', 'the gateway does not answer')),
     );
+    if (typeof said === 'string') {
+      this.end(refusal('not-supported', said));
+      return;
+    }
     const keeps = options.sessionExpiryMs > 0;
     // One flag says both, forget what was and keep what comes [MQTTSN12-6.3]: for "forget, then keep" it takes two.
-    if (keeps && options.clean) this.connect(true, false);
-    this.connect(!keeps, true);
+    if (keeps && options.clean) this.connect(true, 'forgetting');
+    this.connect(!keeps, 'opening');
     this.schedule();
   }
 
   // ---- the connection
 
-  private connect(clean: boolean, last: boolean): void {
+  private connect(clean: boolean, why: 'forgetting' | 'opening' | 'waking'): void {
     const { keepAliveMs, will } = this.options;
+    const opening = why === 'opening';
     const duration = Math.min(MAX_SECONDS, Math.ceil(keepAliveMs / 1_000));
     this.ask(
       {
         packet: {
           type: CONNECT,
-          will: last && will !== undefined,
+          will: opening && will !== undefined,
           clean,
           protocolId: PROTOCOL_ID,
           duration,
@@ -135,14 +153,14 @@ export class SnSpeaker implements Speaker {
         },
         fits: (p) => p.type === CONNACK,
         answered: (p) => {
-          const why = refusalOf(p, 'the connection');
-          if (why !== undefined) this.end(why);
-          else if (last) this.connected();
+          const refused = refusalOf(p, 'the connection');
+          if (refused !== undefined) this.end(refused);
+          else if (opening) this.connected();
         },
       },
       undefined,
     );
-    if (last) return;
+    if (why !== 'forgetting') return;
     const packet = { type: DISCONNECT, duration: 0 } as const;
     this.ask({ packet, fits: (p) => p.type === DISCONNECT, answered() {} }, undefined);
   }
@@ -155,7 +173,46 @@ export class SnSpeaker implements Speaker {
 
   private ask(q: Question, failed: ((why: Refusal) => void) | undefined): void {
     if (failed !== undefined) this.open.add(failed);
-    this.asking.add(() => q, this.options.now());
+    this.add(() => q);
+  }
+
+  /** What a sleeper has to say wakes it up first. */
+  private add(task: Task): void {
+    const now = this.options.now();
+    const { slumber } = this;
+    if (slumber.down) {
+      const { asleep } = slumber;
+      slumber.rose(now);
+      // CONNACK does not say whether the gateway still knows our subscriptions; an answer to PINGREQ does.
+      if (asleep) this.asking.add(() => this.looking(() => {}), now);
+      this.connect(false, 'waking');
+    }
+    this.asking.add(task, now);
+  }
+
+  // ---- sleep
+
+  /** Nothing is under way, so that what is due of sleeping may be done. */
+  private get calm(): boolean {
+    return this.state === 'open' && this.asking.idle && this.unsettled.size === 0;
+  }
+
+  private sleepOrLook(now: number): void {
+    const { slumber } = this;
+    const next = this.calm ? slumber.next(now) : undefined;
+    if (next === undefined) return;
+    const fell = (): void => slumber.fell(this.options.now());
+    const doze: Question = {
+      packet: { type: DISCONNECT, duration: slumber.sleepMs / 1_000 },
+      fits: (p) => p.type === DISCONNECT,
+      answered: fell,
+    };
+    this.asking.add(() => (next === 'look' ? this.looking(fell) : doze), now);
+  }
+
+  private looking(answered: () => void): Question {
+    const packet = { type: PINGREQ, clientId: this.clientId } as const;
+    return { packet, fits: (p) => p.type === PINGRESP, answered };
   }
 
   get room(): number {
@@ -175,7 +232,7 @@ export class SnSpeaker implements Speaker {
       return;
     }
     const done = this.owed(answer);
-    this.asking.add(() => this.publishing(m, done, 0), this.options.now());
+    this.add(() => this.publishing(m, done, 0));
     this.schedule();
   }
 
@@ -209,9 +266,9 @@ export class SnSpeaker implements Speaker {
           p.type === PUBACK &&
           p.code === INVALID_TOPIC_ID &&
           invalid === 0 &&
-          topic.kind === 'normal'
+          topic.kind !== 'short'
         ) {
-          // It has forgotten the id: once more, with a new one [MQTTSN12-6.6].
+          // It has forgotten the id, or never knew it: once more, with a new one [MQTTSN12-6.6].
           this.ids.delete(m.topic);
           const question = this.publishing(m, done, 1);
           if (question !== undefined) this.asking.follow(question);
@@ -245,23 +302,34 @@ export class SnSpeaker implements Speaker {
       answer(this.gone());
       return;
     }
-    const id = this.newId();
-    const topic = nameOf(filter);
     const failed = (why: Refusal): void => answer(why);
-    this.ask(
-      {
+    const subscribing = (topic: TopicRef): Question => {
+      const id = this.newId();
+      return {
         packet: { type: SUBSCRIBE, dup: false, qos, id, topic },
         fits: (p) => p.type === SUBACK && p.id === id,
         answered: (p) => {
-          if (p.type !== SUBACK || !this.open.delete(failed)) return;
+          if (p.type !== SUBACK) return;
+          if (p.code === INVALID_TOPIC_ID && topic.kind === 'predefined') {
+            this.ids.delete(filter); // the gateway knows nothing of it: by its name, then
+            this.asking.follow(subscribing({ kind: 'name', name: filter }));
+            return;
+          }
+          if (!this.open.delete(failed)) return;
           // Before the retained message, which follows at once.
-          if (p.topicId !== 0) this.knows(p.topicId, filter);
+          if (p.topicId !== 0 && topic.kind === 'name') this.knows(p.topicId, filter);
           answer(refusalOf(p, filter) ?? p.qos);
         },
-      },
-      failed,
-    );
+      };
+    };
+    this.ask(subscribing(this.refOf(filter)), failed);
     this.schedule();
+  }
+
+  private refOf(filter: string): TopicRef {
+    const short = /^[^+#/]{2}$/.test(filter) ? shortTopic(filter) : undefined;
+    const known = this.ids.get(filter);
+    return short ?? (known?.kind === 'predefined' ? known : { kind: 'name', name: filter });
   }
 
   unsubscribe(filter: string, answer: Answer): void {
@@ -273,7 +341,7 @@ export class SnSpeaker implements Speaker {
     const done = this.owed(answer);
     this.ask(
       {
-        packet: { type: UNSUBSCRIBE, id, topic: nameOf(filter) },
+        packet: { type: UNSUBSCRIBE, id, topic: this.refOf(filter) },
         fits: (p) => p.type === UNSUBACK && p.id === id,
         answered: () => done(undefined),
       },
@@ -292,6 +360,7 @@ export class SnSpeaker implements Speaker {
       if (why instanceof ProtocolError) return end; // anybody can send datagrams
       throw why;
     }
+    this.slumber.stirred(now);
     if (this.state !== 'ended' && !this.asking.hear(p, now)) this.hear(p, now);
     this.schedule();
     return end;
@@ -310,6 +379,7 @@ export class SnSpeaker implements Speaker {
         this.say({ type: WILLMSG, payload: this.options.will?.message.payload ?? new Uint8Array(0) });
         return;
       case REGISTER:
+        this.asking.delivered(now);
         this.knows(p.topicId, p.topic);
         this.say({ type: REGACK, topicId: p.topicId, id: p.id, code: ACCEPTED });
         return;
@@ -332,6 +402,7 @@ export class SnSpeaker implements Speaker {
 
   private heard(p: Publish, now: number): void {
     const { id, qos, retain, dup } = p;
+    this.asking.delivered(now);
     const topic = this.topicOf(p.topic);
     const topicId = p.topic.kind === 'short' ? 0 : p.topic.id;
     if (topic === undefined) {
@@ -388,6 +459,7 @@ export class SnSpeaker implements Speaker {
 
   private send(datagram: Uint8Array): void {
     this.sentAt = this.options.now();
+    this.slumber.stirred(this.sentAt);
     this.wire.write(datagram);
   }
 
@@ -398,7 +470,7 @@ export class SnSpeaker implements Speaker {
 
   private get pingAt(): number {
     const { keepAliveMs } = this.options;
-    const due = keepAliveMs > 0 && this.state === 'open' && this.asking.idle;
+    const due = keepAliveMs > 0 && this.state === 'open' && this.asking.idle && !this.slumber.down;
     return due ? this.sentAt + keepAliveMs * PING_SHARE : NEVER;
   }
 
@@ -407,12 +479,14 @@ export class SnSpeaker implements Speaker {
       const packet = { type: PINGREQ, clientId: '' } as const;
       this.ask({ packet, fits: (p) => p.type === PINGRESP, answered() {} }, undefined);
     }
+    this.sleepOrLook(now);
     this.schedule();
   }
 
   private schedule(): void {
     const next = this.asking.tick(this.options.now());
-    if (this.state !== 'ended') this.wire.wake(Math.min(next, this.pingAt));
+    const sleepAt = this.calm ? this.slumber.dueAt : NEVER;
+    if (this.state !== 'ended') this.wire.wake(Math.min(next, this.pingAt, sleepAt));
   }
 
   drained(): void {}
@@ -456,11 +530,6 @@ function releasing(id: number, done: Answer): Question {
     fits: (p) => p.type === PUBCOMP && p.id === id,
     answered: () => done(undefined),
   };
-}
-
-function nameOf(filter: string): { kind: 'name'; name: string } | TopicId {
-  const short = /^[^+#/]{2}$/.test(filter) ? shortTopic(filter) : undefined;
-  return short ?? { kind: 'name', name: filter };
 }
 
 function hex(octets: Uint8Array): string {

@@ -14,7 +14,7 @@ import { encodeSn } from './encode.ts';
 import { shortTopic } from './map.ts';
 import { PUBLISH, type TopicId } from './packet.ts';
 import { idsOf, refusal, tooLarge } from './refusal.ts';
-import type { SnSpeechOptions } from './speaker.ts';
+import type { SnSettings } from './settings.ts';
 
 export const TELLER_ABILITY: Ability = {
   publishQos: [0],
@@ -38,10 +38,15 @@ export class SnTeller implements Speaker {
   private begun = false;
   private ended = false;
 
-  constructor(wire: Wire, { clientId, now }: SpeakerOptions, events: SpeakerEvents, o: SnSpeechOptions) {
+  constructor(
+    wire: Wire,
+    { clientId, now }: SpeakerOptions,
+    events: SpeakerEvents,
+    { predefined }: SnSettings,
+  ) {
     this.wire = wire;
     this.events = events;
-    this.ids = idsOf(o.predefined);
+    this.ids = idsOf(predefined);
     this.clientId = clientId;
     wire.wake(now());
   }

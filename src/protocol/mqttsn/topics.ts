@@ -10,30 +10,31 @@ const MAX_NAMES = 262_144;
 
 type TopicsById = ReadonlyMap<number, string>;
 
-/** Topics known beforehand, by id and by name: those of all clients, and those that a client has of its own. */
+/** Topics known beforehand, by id: those of all clients, and those that a client has of its own. */
 export class Predefined {
+  /** Those that the client is known to know, because they are its own. */
+  readonly own: TopicsById;
   private readonly names: TopicsById;
-  private readonly ids = new Map<string, number>();
   private readonly clients = new Map<string, Predefined>();
 
-  constructor(names: TopicsById, ofClients: ReadonlyMap<string, TopicsById> = new Map()) {
-    this.names = names;
-    for (const [id, name] of names) if (!this.ids.has(name)) this.ids.set(name, id);
-    for (const [client, own] of ofClients)
-      this.clients.set(client, new Predefined(new Map([...names, ...own])));
+  constructor(
+    names: TopicsById,
+    ofClients: ReadonlyMap<string, TopicsById> = new Map(),
+    own: TopicsById = new Map(),
+  ) {
+    this.own = own;
+    this.names = new Map([...names, ...own]);
+    for (const [client, itsOwn] of ofClients)
+      this.clients.set(client, new Predefined(names, undefined, itsOwn));
   }
 
-  /** What this client and the hub both know. */
+  /** What this client may use. */
   of(client: string): Predefined {
     return this.clients.get(client) ?? this;
   }
 
   nameOf(id: number): string | undefined {
     return this.names.get(id);
-  }
-
-  idOf(name: string): number | undefined {
-    return this.ids.get(name);
   }
 }
 
@@ -43,6 +44,11 @@ export class Topics {
   /** The oldest first. */
   private readonly ids = new Map<string, number>();
   private readonly names = new Map<number, string>();
+  /**
+   * Predefined ids that the client knows, by name: its own, and those that it has used itself. That the hub knows an id beforehand does not
+   * mean that every client does, and a PUBLISH under an id that it does not know would be lost [MQTTSN12-6.7].
+   */
+  private readonly agreed = new Map<string, number>();
   private size = 0;
   private next = 1;
   /** The client has refused an id that needs no registration. */
@@ -51,6 +57,11 @@ export class Topics {
   constructor(predefined: Predefined, limit: number) {
     this.predefined = predefined;
     this.limit = limit;
+    for (const [id, name] of predefined.own) this.agree(name, id);
+  }
+
+  private agree(name: string, id: number): void {
+    if (!this.agreed.has(name)) this.agreed.set(name, id);
   }
 
   /** The topic that a client means, or undefined for an id that stands for none. */
@@ -58,8 +69,11 @@ export class Topics {
     switch (topic.kind) {
       case 'normal':
         return this.names.get(topic.id);
-      case 'predefined':
-        return this.predefined.nameOf(topic.id);
+      case 'predefined': {
+        const name = this.predefined.nameOf(topic.id);
+        if (name !== undefined) this.agree(name, topic.id);
+        return name;
+      }
       default:
         return topic.name;
     }
@@ -70,7 +84,7 @@ export class Topics {
     const id = this.ids.get(name);
     if (id !== undefined) return { kind: 'normal', id };
     if (this.registeredOnly) return undefined;
-    const known = this.predefined.idOf(name);
+    const known = this.agreed.get(name);
     return known === undefined ? shortTopic(name) : { kind: 'predefined', id: known };
   }
 

@@ -3,7 +3,6 @@
 import { type Message, NEVER, type Origin, type Qos } from '../../contract/message.ts';
 import { type Outcome, ProtocolError } from '../../contract/outcome.ts';
 import type {
-  Ability,
   Answer,
   Refusal,
   Speaker,
@@ -11,34 +10,17 @@ import type {
   SpeakerOptions,
   Speech,
 } from '../../contract/speaker.ts';
-import { EVERY_META } from '../../contract/speaker.ts';
 import type { Wire } from '../../contract/wire.ts';
+import { ABILITY, outcomeOf, type Terms, termsOf, WAYMEET } from './client-terms.ts';
 import { type Commands, FrameDecoder } from './decode.ts';
-import { destinationOf, parseDestination } from './destination.ts';
 import { encodeFrame } from './encode.ts';
-import { HeaderError, headersOf, messageOf, SENTENCE } from './map.ts';
+import { HeaderError, headersOf, messageOf } from './map.ts';
 import { type Frame, type HubCommand, headerOf, NO_BODY } from './packet.ts';
-
-/** QoS 1 is a SEND with a receipt, and a subscription whose messages are acknowledged one by one. */
-const ABILITY: Ability = {
-  publishQos: [0, 1],
-  subscribeQos: [0, 1],
-  retain: true,
-  wildcards: true,
-  shared: true,
-  queues: true,
-  sessions: false,
-  wills: false,
-  expiry: true,
-  returns: true,
-  meta: ['text', ...EVERY_META],
-};
 
 export const stompSpeech: Speech = {
   name: 'stomp',
   carrier: 'stream',
   subprotocols: ['v12.stomp'],
-  alpn: ['stomp'],
   ability: ABILITY,
   open: (wire, options, events) => new StompSpeaker(wire, options, events),
 };
@@ -88,6 +70,7 @@ class StompSpeaker implements Speaker {
   private sendMs = 0;
   private hearMs = 0;
   private heardAt = 0;
+  private terms: Terms = WAYMEET;
 
   constructor(wire: Wire, options: SpeakerOptions, events: SpeakerEvents) {
     this.wire = wire;
@@ -101,7 +84,7 @@ class StompSpeaker implements Speaker {
 
   private connect(): void {
     const { clientId, username, password, keepAliveMs, settings } = this.options;
-    const { host = this.options.host } = settings; // a virtual host's name: at RabbitMQ `?host=/`
+    const { host = this.options.host } = settings;
     const headers = ['accept-version', VERSION, 'host', host, 'heart-beat', `${keepAliveMs},${keepAliveMs}`];
     if (username !== undefined) headers.push('login', username);
     if (password !== undefined) headers.push('passcode', decoder.decode(password));
@@ -121,7 +104,7 @@ class StompSpeaker implements Speaker {
 
   publish(m: Message, answer: Answer): void {
     if (this.waits(() => this.publish(m, answer), answer)) return;
-    const headers = [...headersOf(m)];
+    const headers = [...headersOf(m, this.terms.destinationOf)];
     if (m.retain) headers.push('retain', 'true');
     if (m.qos > 0) headers.push('receipt', this.awaited(answer));
     this.send('SEND', headers, m.payload);
@@ -139,7 +122,16 @@ class StompSpeaker implements Speaker {
     });
     const ack = granted === 0 ? 'auto' : 'client-individual';
     const window = ['prefetch-count', String(this.options.receiveMaximum)];
-    const headers = ['id', id, 'destination', destinationOf(filter), 'ack', ack, 'receipt', receipt];
+    const headers = [
+      'id',
+      id,
+      'destination',
+      this.terms.destinationOf(filter),
+      'ack',
+      ack,
+      'receipt',
+      receipt,
+    ];
     this.send('SUBSCRIBE', granted === 0 ? headers : [...headers, ...window]);
   }
 
@@ -223,8 +215,10 @@ class StompSpeaker implements Speaker {
     this.state = 'open';
     this.beats(headerOf(frame, 'heart-beat') ?? '0,0', now);
     const { clientId } = this.options;
-    const server = `STOMP ${version}${serverOf(frame)}`;
-    this.events.opened({ clientId, resumed: false, ability: ABILITY, server });
+    const name = headerOf(frame, 'server') ?? '';
+    this.terms = termsOf(name);
+    const server = `STOMP ${version}${name === '' ? '' : `, ${name}`}`;
+    this.events.opened({ clientId, resumed: false, ability: this.terms.ability, server });
     this.callEarly();
   }
 
@@ -248,14 +242,7 @@ class StompSpeaker implements Speaker {
   private arrived(frame: Frame<HubCommand>, now: number): void {
     const subscribed = this.subscriptions.get(headerOf(frame, 'subscription') ?? '');
     if (subscribed === undefined) return; // unsubscribed meanwhile
-    const text = headerOf(frame, 'destination') ?? '';
-    const destination = parseDestination(text);
-    const topic =
-      destination === undefined
-        ? text
-        : destination.kind === 'topic'
-          ? destination.topic
-          : `$queue/${destination.name}`;
+    const topic = this.terms.topicOf(headerOf(frame, 'destination') ?? '');
     const message = this.messageIn(frame, topic, now);
     const ack = headerOf(frame, 'ack');
     let id = 0;
@@ -274,12 +261,21 @@ class StompSpeaker implements Speaker {
 
   private messageIn(frame: Frame<HubCommand>, topic: string, now: number): Message {
     try {
-      const sent = { command: 'SEND', headers: frame.headers, body: frame.body } as const;
+      const sent = { command: 'SEND', headers: this.ours(frame.headers), body: frame.body } as const;
       return messageOf(sent, topic, this.origin, now, (name) => `$queue/${name}`);
     } catch (why) {
       if (why instanceof HeaderError) throw new ProtocolError('STOMP12-message', why.message);
       throw why;
     }
+  }
+
+  /** The place for an answer, as Waymeet writes it. */
+  private ours(headers: readonly string[]): readonly string[] {
+    const at =
+      this.terms === WAYMEET ? -1 : headers.findIndex((name, i) => i % 2 === 0 && name === 'reply-to');
+    if (at < 0) return headers;
+    const place = WAYMEET.destinationOf(this.terms.topicOf(headers[at + 1]!));
+    return headers.with(at + 1, place);
   }
 
   private answered(receipt: string, why: Refusal | undefined): void {
@@ -293,7 +289,7 @@ class StompSpeaker implements Speaker {
     const word = headerOf(frame, 'message') ?? '';
     const body = decoder.decode(frame.body).trim();
     const reason = body === '' ? word : body;
-    const why: Refusal = { outcome: outcomeOf(word), reason, code: 0 };
+    const why: Refusal = { outcome: outcomeOf(word, reason, this.state === 'opening'), reason, code: 0 };
     const receipt = headerOf(frame, 'receipt-id');
     if (receipt !== undefined) this.answered(receipt, why);
     this.end(why);
@@ -347,15 +343,4 @@ class StompSpeaker implements Speaker {
     this.early = [];
     for (const call of early) call();
   }
-}
-
-function serverOf(frame: Frame<string>): string {
-  const name = headerOf(frame, 'server');
-  return name === undefined ? '' : `, ${name}`;
-}
-
-/** The hub's word, where it is one. */
-function outcomeOf(word: string): Outcome {
-  if (Object.hasOwn(SENTENCE, word)) return word as Outcome;
-  return word === 'bad-destination' ? 'topic-invalid' : 'unavailable';
 }

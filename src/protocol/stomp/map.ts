@@ -13,6 +13,11 @@ import type { Outcome } from '../../contract/outcome.ts';
 import { destinationOf, parseDestination } from './destination.ts';
 import type { Frame, Headers } from './packet.ts';
 
+/** Whether a word of ours is an outcome of the hub's. */
+export function isOutcome(word: string): word is Outcome {
+  return Object.hasOwn(SENTENCE, word);
+}
+
 /** What an ERROR frame says to people. */
 export const SENTENCE = {
   ok: 'Done.',
@@ -206,11 +211,11 @@ function hexOf(octets: Uint8Array): string {
   return hex.toUpperCase();
 }
 
-/** The headers of MESSAGE that are the same for every receiver. */
-export function headersOf(m: Message): Headers {
-  const headers = ['destination', destinationOf(m.topic)];
+/** The headers of MESSAGE that are the same for every receiver; `addressOf` makes destinations of topics. */
+export function headersOf(m: Message, addressOf = destinationOf): Headers {
+  const headers = ['destination', addressOf(m.topic)];
   const { meta } = m;
-  if (meta !== undefined) pushMeta(headers, meta);
+  if (meta !== undefined) pushMeta(headers, meta, addressOf);
   if (m.qos > 0) headers.push('persistent', 'true');
   if (m.expiresAt !== NEVER) headers.push('expires', String(Math.floor(m.expiresAt)));
   headers.push('content-length', String(m.payload.length));
@@ -221,11 +226,11 @@ export function headersOf(m: Message): Headers {
   return headers;
 }
 
-function pushMeta(headers: string[], meta: Meta): void {
+function pushMeta(headers: string[], meta: Meta, addressOf: (topic: string) => string): void {
   const contentType = meta.contentType ?? (meta.text === true ? 'text/plain' : undefined);
   if (contentType !== undefined) headers.push('content-type', contentType);
   if (meta.contentEncoding !== undefined) headers.push('content-encoding', meta.contentEncoding);
-  if (meta.responseTopic !== undefined) headers.push('reply-to', destinationOf(meta.responseTopic));
+  if (meta.responseTopic !== undefined) headers.push('reply-to', addressOf(meta.responseTopic));
   if (meta.correlation !== undefined) headers.push('correlation-id', textOfId(meta.correlation));
   if (meta.messageId !== undefined) headers.push('amqp-message-id', textOfId(meta.messageId));
   if (meta.priority !== undefined) headers.push('priority', String(meta.priority));

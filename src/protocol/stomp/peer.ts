@@ -1,14 +1,14 @@
 // One STOMP connection: it connects once, then its frames are performed in order, and everything that goes wrong ends it.
 
 import type { Access, Guest, Hub } from '../../contract/hub.ts';
-import { type Outcome, ProtocolError } from '../../contract/outcome.ts';
+import { type Departure, type Outcome, ProtocolError } from '../../contract/outcome.ts';
 import type { Peer, Wire } from '../../contract/wire.ts';
 import { Answers } from './answers.ts';
 import type { BodyBudget } from './body.ts';
 import { FrameDecoder } from './decode.ts';
 import { encodeFrame, hubFrame } from './encode.ts';
 import { BEAT_MS, Heartbeat } from './heartbeat.ts';
-import { SENTENCE } from './map.ts';
+import { isOutcome, SENTENCE } from './map.ts';
 import { type Frame, type FrameLimits, headerOf, VERSIONS, type Version } from './packet.ts';
 import { Refusal } from './refusal.ts';
 import { type Sequel, StompSession } from './session.ts';
@@ -99,6 +99,8 @@ export class StompPeer implements Peer, Guest {
       else this.perform(frame);
     } catch (why) {
       if (!(why instanceof Refusal)) throw why;
+      // An ERROR ends the connection, also where other protocols only refuse.
+      this.session?.access.blame(isOutcome(why.message) ? why.message : 'protocol-error');
       this.fail(why.message, why.detail);
     }
   }
@@ -247,6 +249,10 @@ export class StompPeer implements Peer, Guest {
     if (receipt !== undefined) lines.push('receipt-id', receipt);
     lines.push('content-length', String(encoder.encode(body).length));
     this.wire.write(encodeFrame(hubFrame('ERROR', lines, body), this.version));
+  }
+
+  blamed(why: Departure): void {
+    this.session?.access?.blame(why);
   }
 
   lost(now: number): void {

@@ -4,7 +4,7 @@ import type { Identity, Login } from '../../contract/auth.ts';
 import type { Access, Guest, Hub } from '../../contract/hub.ts';
 import type { Consumer, Grant, Mailbox, Settler } from '../../contract/mailbox.ts';
 import { type Message, NEVER, type Origin, type Qos } from '../../contract/message.ts';
-import { type Outcome, ProtocolError } from '../../contract/outcome.ts';
+import { type Departure, type Outcome, ProtocolError } from '../../contract/outcome.ts';
 import { isTopicFilter, isTopicName } from '../../contract/topic.ts';
 import type { Peer, Wire } from '../../contract/wire.ts';
 import { decodeFrame, formOf } from './decode.ts';
@@ -439,6 +439,10 @@ export class WaymeetJsonPeer implements Peer, Guest, Consumer, RequestsHost {
   broken(why: Error): void {
     this.access?.blame('protocol-error');
     this.write({ type: 'error', code: 'protocol-error', reason: why.message });
+  }
+
+  blamed(why: Departure): void {
+    this.access?.blame(why);
   }
 
   lost(now: number): void {

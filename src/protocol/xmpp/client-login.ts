@@ -8,6 +8,12 @@ export interface LoginHost {
   say(e: XmlElement): void;
   /** Opens a new stream on the same connection. */
   restart(): void;
+  /** TLS can begin inside of the connection. */
+  readonly securable: boolean;
+  /** It has begun. */
+  readonly secure: boolean;
+  /** Begins TLS and, inside, a new stream. */
+  secureUp(): void;
   /** `managed`: the hub offers stream management. */
   entered(jid: string, managed: boolean): void;
   refused(why: Refusal): void;
@@ -23,10 +29,11 @@ const FAILURES: ReadonlyMap<string, Refusal['outcome']> = new Map([
   ['not-authorized', 'bad-credentials'],
 ]);
 
-/** features → auth ⇄ challenge → success → features → bind → entered. */
+/** [features → starttls → proceed →] features → auth ⇄ challenge → success → features → bind → entered. */
 export class ClientLogin {
   private readonly options: SpeakerOptions;
   private readonly host: LoginHost;
+  private securing = false;
   private proved = false;
   private managed = false;
 
@@ -39,7 +46,8 @@ export class ClientLogin {
     if (e.is('features', NS.streams)) {
       if (this.proved) this.bind(e);
       else this.choose(e);
-    } else if (e.ns === NS.sasl) this.sasl(e);
+    } else if (e.ns === NS.tls) this.tls(e);
+    else if (e.ns === NS.sasl) this.sasl(e);
     else if (e.is('iq', NS.client) && e.attribute('id') === BIND_ID) this.bound(e);
   }
 
@@ -49,16 +57,36 @@ export class ClientLogin {
         .child('mechanisms', NS.sasl)
         ?.elements('mechanism')
         .map((m) => m.text) ?? [];
-    const starttls = features.child('starttls', NS.tls) !== undefined;
-    if (offered.length === 0 && starttls) {
-      this.refuse('not-supported', 'the server asks for STARTTLS: dial its TLS port instead (xmpps://)');
-      return;
-    }
+    if (this.securesFirst(features.child('starttls', NS.tls) !== undefined, offered.length)) return;
     const { sasl, username, password } = this.options;
     if (sasl !== undefined) this.begin(sasl.mechanism, offered, undefined);
     else if (username !== undefined)
       this.begin('PLAIN', offered, plain(username, password ?? new Uint8Array(0)));
     else this.begin(offered.includes('EXTERNAL') ? 'EXTERNAL' : 'ANONYMOUS', offered, new Uint8Array(0));
+  }
+
+  /** Whether TLS comes first, or the login ends because it cannot. [RFC6120-5.3.1] */
+  private securesFirst(offered: boolean, mechanisms: number): boolean {
+    const { host } = this;
+    const { starttls = 'offered' } = this.options.settings;
+    if (host.secure || this.securing) return false;
+    if (offered && host.securable && starttls !== 'never') {
+      this.securing = true;
+      host.say(element('starttls', NS.tls));
+      return true;
+    }
+    if (starttls === 'always') this.refuse('not-supported', 'the server offers no STARTTLS');
+    else if (mechanisms === 0 && offered)
+      this.refuse('not-supported', 'the server asks for STARTTLS, which is not to be had here: try xmpps://');
+    else return false;
+    return true;
+  }
+
+  /** The server's answer. What else comes in the clear by then comes from somebody else. */
+  private tls(e: XmlElement): void {
+    if (!this.securing || this.host.secure) return;
+    if (e.name === 'proceed') this.host.secureUp();
+    else this.refuse('unavailable', 'the server cannot begin TLS now');
   }
 
   private begin(mechanism: string, offered: readonly string[], first: Uint8Array | undefined): void {

@@ -2,6 +2,7 @@
 
 import { describe, expect, test } from 'vitest';
 import { type Broker, OPEN, startBroker, toHex } from '../../../test/network.ts';
+import { speakerOptions } from '../../../test/speaker-options.ts';
 import type { Auth } from '../../contract/auth.ts';
 import { Message, type Meta, NEVER, type Qos } from '../../contract/message.ts';
 import type { Delivery, Refusal, Sasl, Speaker } from '../../contract/speaker.ts';
@@ -28,23 +29,14 @@ class Client {
     this.broker = broker;
     const { wire } = broker.connect({ protocol });
     const speech = protocol === 'xmpp' ? xmppSpeech : xmppMessageSpeech;
-    const options = {
-      host: 'hub',
-      port: 0,
-      path: '/',
-      settings: {},
+    const options = speakerOptions(broker.clock, {
       clientId,
       username: login.user,
       password: login.user === undefined ? undefined : text('p'),
-      clean: true,
-      sessionExpiryMs: 0,
       keepAliveMs: login.keepAliveMs ?? 0,
-      will: undefined,
       receiveMaximum: 100,
-      random: (length: number) => new Uint8Array(length),
-      now: () => broker.clock.now,
       ...(login.sasl !== undefined && { sasl: login.sasl }),
-    };
+    });
     this.speaker = speech.open(wire, options, {
       opened: (how) => {
         this.clientId = how.clientId;
@@ -250,4 +242,99 @@ test('a hub that is gone: silence ends it, and calls get the refusal first', asy
   await broker.hub.stop();
   await client.heard();
   expect(client.told).toEqual(['opened', 'ended shutting-down']);
+});
+
+const STREAM =
+  "<stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' id='1' version='1.0'>";
+const OFFER =
+  "<stream:features><starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/><mechanisms xmlns='urn:ietf:params:xml:ns:xmpp-sasl'><mechanism>PLAIN</mechanism></mechanisms></stream:features>";
+const PROCEED = "<proceed xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>";
+
+/** What the client says to a server of which each line is what it says next, and why it ended. */
+async function talked(
+  lines: readonly string[],
+  securable: boolean,
+  settings: Readonly<Record<string, string>> = {},
+): Promise<{ said: string; why: Refusal | undefined; secure: boolean }> {
+  const broker = await startBroker();
+  const [wire, server] = broker.network.join(
+    'stream',
+    { remote: 'server', listener: '', securable },
+    { remote: 'client', listener: '' },
+  );
+  let said = '';
+  let why: Refusal | undefined;
+  server.peer = {
+    receive: (bytes, start, end) => {
+      said += Buffer.from(bytes.subarray(start, end)).toString();
+      return end;
+    },
+    drained: () => {},
+    wake: () => {},
+    broken: () => {},
+    lost: () => {},
+  };
+  const options = {
+    ...{
+      host: 'hub',
+      port: 0,
+      path: '/',
+      settings,
+      clientId: 'c',
+      username: 'anna',
+      password: text('secret'),
+    },
+    ...{ clean: true, sessionExpiryMs: 0, keepAliveMs: 0, will: undefined, receiveMaximum: 1 },
+    random: (length: number) => new Uint8Array(length),
+    now: () => broker.clock.now,
+  };
+  wire.peer = xmppSpeech.open(wire, options, {
+    opened: () => {},
+    delivered: () => {},
+    ended: (refusal) => {
+      why = refusal;
+    },
+  });
+  for (const line of lines) {
+    server.write(text(line));
+    await broker.clock.advance(0);
+  }
+  return { said, why, secure: wire.secure };
+}
+
+describe('STARTTLS', () => {
+  test('[RFC6120-5.3.1] it is begun where it is offered, and the password said inside', async () => {
+    const { said, secure } = await talked([STREAM + OFFER, PROCEED], true);
+    expect(secure).toBe(true);
+    expect(said.match(/<starttls|<stream:stream|<auth/g)).toEqual([
+      '<stream:stream',
+      '<starttls',
+      '<stream:stream',
+    ]);
+  });
+
+  test('[RFC6120-5.4.3.1] what somebody puts behind <proceed/> ends the connection', async () => {
+    const { why, said } = await talked([STREAM + OFFER, PROCEED + STREAM + OFFER], true);
+    expect(why).toMatchObject({ outcome: 'payload-invalid' });
+    expect(said).not.toContain('<auth');
+  });
+
+  test('a proceed that nobody asked for changes nothing', async () => {
+    const { secure } = await talked([STREAM + PROCEED], true);
+    expect(secure).toBe(false);
+  });
+
+  test('a server that cannot after all', async () => {
+    const failure = "<failure xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>";
+    expect((await talked([STREAM + OFFER, failure], true)).why).toMatchObject({ outcome: 'unavailable' });
+  });
+
+  test('asked for in vain, or not wanted', async () => {
+    const plain = OFFER.replace(/<starttls[^>]*>/, '');
+    const always = await talked([STREAM + plain], true, { starttls: 'always' });
+    expect(always.why).toMatchObject({ outcome: 'not-supported' });
+    expect(always.said).not.toContain('<auth');
+    expect((await talked([STREAM + OFFER], true, { starttls: 'never' })).said).toContain('<auth');
+    expect((await talked([STREAM + OFFER], false)).said).toContain('<auth');
+  });
 });

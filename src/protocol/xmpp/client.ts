@@ -106,6 +106,14 @@ class XmppSpeaker implements Speaker {
     this.login = new ClientLogin(options, {
       say: (e) => this.say(e),
       restart: () => this.header(true),
+      securable: wire.secureUp !== undefined,
+      get secure() {
+        return wire.secure;
+      },
+      secureUp: () => {
+        wire.secureUp!();
+        this.header(true);
+      },
       entered: (jid, managed) => this.entered(jid, managed),
       refused: (why) => this.fail(why),
     });
@@ -269,7 +277,11 @@ class XmppSpeaker implements Speaker {
     for (let at = start; at < end && this.state !== 'over'; at = this.framing.at) {
       const incoming = this.framing.next(bytes, at, end);
       if (incoming === undefined) break;
+      const { secure } = this.wire;
       this.hear(incoming);
+      // Behind <proceed/> the server's next octets are TLS: these are somebody else's. [RFC6120-5.4.3.1]
+      if (this.wire.secure !== secure && this.framing.at < end)
+        throw new ProtocolError('RFC6120-5.4.3.1', 'octets in front of the handshake');
     }
     return end;
   }

@@ -53,6 +53,8 @@ const inStream = (xml: string): string => conditionOf(() => read([octets(HEADER)
 describe('what is no XML, or not XMPP', () => {
   const BAD: [xml: string, condition: string][] = [
     ['<a></b>', 'not-well-formed'],
+    ['<a><b></a>', 'not-well-formed'],
+    ['<a><b c=""><d/></b ></ a>', 'not-well-formed'],
     ['<a b=1/>', 'not-well-formed'],
     ["<a b='1' b='2'/>", 'not-well-formed'],
     ["<a xmlns:p='u' xmlns:q='u' p:x='1' q:x='2'/>", 'not-well-formed'],

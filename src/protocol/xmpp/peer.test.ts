@@ -97,6 +97,14 @@ describe('STARTTLS', () => {
     expect(client.raw.closed).toBe(true);
   });
 
+  test('[RFC6120-5.3.1] a line feed behind it, as go-xmpp sends one, is nothing that could be taken for secret', async () => {
+    const client = new XmppClient(await startBroker(), { securable: true, remote: FAR });
+    await client.open();
+    client.say(`<starttls xmlns='${TLS}'/>\r\n`);
+    expect((await client.heard()).map((e) => e.name)).toEqual(['proceed']);
+    expect(mechanismsIn(await client.open())).toEqual(['PLAIN', 'ANONYMOUS']);
+  });
+
   test('[RFC6120-5.4.2.2] where there is none', async () => {
     const client = new XmppClient(await startBroker());
     await client.open();

@@ -2,7 +2,7 @@
 
 import type { Hub } from '../../contract/hub.ts';
 import { NEVER } from '../../contract/message.ts';
-import { ProtocolError } from '../../contract/outcome.ts';
+import { type Departure, ProtocolError } from '../../contract/outcome.ts';
 import type { Peer, Wire } from '../../contract/wire.ts';
 import { encodeElement, type Place } from './encode.ts';
 import { StanzaFault, type StreamCondition, StreamFault } from './fault.ts';
@@ -77,6 +77,7 @@ export class XmppPeer implements Peer, Link {
       const incoming = this.framing.next(bytes, at, end);
       at = this.framing.at;
       if (incoming === undefined) return at;
+      if (this.state === 'choosing') at = pastBlanks(bytes, at, end);
       this.take(incoming, at === end, now);
       this.regulate();
     }
@@ -241,7 +242,7 @@ export class XmppPeer implements Peer, Link {
       this.goodbye();
       return;
     }
-    // Who sends in the clear behind <starttls/> wants it taken for secret. [RFC6120-5.3.1]
+    // Who sends in the clear behind <starttls/> wants it taken for secret. [RFC6120-5.3.1] The line feed of some libraries says nothing.
     if (!last)
       throw new StreamFault('policy-violation', 'RFC6120-5.4.3.1', 'octets in front of the handshake');
     this.write(this.render(element('proceed', NS.tls)));
@@ -498,6 +499,10 @@ export class XmppPeer implements Peer, Link {
     this.fail('conflict', 'The session was resumed by another connection.');
   }
 
+  blamed(why: Departure): void {
+    this.session?.access.blame(why);
+  }
+
   lost(): void {
     const { session } = this;
     const leaving = this.state === 'leaving';
@@ -512,6 +517,13 @@ export class XmppPeer implements Peer, Link {
 
 function isLocal(remote: string): boolean {
   return /^(?:127\.|\[?::1\]?|unix)/.test(remote);
+}
+
+/** Behind the white space that stands there. */
+function pastBlanks(bytes: Uint8Array, start: number, end: number): number {
+  let at = start;
+  while (at < end && (bytes[at] === 0x20 || (bytes[at]! >= 0x09 && bytes[at]! <= 0x0d))) at++;
+  return at;
 }
 
 function hexOf(octets: Uint8Array): string {

@@ -53,6 +53,10 @@ export class XmlScanner {
   private tag = 0;
   private quote = 0;
   private slash = false;
+  /** A hash of the name in this tag, and of those of the elements that are open: an end tag of something else is told at once. */
+  private name = 0;
+  private naming = false;
+  private readonly names: number[] = [];
   /** How much of `[CDATA[`, or of `]]>` or `?>`, was seen. */
   private seen = 0;
 
@@ -113,6 +117,7 @@ export class XmlScanner {
         return false;
       case CLOSE:
         this.measure();
+        if (this.naming) this.spell(c);
         return c === 0x3e && this.closed();
       case BANG:
         if (c !== CDATA_WORD.charCodeAt(this.seen)) throw restricted('a comment or a document type');
@@ -148,6 +153,8 @@ export class XmlScanner {
     this.tag = 0;
     this.slash = false;
     this.seen = 0;
+    this.name = 0;
+    this.naming = true;
     if (c === 0x2f) this.mode = CLOSE;
     else if (c === 0x21 && this.depth > 0) this.mode = BANG;
     else if (c === 0x3f && !this.headed && !this.declared) {
@@ -157,13 +164,21 @@ export class XmlScanner {
       throw restricted('a comment, document type or processing instruction');
     else {
       this.mode = OPEN;
+      this.spell(c);
       if (++this.elements > this.limits.elements)
         throw policy(`more than ${this.limits.elements} elements in one stanza`);
     }
   }
 
+  /** One more octet of the name, or the first behind it. */
+  private spell(c: number): void {
+    if (c === 0x3e || c === 0x2f || c === 0x20 || (c >= 0x09 && c <= 0x0d)) this.naming = false;
+    else this.name = (Math.imul(this.name, 31) + c) | 0;
+  }
+
   private open(c: number): boolean {
     this.measure();
+    if (this.naming) this.spell(c);
     if (c === 0x22 || c === 0x27) {
       this.quote = c;
       this.mode = QUOTED;
@@ -175,14 +190,17 @@ export class XmlScanner {
       return false;
     }
     if (!this.headed) return true;
-    if (!this.slash && ++this.depth > this.limits.depth)
-      throw policy(`elements lie more than ${this.limits.depth} deep`);
+    if (!this.slash) {
+      this.names[this.depth] = this.name;
+      if (++this.depth > this.limits.depth) throw policy(`elements lie more than ${this.limits.depth} deep`);
+    }
     this.mode = this.depth === 0 ? BETWEEN : TEXT;
     return this.depth === 0;
   }
 
   private closed(): boolean {
-    if (this.depth > 0) this.depth--;
+    if (this.depth > 0 && this.names[--this.depth] !== this.name)
+      throw new StreamFault('not-well-formed', 'RFC6120-4.9.3.13', 'an end tag of something else');
     this.mode = this.depth === 0 ? BETWEEN : TEXT;
     return this.depth === 0;
   }

@@ -108,6 +108,7 @@ export class Session implements Guest {
 
   evict(why: Outcome): void {
     const { link } = this;
+    this.access.blame(why);
     this.end(false);
     link?.fail(SAID[why].stream, SAID[why].text);
   }

@@ -89,6 +89,8 @@ export abstract class Association implements RecordMaker {
     );
   }
 
+  /** The alert that ended it, if one did, and who said it. */
+  alert: { readonly code: number; readonly ours: boolean } | undefined = undefined;
   /** Why the handshake may have come to no end, for the log. */
   protected tooLong = 'the handshake took too long';
   /** Types of the handshake messages that may come next. */
@@ -227,6 +229,7 @@ export abstract class Association implements RecordMaker {
     } else if (level === FATAL || code === ALERT.closeNotify) {
       // In the clear this can be forged, but so can all of a handshake that is not finished; and waiting would help nobody.
       this.spoiled();
+      this.alert = { code, ours: false };
       this.end(`the other side refused: ${alertName(code)}`, false, now);
     }
   }
@@ -238,7 +241,9 @@ export abstract class Association implements RecordMaker {
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
       this.spoiled();
-      this.sendAlert(FATAL, error.code || ALERT.internalError);
+      const code = error.code || ALERT.internalError;
+      this.alert = { code, ours: true };
+      this.sendAlert(FATAL, code);
       this.end(error.message, false, now);
     }
   }

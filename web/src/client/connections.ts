@@ -1,12 +1,11 @@
 // The connections of the test client: each with its subscriptions, found again when the hub comes back or the page is loaded anew.
 
 import { batch, signal } from '@preact/signals';
+import type { Opened } from '../../../src/contract/speaker.ts';
 import { hub } from '../api.ts';
-import { CoapLink } from '../links/coap.ts';
-import { HttpLink } from '../links/http.ts';
+import { HubLink } from '../links/hub-link.ts';
 import {
   type Arrived,
-  type Link,
   type LinkEvents,
   type LinkOptions,
   type Outgoing,
@@ -15,9 +14,7 @@ import {
   type Raw,
   type SubscribeOptions,
 } from '../links/link.ts';
-import { MqttLink } from '../links/mqtt.ts';
-import { WaymeetLink } from '../links/waymeet.ts';
-import { matchTopic } from '../wildcard.ts';
+import { urlOf } from '../links/login.ts';
 import { addLine } from './lines.ts';
 
 export interface Subscribed {
@@ -41,8 +38,6 @@ export interface Packet {
 export type Phase = 'connecting' | 'up' | 'waiting' | 'off';
 
 export const COLOURS = 8;
-const MAX_WAIT_MS = 10_000;
-const FIRST_WAIT_MS = 500;
 const MAX_PACKETS = 500;
 const SAVED_KEY = 'waymeet-connections';
 
@@ -56,16 +51,15 @@ export class Connection implements LinkEvents {
   readonly phase = signal<Phase>('connecting');
   /** Why it is not up. */
   readonly why = signal('');
-  readonly clientId = signal('');
+  /** What the hub said when it last let us in. */
+  readonly opened = signal<Opened | undefined>(undefined);
   readonly subscriptions = signal<readonly Subscribed[]>([]);
   readonly count = signal(0);
   /** The last packets both ways, oldest first. */
   readonly packets = signal<readonly Packet[]>([]);
   private packetNumber = 1;
   private gathered: Packet[] = [];
-  private link: Link | undefined;
-  private attempts = 0;
-  private timer = 0;
+  private link: HubLink | undefined;
 
   constructor(name: string, o: LinkOptions) {
     this.name = name;
@@ -74,27 +68,13 @@ export class Connection implements LinkEvents {
   }
 
   open(): void {
-    clearTimeout(this.timer);
+    if (this.phase.value === 'waiting' && this.link?.hurry()) return;
+    this.link?.close();
     this.phase.value = 'connecting';
-    this.link = this.dial();
-  }
-
-  private dial(): Link {
-    const { mqtt = '/mqtt', json = '/waymeet', coap = '/.well-known/coap' } = hub.value?.paths ?? {};
-    switch (this.o.dialect) {
-      case 'http':
-        return new HttpLink(this.o, this);
-      case 'waymeet':
-        return new WaymeetLink(this.o, json, this);
-      case 'coap':
-        return new CoapLink(this.o, coap, this);
-      default:
-        return new MqttLink(this.o, mqtt, this);
-    }
+    this.link = new HubLink(urlOf(this.o.dialect, hub.value?.paths ?? {}), this.o, this);
   }
 
   close(): void {
-    clearTimeout(this.timer);
     this.link?.close();
     this.link = undefined;
     batch(() => {
@@ -105,34 +85,41 @@ export class Connection implements LinkEvents {
 
   // --- what the link tells ---
 
-  up(clientId: string, resumed: boolean): void {
-    this.attempts = 0;
+  up(opened: Opened): void {
     batch(() => {
       this.phase.value = 'up';
-      this.why.value = resumed ? 'the session was resumed' : '';
-      this.clientId.value = clientId;
+      this.why.value = opened.resumed ? 'the session was resumed' : '';
+      this.opened.value = opened;
     });
     for (const s of this.subscriptions.value) void this.ask(s.filter, s.o);
   }
 
-  down(why: string, again: boolean): void {
-    this.link = undefined;
+  away(why: string): void {
     batch(() => {
-      this.phase.value = again ? 'waiting' : 'off';
+      this.phase.value = 'waiting';
       this.why.value = why;
     });
-    if (!again) return;
-    // Soon at first, then more slowly: the hub may be restarting.
-    const waitMs = Math.min(MAX_WAIT_MS, FIRST_WAIT_MS * 2 ** this.attempts++);
-    this.timer = window.setTimeout(() => this.open(), waitMs);
   }
 
-  message(m: Arrived): void {
-    this.count.value++;
-    const by = this.subscriptions.value.find((s) => matchTopic(s.filter, m.topic).matches);
+  down(why: string): void {
+    this.link = undefined;
+    batch(() => {
+      this.phase.value = 'off';
+      this.why.value = why;
+    });
+  }
+
+  message(m: Arrived, filter: string | undefined, again: boolean): void {
+    const by = this.subscriptions.value.find((s) => s.filter === filter);
     if (by !== undefined) this.note(by.filter, { count: by.count + 1 });
+    if (again) return;
+    this.count.value++;
     const { name: connection, o } = this;
     addLine({ ...m, at: Date.now(), direction: 'in', connection, dialect: o.dialect, colour: by?.colour });
+  }
+
+  refused(filter: string, why: string): void {
+    this.note(filter, { granted: undefined, fault: why });
   }
 
   packet(direction: 'in' | 'out', raw: Raw): void {
@@ -163,11 +150,13 @@ export class Connection implements LinkEvents {
   }
 
   private async ask(filter: string, o: SubscribeOptions): Promise<void> {
-    if (this.link === undefined || this.phase.value !== 'up') return; // asked again once it is up
+    const { link } = this;
+    if (link === undefined || this.phase.value !== 'up') return; // asked again once it is up
     try {
-      this.note(filter, { o, granted: await this.link.subscribe(filter, o), fault: undefined });
+      this.note(filter, { o, granted: await link.subscribe(filter, o), fault: undefined });
     } catch (error) {
-      this.note(filter, { granted: undefined, fault: (error as Error).message });
+      // Who disconnects meanwhile was not refused.
+      if (link === this.link) this.note(filter, { granted: undefined, fault: (error as Error).message });
     }
   }
 
@@ -190,23 +179,23 @@ export class Connection implements LinkEvents {
 
   async publish(m: Outgoing): Promise<void> {
     if (this.link === undefined || this.phase.value !== 'up') throw new Error('this connection is not up');
-    const { raw, taken } = this.link.publish(m);
     const { topic, payload, qos, retain, contentType } = m;
-    addLine({
-      at: Date.now(),
-      direction: 'out',
-      connection: this.name,
-      dialect: this.o.dialect,
-      colour: undefined,
-      topic,
-      payload,
-      qos,
-      retain,
-      contentType: contentType === '' ? undefined : contentType,
-      properties: m.user.map(([name, value]) => [`user: ${name}`, value] as const),
-      raw,
-    });
-    await taken;
+    await this.link.publish(m, (raw) =>
+      addLine({
+        at: Date.now(),
+        direction: 'out',
+        connection: this.name,
+        dialect: this.o.dialect,
+        colour: undefined,
+        topic,
+        payload,
+        qos,
+        retain,
+        contentType: contentType === '' ? undefined : contentType,
+        properties: m.user.map(([name, value]) => [`user: ${name}`, value] as const),
+        raw,
+      }),
+    );
   }
 }
 

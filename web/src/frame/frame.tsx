@@ -118,6 +118,11 @@ function Side({ pages, entry }: { readonly pages: readonly PageEntry[]; readonly
           </div>
         ))}
       </nav>
+      {role.value === 'viewer' && (
+        <p class="quiet small viewer-note">
+          Logged in as <strong>viewer</strong>, who looks and changes nothing.
+        </p>
+      )}
       <div class="foot">
         <HubState />
         <button

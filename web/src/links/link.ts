@@ -1,4 +1,6 @@
-// What every way to the hub has in common: one connection that subscribes, publishes and tells what arrives.
+// What the page says to a connection, and hears from it, whichever protocol it speaks.
+
+import type { Opened } from '../../../src/contract/speaker.ts';
 
 export type Dialect = 'mqtt5' | 'mqtt311' | 'coap' | 'waymeet' | 'http';
 
@@ -112,24 +114,16 @@ export interface Arrived {
 export type Raw = Uint8Array | string;
 
 export interface LinkEvents {
-  /** Logged in. */
-  up(clientId: string, resumed: boolean): void;
-  /** Over, and why in a sentence. `again`: it may help to try once more. */
-  down(why: string, again: boolean): void;
-  message(m: Arrived): void;
-  /** Every packet, both ways, messages included. */
-  packet(direction: 'in' | 'out', raw: Raw): void;
-}
-
-export interface Link {
-  /** Resolves with the QoS that was granted; rejects with the reason. */
-  subscribe(filter: string, o: SubscribeOptions): Promise<number>;
-  unsubscribe(filter: string): Promise<void>;
-  /** Writes at once; `taken` resolves once the hub has it, as surely as its QoS says. */
-  publish(m: Outgoing): { readonly raw: Raw; readonly taken: Promise<void> };
-  close(): void;
-}
-
-export function webSocketUrl(path: string): string {
-  return `${location.protocol === 'https:' ? 'wss:' : 'ws:'}//${location.host}${path}`;
+  /** Logged in, for the first time or again. */
+  up(opened: Opened): void;
+  /** Not connected, and why in a sentence: it is tried again. */
+  away(why: string): void;
+  /** Over for good. */
+  down(why: string): void;
+  /** `filter`: the subscription that it came by. `again`: the same packet was told for another one. */
+  message(m: Arrived, filter: string | undefined, again: boolean): void;
+  /** The hub took a subscription back. */
+  refused(filter: string, why: string): void;
+  /** Every packet, both ways, messages included. Absent: nobody looks, and messages come without theirs. */
+  packet?(direction: 'in' | 'out', raw: Raw): void;
 }

@@ -3,7 +3,7 @@
 import { signal, useSignal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 import { addressOf } from '../../../src/hub/address.ts';
-import { api, role } from '../api.ts';
+import { api, mayChange } from '../api.ts';
 import { when } from '../parts/numbers.ts';
 import { Certain, Choice, Fault, Select } from '../parts/parts.tsx';
 import type { Client } from './client-card.tsx';
@@ -33,11 +33,6 @@ const bans = signal<readonly Ban[]>([]);
 /** The form of one client changes the list of all. */
 async function lookAtBans(): Promise<void> {
   bans.value = (await api<{ items: Ban[] }>('/bans')).items;
-}
-
-/** Who may only look is not shown what would be refused. */
-function mayChange(): boolean {
-  return role.value !== 'viewer';
 }
 
 export function BansCard({ seconds }: { readonly seconds: number | undefined }) {

@@ -2,10 +2,10 @@
 
 import { useSignal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
-import { api, history } from '../api.ts';
+import { api, history, mayChange } from '../api.ts';
 import { linkTo } from '../frame/route.ts';
 import { Icon } from '../parts/icons.tsx';
-import { bytes, count, span, when } from '../parts/numbers.ts';
+import { bytes, count, some, span, when } from '../parts/numbers.ts';
 import { Certain, Copy, Fault } from '../parts/parts.tsx';
 import { BanFold } from './bans.tsx';
 import { type Deed, Happened } from './happened.tsx';
@@ -119,19 +119,19 @@ export function ClientCard({ protocol, name, changed }: Props) {
         <a class="button-like" href={linkTo('trace', 'client', protocol, name)}>
           <Icon name="scan" /> Trace
         </a>
-        {c !== undefined && (
+        {c !== undefined && mayChange() && (
           <button type="button" class="danger" onClick={() => act('DELETE', `/clients/${words}`)}>
             Disconnect
           </button>
         )}
-        {s !== undefined && s.waiting > 0 && (
+        {s !== undefined && s.waiting > 0 && mayChange() && (
           <Certain
             label="Purge queue"
-            sure={`Discard ${count(s.waiting)} messages?`}
+            sure={`Discard ${some(s.waiting, 'message')}?`}
             act={() => act('DELETE', `/sessions/${words}/queue`)}
           />
         )}
-        {s !== undefined && !s.attended && (
+        {s !== undefined && !s.attended && mayChange() && (
           <Certain
             label="End session"
             sure="End it for good?"

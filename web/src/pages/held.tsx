@@ -3,10 +3,10 @@
 import { useSignal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 import { api } from '../api.ts';
-import { arrivedOf, type JsonMessage } from '../links/waymeet.ts';
 import { bytes, count, when } from '../parts/numbers.ts';
 import { Fault } from '../parts/parts.tsx';
 import { Payload, Properties } from '../parts/payload.tsx';
+import { arrivedOf, type JsonMessage } from '../payload/json-message.ts';
 import { summary } from '../payload/view.ts';
 
 interface Held extends JsonMessage {
@@ -119,7 +119,7 @@ interface RowProps {
 
 function HeldRow({ m, open, toggle }: RowProps) {
   const { at, bytes: size, origin, unsettled, again, ...rest } = m;
-  const { payload, contentType, properties, qos } = arrivedOf(rest, '');
+  const { payload, contentType, properties, qos } = arrivedOf(rest);
   return (
     <li>
       <button type="button" class="link" aria-expanded={open} onClick={() => toggle(!open)}>

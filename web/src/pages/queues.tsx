@@ -2,9 +2,9 @@
 
 import { useSignal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
-import { api, history } from '../api.ts';
+import { api, history, mayChange } from '../api.ts';
 import { linkTo, route } from '../frame/route.ts';
-import { bytes, count, span } from '../parts/numbers.ts';
+import { bytes, count, some, span } from '../parts/numbers.ts';
 import { Certain, Copy, Empty, Fault, Head, Search } from '../parts/parts.tsx';
 import type { Session } from './client-card.tsx';
 import { HeldMessages } from './held.tsx';
@@ -230,14 +230,14 @@ function Whole({ queue: q, act }: { readonly queue: Queue; act(path: string): Pr
         <a class="button-like" href={linkTo('trace', 'topic', `$queue/${q.name}`)}>
           Trace
         </a>
-        {q.waiting > 0 && (
+        {q.waiting > 0 && mayChange() && (
           <Certain
             label="Purge"
-            sure={`Discard ${count(q.waiting)} messages?`}
+            sure={`Discard ${some(q.waiting, 'message')}?`}
             act={() => act(`${path}/messages`)}
           />
         )}
-        <Certain label="End queue" sure="End it for good?" act={() => act(path)} />
+        {mayChange() && <Certain label="End queue" sure="End it for good?" act={() => act(path)} />}
       </p>
       {q.waiting + q.unsettled > 0 && (
         <HeldMessages path={`${path}/messages`} waiting={q.waiting} unsettled={q.unsettled} />

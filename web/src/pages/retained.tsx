@@ -2,36 +2,57 @@
 
 import { useSignal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
-import { api } from '../api.ts';
-import { arrivedOf, type JsonMessage } from '../links/waymeet.ts';
+import { api, mayChange } from '../api.ts';
 import { Icon } from '../parts/icons.tsx';
 import { bytes, count, when } from '../parts/numbers.ts';
-import { Certain, Copy, Empty, Fault, Head, Search } from '../parts/parts.tsx';
+import { Certain, Copy, Empty, Fault, Head, Search, Select } from '../parts/parts.tsx';
 import { Payload, Properties } from '../parts/payload.tsx';
+import { arrivedOf, type JsonMessage } from '../payload/json-message.ts';
 import { summary } from '../payload/view.ts';
 import { filterFault } from '../wildcard.ts';
 
 interface Retained extends JsonMessage {
   readonly at: number;
   readonly bytes: number;
+  /** ms since 1970 */
+  readonly expiresAt?: number;
   readonly origin: { readonly protocol: string; readonly client: string; readonly principal: string };
 }
 
 const PAGE = 50;
 
+/** By what is left of their time; each is a piece of the query. */
+const EXPIRIES = {
+  '': 'whenever they expire',
+  'expires=never': 'that never expire',
+  'expires=ever': 'that expire',
+  'expiresWithin=1h': 'that expire within an hour',
+  'expiresWithin=1d': 'that expire within a day',
+  'expiresAfter=1d': 'that expire later than in a day',
+} as const;
+
 export function RetainedPage() {
   const filter = useSignal('#');
   const search = useSignal('');
+  const expiry = useSignal<keyof typeof EXPIRIES>('');
   const offset = useSignal(0);
   const page = useSignal<{ total: number; items: readonly Retained[] } | undefined>(undefined);
   const chosen = useSignal<Retained | undefined>(undefined);
   const fault = useSignal('');
   const wrong = filterFault(filter.value);
 
+  /** What the list shows, and what "all" means. */
+  const chosenQuery = () => {
+    const query = new URLSearchParams(expiry.value);
+    query.set('filter', filter.value);
+    if (search.value !== '') query.set('search', search.value);
+    return query;
+  };
   const look = async () => {
     if (wrong !== undefined) return;
-    const query = new URLSearchParams({ filter: filter.value, offset: `${offset.value}`, limit: `${PAGE}` });
-    if (search.value !== '') query.set('search', search.value);
+    const query = chosenQuery();
+    query.set('offset', `${offset.value}`);
+    query.set('limit', `${PAGE}`);
     try {
       page.value = await api(`/retained?${query}`);
       fault.value = '';
@@ -39,12 +60,13 @@ export function RetainedPage() {
       fault.value = (error as Error).message;
     }
   };
-  useEffect(() => void look(), [filter.value, search.value, offset.value]);
+  useEffect(() => void look(), [filter.value, search.value, expiry.value, offset.value]);
 
-  const forget = async (what: string) => {
+  const forget = async (query: URLSearchParams) => {
     try {
-      await api(`/retained?filter=${encodeURIComponent(what)}`, 'DELETE');
+      await api(`/retained?${query}`, 'DELETE');
       chosen.value = undefined;
+      offset.value = 0;
       await look();
     } catch (error) {
       fault.value = (error as Error).message;
@@ -79,11 +101,20 @@ export function RetainedPage() {
             offset.value = 0;
           }}
         />
-        {total > 0 && search.value === '' && (
+        <Select
+          label="Expiry"
+          options={EXPIRIES}
+          value={expiry.value}
+          choose={(one) => {
+            expiry.value = one;
+            offset.value = 0;
+          }}
+        />
+        {total > 0 && mayChange() && (
           <Certain
             label={`Forget all ${count(total)}`}
             sure={`Forget ${count(total)} for good?`}
-            act={() => forget(filter.value)}
+            act={() => forget(chosenQuery())}
           />
         )}
       </div>
@@ -105,11 +136,12 @@ export function RetainedPage() {
                   <th>Value</th>
                   <th class="wide-only">From</th>
                   <th class="number wide-only">Since</th>
+                  <th class="number wide-only">Expires</th>
                 </tr>
               </thead>
               <tbody>
                 {items.map((m) => {
-                  const { payload, contentType } = arrivedOf(m, '');
+                  const { payload, contentType } = arrivedOf(m);
                   return (
                     <tr key={m.topic} class={chosen.value?.topic === m.topic ? 'chosen' : ''}>
                       <td>
@@ -128,6 +160,9 @@ export function RetainedPage() {
                         {m.origin.protocol} {m.origin.client}
                       </td>
                       <td class="number wide-only quiet">{when(m.at)}</td>
+                      <td class="number wide-only quiet">
+                        {m.expiresAt === undefined ? 'never' : when(m.expiresAt)}
+                      </td>
                     </tr>
                   );
                 })}
@@ -166,7 +201,11 @@ export function RetainedPage() {
               Its retained message is shown here.
             </Empty>
           ) : (
-            <Whole key={chosen.value.topic} m={chosen.value} forget={forget} />
+            <Whole
+              key={chosen.value.topic}
+              m={chosen.value}
+              forget={(topic) => forget(new URLSearchParams({ filter: topic }))}
+            />
           )}
         </section>
       </div>
@@ -175,8 +214,8 @@ export function RetainedPage() {
 }
 
 function Whole({ m, forget }: { readonly m: Retained; forget(topic: string): void }) {
-  const { at, bytes: size, origin, ...rest } = m;
-  const { payload, contentType, properties, qos } = arrivedOf(rest, '');
+  const { at, bytes: size, origin, expiresAt, ...rest } = m;
+  const { payload, contentType, properties, qos } = arrivedOf(rest);
   return (
     <div class="stack">
       <div class="row top">
@@ -190,13 +229,16 @@ function Whole({ m, forget }: { readonly m: Retained; forget(topic: string): voi
         <span class="badge">{origin.protocol}</span>
         <span class="quiet tabular">
           from {origin.client} ({origin.principal}), {when(at)}, {bytes(size)}
+          {expiresAt !== undefined && `, expires ${when(expiresAt)}`}
         </span>
       </p>
       <Payload payload={payload} contentType={contentType} />
       <Properties pairs={properties} />
-      <div>
-        <Certain label="Forget it" sure="Forget it for good?" act={() => forget(m.topic)} />
-      </div>
+      {mayChange() && (
+        <div>
+          <Certain label="Forget it" sure="Forget it for good?" act={() => forget(m.topic)} />
+        </div>
+      )}
     </div>
   );
 }

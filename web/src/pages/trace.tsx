@@ -24,6 +24,7 @@ interface Traced {
   readonly remote: string;
   readonly name: string;
   readonly topic?: string;
+  readonly topics?: readonly string[];
   readonly length: number;
   /** Base64, of the beginning. */
   readonly octets: string;
@@ -214,7 +215,7 @@ function Row({ packet }: { readonly packet: Traced }) {
       <span class="packet-name">{packet.name}</span>
       <span class="badge">{packet.protocol}</span>
       <code class="clip">{packet.client ?? packet.remote}</code>
-      <span class="value">{packet.topic ?? ''}</span>
+      <span class="value">{packet.topic ?? packet.topics?.join(', ') ?? ''}</span>
       {packet.missed !== undefined && packet.missed > 0 && (
         <span class="badge warn">{packet.missed} left out</span>
       )}

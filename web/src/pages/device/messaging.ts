@@ -1,6 +1,6 @@
 // Recipes for the protocols of back ends: STOMP, AMQP 0-9-1, AMQP 1.0, XMPP.
 
-import { quoted as q, sh } from './quote.ts';
+import { quoted as q, sh, urlHost } from './quote.ts';
 import type { Place, ProtocolEntry } from './recipe.ts';
 
 /** `room/1` is `room.1` there; a dot within a level is `%2E`. */
@@ -27,12 +27,12 @@ export const STOMP: ProtocolEntry = {
       {
         name: 'nc',
         install: 'is there already',
-        publish: `printf %b ${sh(`${hello}SEND\\ndestination:${destination}\\n\\nhello\\0`)} | nc -q 1 ${p.host} ${p.port}`,
-        subscribe: `printf %b ${sh(`${hello}SUBSCRIBE\\nid:0\\ndestination:${destination}\\n\\n\\0`)} | nc -q 60 ${p.host} ${p.port}`,
+        publish: `printf %b ${sh(`${hello}SEND\\ndestination:${destination}\\n\\nhello\\0DISCONNECT\\n\\n\\0`)} | nc ${p.host} ${p.port}`,
+        subscribe: `{ printf %b ${sh(`${hello}SUBSCRIBE\\nid:0\\ndestination:${destination}\\n\\n\\0`)}; sleep 60; } | nc ${p.host} ${p.port}`,
       },
       {
         name: 'JavaScript',
-        install: 'npm install @stomp/stompjs',
+        install: 'npm install @stomp/stompjs, in a browser or Node.js 22',
         publish: `import { Client } from '@stomp/stompjs';
 
 const client = new Client({
@@ -69,7 +69,7 @@ export const AMQP091: ProtocolEntry = {
   enable: 'ports: { amqp: 5672 }',
   tools: (p) => {
     const key = routingKey(p.topic);
-    const url = `amqp://${account(p, 'guest:guest@')}${p.host}:${p.port}`;
+    const url = `amqp://${account(p, 'guest:guest@')}${urlHost(p.host)}:${p.port}`;
     return [
       {
         name: 'amqp-tools',
@@ -130,7 +130,7 @@ rhea.connect(options).open_receiver(${q(p.topic)});`,
       publish: `from proton import Message
 from proton.utils import BlockingConnection
 
-c = BlockingConnection(${q(`amqp://${account(p, '')}${p.host}:${p.port}`)})
+c = BlockingConnection(${q(`amqp://${account(p, '')}${urlHost(p.host)}:${p.port}`)})
 c.create_sender(${q(p.topic)}).send(Message(body="hello"))
 c.close()`,
       subscribe: '',

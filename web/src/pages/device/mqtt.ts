@@ -1,6 +1,7 @@
 // Recipes for MQTT, plain, over TLS and over WebSocket, and for MQTT-SN.
 
-import { pythonBytes, quoted as q, sh } from './quote.ts';
+import { ours } from './ours.ts';
+import { levels, pythonBytes, quoted as q, sh, urlHost } from './quote.ts';
 import { type Place, type ProtocolEntry, TLS_LINES, type Tool } from './recipe.ts';
 
 const APT = 'apt install mosquitto-clients, or brew install mosquitto';
@@ -50,21 +51,30 @@ subscribe.callback(lambda client, user, m: print(m.topic, m.payload), ${q(p.topi
   };
 }
 
+const CA_LINES = `#include <WiFiClientSecure.h>
+
+// the text of ca.pem
+const char CA[] = R"(-----BEGIN CERTIFICATE-----
+...
+-----END CERTIFICATE-----
+)";
+`;
+
 function arduino(p: Place, secure: boolean): Tool {
   const login = p.user === '' ? '' : `, ${q(p.user)}, ${q(p.password)}`;
   return {
     name: 'Arduino',
-    install: 'ESP32 or ESP8266, with the library PubSubClient',
+    install: 'ESP32, with the library PubSubClient',
     publish: `#include <WiFi.h>
 #include <PubSubClient.h>
-${secure ? '#include <WiFiClientSecure.h>\n' : ''}
+${secure ? CA_LINES : ''}
 ${secure ? 'WiFiClientSecure' : 'WiFiClient'} net;
 PubSubClient client(net);
 
 void setup() {
   WiFi.begin("network", "password");
   while (WiFi.status() != WL_CONNECTED) delay(100);
-${secure ? '  net.setCACert(CA);  // the text of ca.pem\n' : ''}  client.setServer(${q(p.host)}, ${p.port});
+${secure ? '  net.setCACert(CA);\n' : ''}  client.setServer(${q(p.host)}, ${p.port});
 }
 
 void loop() {
@@ -77,16 +87,6 @@ void loop() {
   };
 }
 
-function ours(p: Place, url: string): Tool {
-  const login = p.user === '' ? '' : ` -u ${sh(p.user)} -P ${sh(p.password)}`;
-  return {
-    name: 'waymeet',
-    install: 'npm install -g waymeet',
-    publish: `waymeet pub -L ${sh(url)}${login} -m hello`,
-    subscribe: `waymeet sub -L ${sh(url)}${login}`,
-  };
-}
-
 export const MQTT: ProtocolEntry = {
   id: 'mqtt',
   title: 'MQTT',
@@ -96,10 +96,10 @@ export const MQTT: ProtocolEntry = {
   enable: 'ports: { mqtt: 1883 }',
   tools: (p) => [
     mosquitto(p, ''),
-    javascript(p, `mqtt://${p.host}:${p.port}`, []),
+    javascript(p, `mqtt://${urlHost(p.host)}:${p.port}`, []),
     python(p, ''),
     arduino(p, false),
-    ours(p, `mqtt://${p.host}:${p.port}/${p.topic}`),
+    ours(p, `mqtt://${urlHost(p.host)}:${p.port}/${levels(p.topic)}`),
   ],
 };
 
@@ -112,13 +112,15 @@ export const MQTTS: ProtocolEntry = {
   enable: TLS_LINES,
   tools: (p) => [
     mosquitto(p, ' --cafile ca.pem'),
-    javascript(p, `mqtts://${p.host}:${p.port}`, ["ca: (await import('node:fs')).readFileSync('ca.pem')"]),
+    javascript(p, `mqtts://${urlHost(p.host)}:${p.port}`, [
+      "ca: (await import('node:fs')).readFileSync('ca.pem')",
+    ]),
     python(p, ', tls={"ca_certs": "ca.pem"}'),
     arduino(p, true),
     {
       name: 'openssl',
       install: 'shows the certificate, and why it is not trusted',
-      publish: `openssl s_client -connect ${p.host}:${p.port} -CAfile ca.pem -brief </dev/null`,
+      publish: `openssl s_client -connect ${urlHost(p.host)}:${p.port} -CAfile ca.pem -brief </dev/null`,
       subscribe: '',
     },
   ],
@@ -145,7 +147,7 @@ export const MQTT_SN: ProtocolEntry = {
   carrier: 'udp',
   enable: 'ports: { mqttsn: 1884 }',
   tools: (p) => [
-    ours(p, `mqttsn://${p.host}:${p.port}/${p.topic}`),
+    ours(p, `mqttsn://${urlHost(p.host)}:${p.port}/${levels(p.topic)}`),
     {
       name: 'Python',
       install: 'nothing to install: these are the packets',
@@ -162,12 +164,20 @@ s.send(b"\\x0c\\x0c\\x00" + registered[2:4] + b"\\0\\0" + b"hello")  # PUBLISH`,
     {
       name: 'Arduino',
       install: 'ESP32, with WiFiUDP and no library',
-      publish: `WiFiUDP udp;
+      publish: `#include <WiFi.h>
+#include <WiFiUdp.h>
+
+WiFiUDP udp;
 
 void send(const uint8_t* packet, size_t length) {
   udp.beginPacket(${q(p.host)}, ${p.port});
   udp.write(packet, length);
   udp.endPacket();
+}
+
+void setup() {
+  WiFi.begin("network", "password");
+  while (WiFi.status() != WL_CONNECTED) delay(100);
 }
 
 void loop() {

@@ -15,6 +15,11 @@ export function levels(topic: string): string {
   return topic.split('/').map(encodeURIComponent).join('/');
 }
 
+/** An IPv6 address has brackets in a URL. */
+export function urlHost(host: string): string {
+  return host.includes(':') ? `[${host}]` : host;
+}
+
 /** Octets as a Python literal. */
 export function pythonBytes(octets: Uint8Array): string {
   return `bytes.fromhex(${quoted([...octets].map((o) => o.toString(16).padStart(2, '0')).join(''))})`;

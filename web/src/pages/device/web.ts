@@ -46,10 +46,10 @@ export const HTTP: ProtocolEntry = {
         install: 'pip install requests',
         publish: `import requests
 
-requests.post(${q(url)}, data="hello"${p.user === '' ? '' : `, auth=(${q(p.user)}, ${q(p.password)})`}).raise_for_status()`,
+requests.post(${q(url)}, data="hello"${auth(p)}).raise_for_status()`,
         subscribe: `import requests
 
-for line in requests.get(${q(stream)}, stream=True).iter_lines():
+for line in requests.get(${q(stream)}, stream=True${auth(p)}).iter_lines():
     print(line.decode())`,
       },
       {
@@ -75,6 +75,10 @@ ${p.user === '' ? '' : `  http.setAuthorization(${q(p.user)}, ${q(p.password)});
     ];
   },
 };
+
+function auth(p: Place): string {
+  return p.user === '' ? '' : `, auth=(${q(p.user)}, ${q(p.password)})`;
+}
 
 function headers(p: Place): string {
   return p.user === ''

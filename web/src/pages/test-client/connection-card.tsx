@@ -2,11 +2,13 @@
 
 import { useSignal } from '@preact/signals';
 import { COLOURS, type Connection, removeConnection, type Subscribed } from '../../client/connections.ts';
+import { greetingOf } from '../../links/greeting.ts';
 import { DIALECTS, PLAIN_SUBSCRIPTION, type Qos } from '../../links/link.ts';
 import { certificateLink } from '../../links/why.ts';
 import { Icon } from '../../parts/icons.tsx';
 import { count } from '../../parts/numbers.ts';
 import { Notice } from '../../parts/parts.tsx';
+import { Properties } from '../../parts/payload.tsx';
 import { filterFault } from '../../wildcard.ts';
 
 const PHASES = {
@@ -20,6 +22,7 @@ const LAMPS = { connecting: 'busy', up: 'good', waiting: 'busy', off: 'bad' } as
 export function ConnectionCard({ connection: c }: { readonly connection: Connection }) {
   const phase = c.phase.value;
   const away = phase === 'off' || phase === 'waiting';
+  const clientId = c.opened.value?.clientId ?? '';
   return (
     <section class="card connection stack tight" aria-label={`Connection ${c.name}`}>
       <div class="row">
@@ -50,10 +53,16 @@ export function ConnectionCard({ connection: c }: { readonly connection: Connect
       </div>
       <p class="row small quiet state">
         <span role="status">{PHASES[phase]}</span>
-        {c.clientId.value !== '' && <code class="clip id">{c.clientId.value}</code>}
+        {clientId !== '' && <code class="clip id">{clientId}</code>}
         {c.count.value > 0 && <span class="tabular">{count(c.count.value)} received</span>}
       </p>
       <Why connection={c} />
+      {phase === 'up' && c.opened.value !== undefined && (
+        <details>
+          <summary>What the hub said</summary>
+          <Properties pairs={greetingOf(c.opened.value)} />
+        </details>
+      )}
       {c.subscriptions.value.length > 0 && (
         <ul class="subscriptions">
           {c.subscriptions.value.map((s) => (

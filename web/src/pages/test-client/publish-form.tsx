@@ -27,7 +27,7 @@ const FORMATS = Object.fromEntries(
 const CARRIES: Readonly<Record<Dialect, string>> = {
   mqtt5: '',
   mqtt311: 'MQTT 3.1.1 has no properties: they stay behind.',
-  coap: 'CoAP carries content type (where it has a number) and expiry; the rest stays behind.',
+  coap: 'CoAP has content types with a number, and expiry; what is beyond goes in an envelope of the hub.',
   waymeet: '',
   http: '',
 };

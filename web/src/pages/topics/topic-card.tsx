@@ -1,7 +1,7 @@
 // One topic: its last value, its properties, a chart of a number in it, and how to forget its retained message.
 
 import { useSignal } from '@preact/signals';
-import { api } from '../../api.ts';
+import { api, mayChange } from '../../api.ts';
 import { change } from '../../client/publishing.ts';
 import { linkTo } from '../../frame/route.ts';
 import { Chart } from '../../parts/chart.tsx';
@@ -65,7 +65,7 @@ export function TopicCard({ node }: { readonly node: TopicNode }) {
         >
           <Icon name="send" /> Publish to it
         </button>
-        {node.retained && (
+        {node.retained && mayChange() && (
           <button type="button" class="danger" onClick={forget}>
             <Icon name="bin" /> Forget the retained message
           </button>
