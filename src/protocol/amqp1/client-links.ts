@@ -12,6 +12,7 @@ import type {
   Tag,
 } from '../../contract/speaker.ts';
 import { parseAddress, topicOf } from './address.ts';
+import { deathsIn } from './client-terms.ts';
 import type { AmqpError } from './fault.ts';
 import {
   messageOf,
@@ -476,7 +477,9 @@ export class SubscribeLink implements ClientLink {
     const address = typeof said === 'string' ? parseAddress(said) : undefined;
     const topic = address === undefined ? filter : topicOf(address, undefined);
     const m = messageOf(sections, topic, qos, host.origin, host.options.now());
-    const { wrapping: _, ...meta } = m.meta!;
+    const { wrapping: _, ...plain } = m.meta!;
+    const deaths = sections.hasAnnotations ? deathsIn(sections.annotations) : [];
+    const meta = deaths.length === 0 ? plain : { ...plain, user: [...(plain.user ?? []), ...deaths] };
     const retained = lookUp(sections.deliveryAnnotations, RETAINED_ANNOTATION)?.value === true;
     host.events.delivered({
       message: new Message(topic, m.payload, qos, retained, m.origin, m.at, m.expiresAt, meta),
