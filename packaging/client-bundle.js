@@ -28,7 +28,9 @@ export async function bundle({ write, entry = ENTRY }) {
         treeshake: { propertyReadSideEffects: false, moduleSideEffects: false },
         output: {
           minify: { compress: true, mangle: true, codegen: true },
-          chunkFileNames: '[name].js',
+          // A tower's client is called by its tower.
+          chunkFileNames: ({ name, facadeModuleId }) =>
+            name === 'client' ? `${path.basename(path.dirname(facadeModuleId))}.js` : '[name].js',
           codeSplitting: {
             groups: [{ name: 'waymeet-core', test: (id) => core.has(id) }],
           },
@@ -109,6 +111,7 @@ function shortProperties(code) {
 function withoutClauses(code) {
   return code
     .replace(/clause: 'MQTT[^']*',?/g, '')
+    .replace(/'MQTT5-[\d.,-]+',(\s*)'MQTT311-[\d.,-]+',(\s*)(?:'[^']*'|`[^`]*`)/g, "'',$1'',$2''")
     .replace(/'MQTT(?:5|311)-[\d.,-]+',(\s*)(?:'[^']*'|`[^`]*`)/g, "'',$1''")
     .replace(/'MQTT(?:5|311)-[\d.,-]+'/g, "''")
     .replace(/new ProtocolError\((\w+\.clause), `[^`]*`/g, "new ProtocolError('', ''")

@@ -1,5 +1,6 @@
 // `waymeet lab run --real`: real clients against brokers that run, as a table or lines of JSON.
 
+import { shown } from '../client/endpoint.ts';
 import { type RealCell, runReal } from '../lab/real.ts';
 import { format } from '../lab/report/columns.ts';
 import type { WorkloadInput } from '../lab/workload.ts';
@@ -22,7 +23,11 @@ export async function real(io: Io, input: WorkloadInput, flags: RunFlags): Promi
   });
   bar.clear();
   if (flags.json !== true) io.output.write(tableOf(cells));
-  return cells.length > 0 && cells.some((c) => c.failure === undefined) ? EXIT.fine : EXIT.failed;
+  // A level that a broker lacks is an answer; a broker of which nothing came is not.
+  const answered = flags.real!.every((url) =>
+    cells.some((c) => c.url === shown(new URL(url)) && c.failure === undefined),
+  );
+  return answered ? EXIT.fine : EXIT.failed;
 }
 
 const HEAD = [

@@ -43,6 +43,11 @@ interface Held {
   readonly link: Link;
 }
 
+/** A queue's messages keep the topic that they were published to, whatever it is bound to. */
+function comesBy({ filter }: Subscription, topic: string): boolean {
+  return filter.startsWith('$queue/') || matches(plainFilter(filter), topic);
+}
+
 export class Arrivals {
   private readonly subscriptions: ReadonlyMap<string, Subscription>;
   private readonly inbound: InboundIds;
@@ -52,6 +57,8 @@ export class Arrivals {
   private held: Held[] = [];
   /** The other side remembers what is not answered, for the next connection. */
   lasting = false;
+  /** The session has subscriptions of an earlier program, whose identifiers may be those of others here. */
+  inherited = false;
 
   constructor(
     subscriptions: ReadonlyMap<string, Subscription>,
@@ -78,17 +85,14 @@ export class Arrivals {
 
   private targets({ filters, message }: Delivery): Subscription[] {
     const found: Subscription[] = [];
-    if (filters !== undefined) {
-      for (const filter of filters) {
-        const s = this.subscriptions.get(filter);
-        if (s !== undefined) found.push(s);
-      }
-      return found;
+    for (const filter of filters ?? []) {
+      const s = this.subscriptions.get(filter);
+      if (s !== undefined && !(this.inherited && !comesBy(s, message.topic))) found.push(s);
     }
+    if (found.length > 0 || (filters !== undefined && !this.inherited)) return found;
     for (const s of this.subscriptions.values())
       if (matches(plainFilter(s.filter), message.topic)) found.push(s);
-    if (found.length > 0) return found;
-    // A queue's messages keep the topic that they were published to, whatever it is bound to.
+    if (found.length > 0 || filters !== undefined) return found;
     for (const s of this.subscriptions.values()) if (s.filter.startsWith('$queue/')) return [s];
     return found;
   }

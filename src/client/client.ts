@@ -451,6 +451,7 @@ export class Client implements SubscriptionHost {
     link.pause(this.pressing.size > 0);
     const { server, resumed } = opened;
     this.tell({ kind: 'connected', url: shown(link.url), server, resumed, opened });
+    if (resumed && !this.before) this.arrivals.inherited = true;
     this.before = true;
     for (const s of [...this.subscriptions.values()]) this.restore(s, link, opened.resumed);
     this.pump();

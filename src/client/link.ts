@@ -222,8 +222,9 @@ export class Link {
 
 async function speechFor(url: URL, world: World, o: Settled): Promise<Speech> {
   const speech = await world.speech(url);
-  for (const name of ['user', 'maxPacketBytes', 'topicAliases'] as const)
-    if (o[name] !== undefined && speech.ability.login?.includes(name) !== true)
+  const { wills, login } = speech.ability;
+  for (const name of ['will', 'user', 'maxPacketBytes', 'topicAliases'] as const)
+    if (o[name] !== undefined && !(name === 'will' ? wills : login?.includes(name)))
       throw new WaymeetError('not-supported', speech.name, `${speech.name} has no ${name} at the login`);
   if (o.tap === undefined) return speech;
   const { tapped } = await import('./tap.ts');

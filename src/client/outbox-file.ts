@@ -11,10 +11,14 @@ import { WaymeetError } from './error.ts';
 import type { Kept, OutboxStore } from './outbox-kept.ts';
 
 /*
- * The log is a row of records; one that is cut short or damaged ends it, for it was not committed:
+ * The log opens with eight octets that say what it is, and is a row of records:
  *
  *     length, 4 octets | CRC-32 of the rest, 4 octets | kind | sequence or id | what belongs to it
+ *
+ * Each commit begins with its number, and is written when the one before is on the disk. So a record that is cut short or damaged ends the
+ * log, for its commit did not come about; unless a later commit stands behind it: then the disk has lost what was promised.
  */
+const MAGIC = Uint8Array.from('waymeet1', (c) => c.charCodeAt(0));
 const HEAD_OCTETS = 8;
 const PUT = 1;
 const RELEASED = 2;
@@ -23,6 +27,9 @@ const INBOUND = 4;
 const OUTBOUND = 5; // an inbound id is free again
 const NAME = 6;
 const FORGET = 7;
+const COMMIT = 8;
+/** Its number is no longer than this. */
+const COMMIT_OCTETS = 10;
 const MAX_RECORD_OCTETS = 268_435_455;
 
 /** Rewritten when it is larger than this, and less than half of it is still of use. */
@@ -92,6 +99,7 @@ class OutboxFile implements OutboxStore {
   private clientId: string | undefined;
   private fileOctets = 0;
   private liveOctets = 0;
+  private commits = 0;
 
   constructor(folder: string, file: FileHandle) {
     this.folder = folder;
@@ -99,11 +107,21 @@ class OutboxFile implements OutboxStore {
   }
 
   async load(): Promise<Kept> {
+    try {
+      return await this.read();
+    } catch (why) {
+      await this.close();
+      throw why;
+    }
+  }
+
+  private async read(): Promise<Kept> {
     const bytes = new Uint8Array(await readFile(path.join(this.folder, 'log')));
-    const end = this.replay(bytes);
+    const end = this.end(bytes);
     // A torn end must not stand between what is there and what comes.
     if (end < bytes.length) await this.file.truncate(end);
-    this.fileOctets = end;
+    if (end === 0) await writeAll(this.file, MAGIC);
+    this.fileOctets = Math.max(end, MAGIC.length);
     const messages = [...this.live].sort(([a], [b]) => a - b);
     return {
       clientId: this.clientId,
@@ -116,17 +134,34 @@ class OutboxFile implements OutboxStore {
     };
   }
 
+  /** Where what counts ends, which is read. Throws WaymeetError 'storage' when it is no log, or damaged: it is left as it is. */
+  private end(bytes: Uint8Array): number {
+    const file = path.join(this.folder, 'log');
+    const begun = bytes.subarray(0, MAGIC.length);
+    // A machine that went down may leave zeros where nothing was written yet.
+    const never = begun.every((octet) => octet === 0) && !committed(bytes, 0);
+    if (!never && begun.some((octet, i) => octet !== MAGIC[i]))
+      throw new WaymeetError('storage', '', `${file} is no outbox`, { fix: 'choose another folder' });
+    if (never || begun.length < MAGIC.length) return 0;
+    let end: number;
+    try {
+      end = this.replay(bytes);
+    } catch (cause) {
+      const said = `${file} cannot be read: ${(cause as Error).message}`;
+      throw new WaymeetError('storage', '', said, { fix: 'was it written by a newer version?', cause });
+    }
+    if (committed(bytes, end))
+      throw new WaymeetError('storage', '', `${file} is damaged at octet ${end}`, {
+        fix: 'look after the disk; move the file away to begin anew, without what it holds',
+      });
+    return end;
+  }
+
   /** Returns where the whole records end. */
   private replay(bytes: Uint8Array): number {
-    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    let at = 0;
-    while (at + HEAD_OCTETS <= bytes.length) {
-      const length = view.getUint32(at);
-      const end = at + HEAD_OCTETS + length;
-      if (length > MAX_RECORD_OCTETS || end > bytes.length) break;
-      const content = bytes.subarray(at + HEAD_OCTETS, end);
-      if (crc32(content) !== view.getUint32(at + 4)) break;
-      this.apply(content, bytes.subarray(at, end));
+    let at = MAGIC.length;
+    for (let end = recordAt(bytes, at); end > 0; end = recordAt(bytes, at)) {
+      this.apply(bytes.subarray(at + HEAD_OCTETS, end), bytes.subarray(at, end));
       at = end;
     }
     return at;
@@ -146,6 +181,8 @@ class OutboxFile implements OutboxStore {
     else if (kind === INBOUND) this.inbound.add(number);
     else if (kind === OUTBOUND) this.inbound.delete(number);
     else if (kind === FORGET) this.forgetAll();
+    else if (kind === COMMIT) this.commits = number;
+    else throw new Error(`a record of kind ${kind}`);
   }
 
   private born(sequence: number, live: Live): void {
@@ -212,9 +249,9 @@ class OutboxFile implements OutboxStore {
   }
 
   async commit(): Promise<void> {
-    const batch = Buffer.concat(this.batch);
-    this.batch = [];
-    if (batch.length > 0) {
+    if (this.batch.length > 0) {
+      const batch = Buffer.concat([recordOf(this.writer, COMMIT, ++this.commits), ...this.batch]);
+      this.batch = [];
       await writeAll(this.file, batch);
       await this.file.datasync();
       this.fileOctets += batch.length;
@@ -225,7 +262,7 @@ class OutboxFile implements OutboxStore {
   /** Writes what is of use into a new log, which takes the old one's place in one step. What is said meanwhile waits in the batch. */
   private async compact(): Promise<void> {
     const w = this.writer;
-    const parts: Uint8Array[] = [];
+    const parts = [MAGIC, recordOf(w, COMMIT, ++this.commits)];
     const { clientId } = this;
     if (clientId !== undefined) parts.push(recordOf(w, NAME, undefined, (to) => to.text(clientId)));
     for (const id of this.inbound) parts.push(recordOf(w, INBOUND, id));
@@ -271,6 +308,27 @@ function recordOf(
   view.setUint32(4, crc32(content));
   record.set(content, HEAD_OCTETS);
   return record;
+}
+
+/** Where the record at `at` ends; 0: there is no whole one. */
+function recordAt(bytes: Uint8Array, at: number): number {
+  if (at + HEAD_OCTETS > bytes.length) return 0;
+  const view = new DataView(bytes.buffer, bytes.byteOffset + at, HEAD_OCTETS);
+  const length = view.getUint32(0);
+  const end = at + HEAD_OCTETS + length;
+  // What was never written may read as zeros.
+  if (length === 0 || length > MAX_RECORD_OCTETS || end > bytes.length) return 0;
+  return crc32(bytes.subarray(at + HEAD_OCTETS, end)) === view.getUint32(4) ? end : 0;
+}
+
+/** Whether a commit begins behind `from`. */
+function committed(bytes: Uint8Array, from: number): boolean {
+  for (let at = from + 1; at + HEAD_OCTETS < bytes.length; at++) {
+    const short =
+      bytes[at] === 0 && bytes[at + 1] === 0 && bytes[at + 2] === 0 && bytes[at + 3]! <= COMMIT_OCTETS;
+    if (short && bytes[at + HEAD_OCTETS] === COMMIT && recordAt(bytes, at) > 0) return true;
+  }
+  return false;
 }
 
 async function writeAll(file: FileHandle, bytes: Uint8Array): Promise<void> {

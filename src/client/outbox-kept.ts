@@ -34,6 +34,8 @@ export class KeptOutbox extends Outbox {
   private readonly ids = new Set<number>();
   private committing: Promise<void> | undefined;
   private dirty = false;
+  /** The store has failed: nothing is kept any more. */
+  private lost = false;
   private thens: (() => void)[] = [];
   private readonly unkept: { readonly entry: Entry; readonly stored: (() => void) | undefined }[] = [];
 
@@ -119,12 +121,13 @@ export class KeptOutbox extends Outbox {
   }
 
   override kept(then: () => void): void {
+    if (this.lost) return;
     if (!this.dirty && this.committing === undefined) then();
     else this.thens.push(then);
   }
 
   private changed(): void {
-    if (this.dirty) return;
+    if (this.dirty || this.lost) return;
     this.dirty = true;
     // What is said in one turn is one commit, and while one is under way the next gathers.
     if (this.committing === undefined) queueMicrotask(() => this.commit());
@@ -146,10 +149,14 @@ export class KeptOutbox extends Outbox {
         if (this.dirty) this.commit();
         if (unkept.length > 0) this.ready();
       },
-      (cause: Error) =>
+      (cause: Error) => {
+        this.committing = undefined;
+        this.lost = true;
+        this.dirty = false;
         this.broken(
           new WaymeetError('storage', '', `the outbox cannot be written: ${cause.message}`, { cause }),
-        ),
+        );
+      },
     );
   }
 

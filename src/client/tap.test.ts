@@ -241,6 +241,35 @@ describe('subscriptions', () => {
     expect(why).toMatchObject({ code: 'not-supported', reason: `MQTT 3.1.1 has no ${name}` });
   });
 
+  test('one identifier for several: then topics are compared', async () => {
+    const w = new ClientWorld(await startBroker());
+    const client = await w.connect('mqtt://hub');
+    const a = await w.until(client.subscribe('a', { identifier: 9 }));
+    const b = await w.until(client.subscribe('b', { identifier: 9 }));
+    await w.until(client.publish('a', 'x'));
+    await w.settle();
+    expect([a.waiting, b.waiting]).toEqual([1, 0]);
+  });
+
+  test("an earlier program's identifier is not taken for one of ours", async () => {
+    const w = new ClientWorld(await startBroker());
+    const session = { clientId: 'me', sessionExpiryMs: 60_000 };
+    const before = await w.connect('mqtt://hub', session);
+    await w.until(before.subscribe('x', { qos: 1 }));
+    await w.until(before.subscribe('y', { qos: 1 }));
+    before.drop();
+    const now = await w.connect('mqtt://hub', session);
+    const y = await w.until(now.subscribe('y', { qos: 1 }));
+    const other = await w.connect('mqtt://hub');
+    await w.until(other.publish('x', 'for x', { qos: 1 }));
+    await w.until(other.publish('y', 'for y', { qos: 1 }));
+    const x = await w.until(now.subscribe('x', { qos: 1 }));
+    expect([(await w.until(x.next()))!.text(), (await w.until(y.next()))!.text()]).toEqual([
+      'for x',
+      'for y',
+    ]);
+  });
+
   test("an earlier program's messages go to nobody's subscription, and are acknowledged by hand", async () => {
     const w = new ClientWorld(await startBroker());
     const session = { clientId: 'me', sessionExpiryMs: 60_000 };
@@ -261,6 +290,72 @@ describe('subscriptions', () => {
     expect(now.opened!.resumed).toBe(true);
     expect(got).toEqual(['a/1', 'a/2']);
     expect(w.broker.hub.stats.unsettled).toBe(0);
+  });
+});
+
+describe('topic aliases', () => {
+  test('[MQTT5-3.3.2-12] a topic that comes again gets a number, and then only that is sent, until the connection is another', async () => {
+    const w = new ClientWorld(await startBroker());
+    const { seen, tap } = lookout();
+    const client = await w.connect('mqtt://hub', { tap, topicAliases: 8 });
+    const said = () =>
+      seen
+        .filter((one) => one.direction === 'out')
+        .map((one) => read(one))
+        .filter((p) => p.type === PUBLISH)
+        .map((p) => [p.topic, p.properties.topicAlias]);
+    for (const qos of [0, 1, 2] as const) await w.until(client.publish('a/long/topic', 'x', { qos }));
+    await w.until(client.publish('a/long/topic', 'x', { contentType: 'text/plain', expiryMs: 5_000 }));
+    expect(said()).toEqual([
+      ['a/long/topic', undefined],
+      ['a/long/topic', 1],
+      ['', 1],
+      ['', 1],
+    ]);
+    w.wires[0]!.cut();
+    await w.until(client.publish('a/long/topic', 'x', { qos: 1 }));
+    expect(said().at(-1)).toEqual(['a/long/topic', undefined]);
+  });
+
+  test('[law] whatever is published, at any maximum, its topic arrives', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.tuple(fc.nat(5), fc.constantFrom(0, 1, 2) as fc.Arbitrary<0 | 1 | 2>), { maxLength: 60 }),
+        fc.nat(4),
+        async (sent, topicAliases) => {
+          const w = new ClientWorld(await startBroker());
+          const from = await w.connect('mqtt://hub', { topicAliases });
+          const to = await w.connect('mqtt://hub');
+          const s = await w.until(to.subscribe('t/+', { qos: 2 }));
+          await w.until(Promise.all(sent.map(([topic, qos]) => from.publish(`t/${topic}`, 'x', { qos }))));
+          await w.settle();
+          const got: string[] = [];
+          while (s.waiting > 0) got.push((await s.next())!.topic);
+          expect(got).toEqual(sent.map(([topic]) => `t/${topic}`));
+        },
+      ),
+      fuzz(20),
+    );
+  });
+
+  test('[MQTT5-3.2.2-15] no number is introduced by a packet that the server would not take', async () => {
+    // Maximum Packet Size 20 | Topic Alias Maximum 5
+    const greeting = '20 0b 00 00 08 27 00 00 00 14 22 00 05';
+    const w = new ClientWorld(await startBroker({ protocols: [scripted(greeting)] }));
+    const { seen, tap } = lookout();
+    const client = await w.connect('mqtt://hub', { tap, topicAliases: 5 });
+    await client.publish('topic', 'x');
+    const why = await client.publish('topic', 'x'.repeat(20)).catch((error: unknown) => error);
+    expect(why).toMatchObject({ code: 'too-large', status: 0x95 });
+    await client.publish('topic', 'x'.repeat(9)); // it fits without a number, and not with one
+    await client.publish('topic', 'x');
+    await w.settle();
+    const said = seen.map((one) => read(one)).filter((p) => p.type === PUBLISH);
+    expect(said.map((p) => [p.topic, p.properties.topicAlias])).toEqual([
+      ['topic', undefined],
+      ['topic', undefined],
+      ['topic', 1],
+    ]);
   });
 });
 

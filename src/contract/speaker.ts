@@ -53,7 +53,10 @@ export interface LoginExtras {
   readonly user?: readonly UserProperty[] | undefined;
   /** Octets that we take in one packet: what is larger is not sent to us. Default: 256 MiB. */
   readonly maxPacketBytes?: number | undefined;
-  /** Topics that the other side may give a number to, to save octets. Default: 64. */
+  /**
+   * Topics that may have a number, to save octets: so many of the other side's, and as many of ours as it allows. Default: 64 of the other
+   * side's, and none of ours, as numbers cost more time than they save.
+   */
   readonly topicAliases?: number | undefined;
 }
 

@@ -1,54 +1,8 @@
 // The findings of docs/lab/findings.md, each against sums done by hand from the standards.
 
 import { describe, expect, test } from 'vitest';
-import type { Bytes, Cell } from './result.ts';
-import { runJob } from './run.ts';
-import { planOf, type WorkloadInput } from './workload.ts';
-
-const QUIET: WorkloadInput = {
-  networks: ['lan'],
-  messages: 20,
-  payload: { bytes: 10 },
-  topic: 'sensors/0/temp',
-  keepAliveSeconds: 0,
-  idleMinutes: 0,
-};
-
-async function cellOf(variant: string, input: WorkloadInput): Promise<Cell> {
-  const cell = await runJob(planOf({ ...QUIET, ...input, variants: [variant] }), 'test', {
-    variant: 0,
-    network: 0,
-  });
-  expect(cell.failure).toBeUndefined();
-  return cell;
-}
-
-type PerMessage = Bytes & { readonly up: number; readonly down: number };
-
-/** What one message more costs: everything that happens once is the same in both runs. */
-async function each(variant: string, input: WorkloadInput = {}): Promise<PerMessage> {
-  const few = await cellOf(variant, { ...input, messages: 20 });
-  const more = await cellOf(variant, { ...input, messages: 30 });
-  const per = (a: number, b: number): number => (b - a) / 10;
-  const bytes = Object.fromEntries(
-    Object.keys(few.bytes).map((k) => [k, per(few.bytes[k as keyof Bytes], more.bytes[k as keyof Bytes])]),
-  ) as unknown as Bytes;
-  return {
-    ...bytes,
-    up: per(few.packets.up, more.packets.up),
-    down: per(few.packets.down, more.packets.down),
-  };
-}
-
-// Octets around a packet on Ethernet with IPv4: 14 and 4, then 20; TCP with timestamps 32; UDP 8.
-const ETHERNET = 18;
-const IPV4 = 20;
-const TCP = ETHERNET + IPV4 + 32;
-const UDP = ETHERNET + IPV4 + 8;
-/** A shorter IP packet is padded to 46. */
-const padded = (packet: number): number => Math.max(packet, ETHERNET + 46);
-const TOPIC = 'sensors/0/temp'.length;
-const PAYLOAD = 10;
+import { cellOf, each, PAYLOAD, padded, TCP, TOPIC, UDP } from './cells.fixture.ts';
+import type { WorkloadInput } from './workload.ts';
 
 describe('1. header octets of a reading', () => {
   // Fixed header 2, topic with its length; from QoS 1 on a packet id 2 and the answers' packets of 4; MQTT 5 has a property length.
@@ -71,6 +25,15 @@ describe('1. header octets of a reading', () => {
     ['coap-con', 4 + 4 + 17 + 6 + 1 + 8],
     // RFC 8323: length and token length 1, one more for lengths from 13 on, code 1, token 4; the answer 2 + 4.
     ['coap-tcp', 1 + 1 + 1 + 4 + 17 + 6 + 1 + 6],
+    // A map of three: 1; `type` 5 and `publish` 8, `topic` 6 and its value 1 + 14, `payload` 8 and the length of its value 1 [RFC8949-3].
+    ['ws-cbor-qos0', 1 + 5 + 8 + 6 + 15 + 8 + 1],
+    ['ws-json-qos0', '{"type":"publish","topic":"sensors/0/temp","payload":""}'.length],
+    ['stomp-qos0', 'SEND\ndestination:/topic/sensors/0/temp\ncontent-length:10\n\n\0'.length],
+    // A frame is 7 and an end octet. Basic.Publish: class and method 4, reserved 2, `amq.topic` 10, routing key 15, bits 1. Header: class, weight, size,
+    // flags 14 and the delivery mode 1. Then the body.
+    ['amqp091-qos0', 8 + 4 + 2 + 10 + 15 + 1 + (8 + 14 + 1) + 8],
+    // And Basic.Ack: class and method 4, delivery tag 8, bits 1.
+    ['amqp091-qos1', 8 + 4 + 2 + 10 + 15 + 1 + (8 + 14 + 1) + 8 + (8 + 4 + 8 + 1)],
   ])('%s: %i', async (variant, octets) => {
     const m = await each(variant);
     expect({ protocol: m.protocol, payload: m.payload }).toEqual({ protocol: octets, payload: PAYLOAD });

@@ -66,7 +66,16 @@ test('nobody there: a sentence, and the next one is tried', async () => {
     qos: 0,
   });
   expect(none!.failure).toMatch(/nobody listens there/);
+  expect(none!.messages.published).toBe(0);
   expect(some!.failure).toBeUndefined();
+});
+
+test('nobody there: not asked again at every level', async () => {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as { port: number };
+  await new Promise((resolve) => server.close(resolve));
+  expect(await cells([`mqtt://127.0.0.1:${port}`])).toHaveLength(1);
 });
 
 test('what a real run cannot do', async () => {

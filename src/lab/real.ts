@@ -1,5 +1,6 @@
 // The second mode: real clients on real sockets against a broker that runs. Its figures are of these machines and this hour: no seed repeats them.
 
+import { setMaxListeners } from 'node:events';
 import { performance } from 'node:perf_hooks';
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Client } from '../client/client.ts';
@@ -46,6 +47,8 @@ const LEVELS: readonly Qos[] = [0, 1, 2];
 /** Nothing is waited for longer than this, once the last message was sent. */
 const DRAIN_SECONDS = 10;
 const LOOK_MS = 5;
+/** A broker that has not answered by then will not. */
+const SUBSCRIBE_MS = 10_000;
 
 /** One cell for each URL and level. Throws WorkloadError when nothing can be tried. */
 export async function runReal(input: WorkloadInput, o: RealOptions): Promise<RealCell[]> {
@@ -58,14 +61,16 @@ export async function runReal(input: WorkloadInput, o: RealOptions): Promise<Rea
     if (!URL.canParse(url)) throw new WorkloadError(`'${url}' is no URL: give it as mqtt://localhost`);
   const levels = workload.qos === 'any' ? LEVELS : [workload.qos];
   const cells: RealCell[] = [];
-  for (const url of o.urls) {
-    for (const qos of levels) {
+  for (const [i, url] of o.urls.entries()) {
+    for (const [j, qos] of levels.entries()) {
       if (o.signal?.aborted === true) return cells;
-      const done = cells.length;
+      const done = i * levels.length + j;
       const share = (part: number): void => o.progress?.(done + part, o.urls.length * levels.length);
-      const cell = await new Trial(url, qos, workload, o, share).run();
+      const trial = new Trial(url, qos, workload, o, share);
+      const cell = await trial.run();
       cells.push(cell);
       o.line(cell);
+      if (trial.clients.length === 0) break; // whoever did not let us in at one level will not at another
     }
   }
   return cells;
@@ -77,7 +82,7 @@ class Trial {
   private readonly w: Workload;
   private readonly o: RealOptions;
   private readonly share: (part: number) => void;
-  private readonly clients: Client[] = [];
+  readonly clients: Client[] = [];
   private readonly sentAt: Float64Array;
   private readonly latencies: Float64Array;
   private readonly topic: string;
@@ -87,6 +92,10 @@ class Trial {
   private outOfOrder = 0;
   private refused = 0;
   private answered = 0;
+  /** Why the first message was refused that was. */
+  private refusal: string | undefined;
+  /** Every client of the trial listens to it, however many they are. */
+  private readonly stop = new AbortController();
 
   constructor(url: string, qos: Qos, w: Workload, o: RealOptions, share: (part: number) => void) {
     this.url = url;
@@ -97,11 +106,15 @@ class Trial {
     this.sentAt = new Float64Array(w.messages);
     this.latencies = new Float64Array(w.messages * w.fanOut);
     // Of its own, so that two runs on one broker do not hear each other.
-    this.topic = `waymeet-lab/${process.pid}/${qos}/${w.topic.replaceAll('{device}', '0')}`;
+    const own = `waymeet-lab-${process.pid}-${qos}`;
+    this.topic = w.topic.includes('{device}') ? w.topic.replaceAll('{device}', own) : `${own}/${w.topic}`;
   }
 
   async run(): Promise<RealCell> {
     const began = performance.now();
+    const stop = (): void => this.stop.abort();
+    this.o.signal?.addEventListener('abort', stop, { once: true });
+    setMaxListeners(0, this.stop.signal);
     try {
       const publisher = await this.enter();
       const connectMs = performance.now() - began;
@@ -110,24 +123,41 @@ class Trial {
       await this.publishAll(publisher, start);
       await this.drain();
       const { user, system } = process.cpuUsage(cpu);
-      return this.cell(publisher, connectMs, user + system, performance.now() - start, undefined);
+      return this.cell(publisher, connectMs, user + system, performance.now() - start, this.shortfall());
     } catch (why) {
       if (!(why instanceof WaymeetError)) throw why;
-      return this.cell(undefined, 0, 0, 0, why.message);
+      return this.cell(undefined, 0, 0, 0, this.o.signal?.aborted === true ? 'interrupted' : sentenceOf(why));
     } finally {
+      this.o.signal?.removeEventListener('abort', stop);
       await Promise.all(this.clients.map((c) => c.close({ withinMs: 0 })));
     }
   }
 
   private async connect(): Promise<Client> {
-    const { signal } = this.o;
     const client = await connect(this.url, {
       keepAliveMs: this.w.keepAliveSeconds * 1_000,
+      // What a broker ends is told, not tried again for ever.
+      reconnect: false,
       ...this.o.connect,
-      ...(signal === undefined ? {} : { signal }),
+      signal: this.stop.signal,
     });
     this.clients.push(client);
     return client;
+  }
+
+  private async subscribe(client: Client): Promise<Subscription> {
+    const late = AbortSignal.timeout(SUBSCRIBE_MS);
+    const signal = AbortSignal.any([this.stop.signal, late]);
+    try {
+      return await client.subscribe(this.topic, { qos: this.qos, acknowledge: 'auto', signal });
+    } catch (why) {
+      if (!late.aborted) throw why;
+      throw new WaymeetError(
+        'timed-out',
+        client.protocol,
+        `it did not answer the subscription to ${this.topic}`,
+      );
+    }
   }
 
   /** Connects everybody; what the protocol or the broker lacks is told here, before anything is sent. */
@@ -140,8 +170,7 @@ class Trial {
         fix: `ask for --qos ${ability.publishQos.join(' or ')}`,
       });
     for (let i = 0; i < this.w.fanOut; i++) {
-      const subscription = await (await this.connect()).subscribe(this.topic, { qos, acknowledge: 'auto' });
-      void this.listen(subscription);
+      void this.listen(await this.subscribe(await this.connect()));
     }
     return publisher;
   }
@@ -191,9 +220,10 @@ class Trial {
       () => {
         this.answered++;
       },
-      () => {
+      (why: unknown) => {
         this.answered++;
         this.refused++;
+        this.refusal ??= (why as Error).message;
       },
     );
   }
@@ -207,6 +237,15 @@ class Trial {
       this.o.signal?.aborted !== true
     )
       await wait(LOOK_MS);
+  }
+
+  /** What the figures do not say by themselves. */
+  private shortfall(): string | undefined {
+    const silent = this.published - this.answered;
+    if (this.o.signal?.aborted === true) return 'interrupted';
+    if (silent > 0)
+      return `${silent} of ${this.published} messages were not acknowledged within ${this.w.drainSeconds} s: does the broker do QoS ${this.qos}?`;
+    return this.delivered === 0 ? this.refusal : undefined;
   }
 
   private cell(
@@ -239,4 +278,11 @@ class Trial {
       messagesPerSecond: wallMs === 0 ? 0 : Math.round((this.delivered / wallMs) * 1_000),
     };
   }
+}
+
+/** A broker older than MQTT 5 closes without a word. */
+function sentenceOf({ message, protocol }: WaymeetError): string {
+  return protocol === 'mqtt' && message.includes('before CONNACK')
+    ? `${message}: is it older than MQTT 5? Add ?version=3.1.1 to the URL`
+    : message;
 }

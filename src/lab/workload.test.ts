@@ -19,6 +19,18 @@ test.each([
   ['too small', { payload: { bytes: 2 } }, "'payload.bytes'"],
   ['an unknown variant', { variants: ['mqtt'] }, "there is no variant 'mqtt'; 'waymeet lab list' shows"],
   ['an unknown network', { networks: ['mars'] }, "there is no network 'mars'; known are lan"],
+  ['a network of every object', { networks: ['constructor'] }, "there is no network 'constructor'"],
+  [
+    'one from every object',
+    { networks: [{ from: 'toString', name: 'x' }] },
+    "from 'toString', which is none",
+  ],
+  ['a network without a name', { networks: [{ from: 'lan', name: '' }] }, "'networks.0.name': "],
+  [
+    'a radio of every object',
+    { networks: [{ from: 'lan', name: 'x', radio: 'valueOf' }] },
+    "radio 'valueOf'",
+  ],
   ['a network from nothing', { networks: [{ from: 'mars', name: 'x' }] }, "made from 'mars', which is none"],
   [
     'an unknown radio',

@@ -116,7 +116,7 @@ const schema = z.strictObject({
     .union([z.literal('all'), z.array(z.string()).min(1).max(MAX_NAMES)])
     .default([...DEFAULT_VARIANTS]),
   networks: z
-    .array(z.union([z.string(), network.extend({ name: z.string().max(60) })]))
+    .array(z.union([z.string(), network.extend({ name: z.string().min(1).max(60) })]))
     .min(1)
     .max(MAX_NAMES)
     .default([...DEFAULT_NETWORKS]),
@@ -172,24 +172,29 @@ export function planOf(input: WorkloadInput): Plan {
   return { workload, variants, networks, radios };
 }
 
+/** Not what every object has: somebody may ask for a network called `constructor`. */
+function own<T>(of: Readonly<Record<string, T>>, name: string): T | undefined {
+  return Object.hasOwn(of, name) ? of[name] : undefined;
+}
+
 function networkOf(one: Workload['networks'][number], radios: Readonly<Record<string, RadioModel>>): Network {
   const known = `known are ${Object.keys(NETWORKS).join(', ')}`;
   if (typeof one === 'string') {
-    const found = NETWORKS[one];
+    const found = own(NETWORKS, one);
     if (found === undefined) throw new WorkloadError(`there is no network '${one}'; ${known}`);
     return found;
   }
-  const { from, ...own } = one;
-  const base = NETWORKS[from];
+  const { from, ...changes } = one;
+  const base = own(NETWORKS, from);
   if (base === undefined)
     throw new WorkloadError(`network '${one.name}' is made from '${from}', which is none; ${known}`);
   const made = {
     ...base,
     title: `${base.title}, changed`,
     source: `from ${from}: ${base.source}`,
-    ...own,
+    ...changes,
   } as Network;
-  if (radios[made.radio] === undefined)
+  if (own(radios, made.radio) === undefined)
     throw new WorkloadError(
       `network '${one.name}' has radio '${made.radio}', which is none; known are ${Object.keys(radios).join(', ')}`,
     );

@@ -67,3 +67,54 @@ test('killed again and again: every message once, in order', async () => {
   expect(got).toEqual([...Array.from({ length: COUNT }, (_, i) => String(i)), 'end']);
   await to.close();
 }, 60_000);
+
+/** Runs the receiver, and kills it once it has said so many lines; resolves to what it said. */
+async function receive(at: string, lines: number): Promise<string[]> {
+  const program = path.join(import.meta.dirname, 'receiver.mjs');
+  const child = spawn(process.execPath, [program, hub.address('mqtt'), at], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  children.push(child);
+  const ended = new Promise((resolve) => child.once('close', resolve));
+  const said: string[] = [];
+  for await (const line of createInterface(child.stdout!)) {
+    said.push(line);
+    if (said.length === lines) child.kill('SIGKILL');
+  }
+  await ended;
+  return said;
+}
+
+test('the receiver killed again and again: nothing is lost or out of order, and what comes again was not acknowledged', async () => {
+  const at = path.join(folder, 'receiver');
+  const from = await connect(hub.address('mqtt'));
+  // Its session is there before the numbers are.
+  const first = await connect(hub.address('mqtt'), {
+    clientId: 'receiver',
+    clean: true,
+    sessionExpiryMs: 60_000,
+  });
+  await first.subscribe('received', { qos: 2 });
+  await first.close();
+  const count = 1_000;
+  await Promise.all(Array.from({ length: count }, (_, i) => from.publish('received', String(i), { qos: 2 })));
+  await from.publish('received', 'end', { qos: 2 });
+  const random = seeded(3);
+  let next = 0;
+  let again = 0;
+  for (let turn = 0, over = false; !over; turn++) {
+    const lines = turn < KILLS ? 20 + Math.floor(random() * 60) : Number.POSITIVE_INFINITY;
+    const said = (await receive(at, lines)).map((text) => (text === 'end' ? count : Number(text)));
+    over = said.at(-1) === count;
+    if (said.length === 0) continue;
+    again += next - said[0]!;
+    expect(said[0]).toBeLessThanOrEqual(next);
+    // Of what is not acknowledged the hub sends no more than the window.
+    expect(said[0]).toBeGreaterThanOrEqual(next - 16);
+    expect(said).toEqual(said.map((_, i) => said[0]! + i));
+    next = said.at(-1)! + 1;
+  }
+  expect(next).toBe(count + 1);
+  expect(again).toBeLessThanOrEqual(KILLS * 16);
+  await from.close();
+}, 60_000);

@@ -10,7 +10,7 @@ import { setTimeout as later } from 'node:timers/promises';
 import { afterEach, beforeAll, beforeEach } from 'vitest';
 
 const ROOT = path.resolve(import.meta.dirname, '../..');
-const PROGRAM = path.join(ROOT, 'dist/cli/main.js');
+export const PROGRAM = path.join(ROOT, 'dist/cli/main.js');
 const LOCK = path.join(ROOT, 'dist.building');
 /** Ten times what a start takes on a busy machine. */
 const READY_MS = 20_000;

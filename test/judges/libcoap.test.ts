@@ -80,6 +80,25 @@ judged.each(['udp', 'tcp'] as const)('coap-client over %s', (carrier) => {
     expect(readFileSync(copy, 'utf8')).toBe(text);
   });
 
+  test('iPATCH, PATCH and FETCH, in blocks where they are large', async () => {
+    const topic = unique('state');
+    const path = `/t/${topic}/lamp`;
+    const patch = (method: string, format: string, text: string) =>
+      client(carrier, ['-m', method, '-t', format, '-e', text], path);
+    await patch('ipatch', '52', '{"heat":22,"on":true}');
+    await patch('patch', '51', '[{"op":"remove","path":"/heat"}]');
+    expect((await client(carrier, [], path)).output).toBe('{"on":true}\n');
+    expect((await patch('patch', '51', '[{"op":"remove","path":"/heat"}]')).errors).toContain('4.09');
+    await patch('ipatch', '52', JSON.stringify({ more: 'x'.repeat(2_500) }));
+    const filters = JSON.stringify([`${topic}/#`]);
+    const { output } = await client(carrier, ['-m', 'fetch', '-t', '50', '-e', filters], '/t');
+    const [found] = JSON.parse(output) as { topic: string; payload: string }[];
+    expect([found!.topic, JSON.parse(found!.payload)]).toEqual([
+      `${topic}/lamp`,
+      { on: true, more: 'x'.repeat(2_500) },
+    ]);
+  });
+
   test('discovery', async () => {
     expect((await client(carrier, [], '/.well-known/core?rt=core.ps')).output).toBe(
       '</ps>;rt="core.ps core.ps.coll";ct=40\n',

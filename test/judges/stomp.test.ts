@@ -1,4 +1,4 @@
-// STOMP as others speak it: stomp.py of Debian in all versions, and @stomp/stompjs over WebSocket.
+// STOMP as others speak it: stomp.py and Net::Stomp of Debian, @stomp/stompjs over WebSocket.
 
 import { spawnSync } from 'node:child_process';
 import path from 'node:path';
@@ -44,6 +44,21 @@ judgedBy(
     });
   },
   missing(),
+);
+
+const isPerlHere = spawnSync('perl', ['-MNet::Stomp', '-e', '1']).status === 0;
+
+judgedBy(
+  [],
+  'Net::Stomp',
+  () => {
+    test('receipts, transactions, acknowledgements, what goes back', async () => {
+      const script = path.join(import.meta.dirname, 'net-stomp-case.pl');
+      const exit = await run(['perl', script, `${broker.port()}`], '', 3 * PATIENCE_MS);
+      expect(exit).toEqual({ code: 0, out: 'ok\n', errors: '' });
+    });
+  },
+  isPerlHere ? [] : ['libnet-stomp-perl'],
 );
 
 describe('stompjs', () => {

@@ -146,6 +146,47 @@ describe.skipIf(!hasChromium)('test client in Chromium', () => {
     });
   });
 
+  test('the login says its properties and shows the answer; a packet for two subscriptions is one line', async () => {
+    await connect('MQTT 5', async () => {
+      const form = page.getByRole('form', { name: 'New connection' });
+      await form.getByText('Session', { exact: true }).click();
+      await form.getByLabel('Keep alive, s').fill('77');
+      await form.getByLabel('Topic aliases').fill('5');
+      await form
+        .locator('details')
+        .filter({ has: page.locator('[name=user]') })
+        .getByLabel(/User properties/)
+        .fill('site=north');
+    });
+    await cards().getByText('What the hub said').click();
+    await cards().getByText('77 s').waitFor();
+    await subscribe('demo/#');
+    await cards().getByText('Subscription options').click();
+    await cards().getByLabel('Identifier').fill('42');
+    await subscribe('demo/+');
+    await device.publishAsync('demo/both', 'once', { qos: 1 });
+    await line('demo/both').waitFor();
+    await cards().getByText('1 received').waitFor();
+    for (const filter of ['demo/#', 'demo/+'])
+      await cards()
+        .getByRole('listitem')
+        .filter({ hasText: filter })
+        .getByText('1', { exact: true })
+        .waitFor();
+    expect(await line('demo/both').count()).toBe(1);
+    await line('demo/both').click();
+    await page.getByRole('radio', { name: 'Packet anatomy' }).click();
+    await page.getByRole('cell', { name: '42', exact: true }).waitFor();
+    await page.keyboard.press('Escape');
+    await page.getByRole('radio', { name: 'Packets', exact: true }).click();
+    await page
+      .getByRole('listbox', { name: 'Packets' })
+      .getByRole('option')
+      .filter({ hasText: 'CONNECT' })
+      .click();
+    await page.getByRole('cell', { name: /site.*north/ }).waitFor();
+  });
+
   test.each(['MQTT 5', 'MQTT 3.1.1', 'waymeet.v1'])('%s: exactly once, both ways', async (protocol) => {
     await connect(protocol);
     await cards().getByLabel('QoS').selectOption('2');

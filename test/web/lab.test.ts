@@ -1,13 +1,16 @@
 // The lab over the admin API: what there is, a small run with its lines and its reports, runs that are kept, the advice, and mistakes.
 
+import { execFile } from 'node:child_process';
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Lab } from '../../src/server/lab/lab.ts';
 import { MemoryShelf } from '../../src/server/lab/shelf.ts';
 import { LAB_LIMITS } from '../../src/server/lab/size.ts';
 import type { Server } from '../../src/server/start.ts';
+import { build } from '../fault/server.ts';
 import { startHub } from './hub.ts';
 
 let server: Server;
@@ -17,6 +20,7 @@ beforeAll(async () => {
   base = `${server.address('web')}/api/v1/lab`;
 });
 afterAll(() => server.stop());
+beforeAll(build, 120_000); // threads run what is built
 
 async function ask(
   method: string,
@@ -114,6 +118,34 @@ test('a run that takes too long is stopped, and says so', async () => {
   ]);
 });
 
+/** A lab of its own, as it is built: it makes one run, waits until it is over, and says what became of it. */
+const TIGHT = `
+  (async () => {
+    const [{ Lab }, { MemoryShelf }, { LAB_LIMITS }] = await Promise.all(
+      ['lab', 'shelf', 'size'].map((name) => import('./dist/server/lab/' + name + '.js')),
+    );
+    const shelves = { shelf: new MemoryShelf(), evidence: new MemoryShelf() };
+    const lab = new Lab({ version: '1', ...shelves, limits: { ...LAB_LIMITS, heapMb: 8 } });
+    await lab.start({ messages: 5, networks: ['lan'], variants: ['coap-non'] });
+    const look = async () => {
+      const [run] = (await lab.runs()).items;
+      if (run.state === 'running') setImmediate(look);
+      else console.log(JSON.stringify(run));
+    };
+    look();
+  })();
+`;
+
+test('a run that takes too much memory fails on its thread, with a sentence', async () => {
+  const { stdout } = await promisify(execFile)(process.execPath, ['-e', TIGHT], {
+    cwd: path.join(import.meta.dirname, '../..'),
+  });
+  expect(JSON.parse(stdout)).toMatchObject({
+    state: 'failed',
+    reason: 'it needed more than 8 MB of memory: ask for fewer messages or devices',
+  });
+});
+
 test('runs outlive the hub, where messages do; a file that is broken is a sentence', async () => {
   const folder = mkdtempSync(path.join(tmpdir(), 'waymeet-lab-'));
   const settings = { store: { durability: 'relaxed', path: folder } };
@@ -156,6 +188,7 @@ const ONE = { variants: ['coap-non'], networks: ['lan'] };
 
 test.each([
   [{ mesages: 1 }, "a workload has no 'mesages'"],
+  [{ networks: ['constructor'] }, "there is no network 'constructor'"],
   [{ variants: ['mqtt'] }, "there is no variant 'mqtt'"],
   [{ messages: 100_000 }, 'are more than 100000: ask for less here'],
   [
@@ -164,10 +197,14 @@ test.each([
   ],
   [{ messages: 2_000, payload: { bytes: 1_048_576 }, ...ONE }, 'octets are more than 100000000 octets'],
   [{ messages: 1, memoryClients: 10_000 }, 'clients in 48 cells are more than 20000'],
-  [{ messages: 1, networks: new Array(501).fill('lan') }, "'networks': "],
 ])('a mistake: %j', async (workload, sentence) => {
   const { status, body } = await ask('POST', '/runs', workload);
   expect([status, JSON.stringify(body)]).toEqual([422, expect.stringContaining(sentence)]);
+});
+
+test('a mistake: more networks than anybody compares', async () => {
+  const { status, body } = await ask('POST', '/runs', { networks: new Array(501).fill('lan') });
+  expect([status, body.detail]).toEqual([422, expect.stringContaining("'networks': ")]);
 });
 
 test('advice, and answers that there are not', async () => {

@@ -99,7 +99,6 @@ export function watchTopics(): void {
     refused(filter, why) {
       state.value = `${filter}: ${why}`;
     },
-    packet() {},
   });
   link = mine;
   if (refreshing) return;

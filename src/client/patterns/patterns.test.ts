@@ -13,29 +13,41 @@ import { push, work } from './pipeline.ts';
 import { announce, get, presence, presenceWill, put } from './state.ts';
 import { survey } from './survey.ts';
 
-/** URL, and the broker's protocol. */
-const FULL: readonly [url: string, protocol: string][] = [
-  ['mqtt://hub', 'mqtt'],
-  ['stomp://hub', 'stomp'],
-  ['json+ws://hub', 'waymeet.v1'],
-];
+/** URLs, and the broker's protocol behind each. */
+const PROTOCOLS = {
+  'mqtt://hub': 'mqtt',
+  'stomp://hub': 'stomp',
+  'amqp://hub': 'amqp1',
+  'amqp091://hub': 'amqp091',
+  'xmpp://hub': 'xmpp',
+  'json+ws://hub': 'waymeet.v1',
+} as const;
+type Url = keyof typeof PROTOCOLS;
+const URLS = Object.keys(PROTOCOLS) as Url[];
+
+/** Each with itself, and each with the next two: who asks, puts, sends; and who answers, works, listens. */
+const PAIRS = URLS.flatMap((url, i) =>
+  [0, 1, 2].map((step): [Url, Url] => [url, URLS[(i + step) % URLS.length]!]),
+);
 
 beforeAll(async () => {
-  for (const scheme of ['mqtt:', 'stomp:', 'json+ws:']) await SCHEMES[scheme]!.load();
+  for (const url of URLS) await SCHEMES[new URL(url).protocol]!.load();
   await import('./request.ts');
   await import('./respond.ts');
 });
 
-describe.each(FULL)('%s', (url, protocol) => {
+describe.each(PAIRS)('%s and %s', (one, other) => {
   const start = async () => {
-    const w = new ClientWorld(await startBroker(), { protocol: () => protocol });
-    const join = (clientId: string) => w.connect(url, { clientId });
+    const w = new ClientWorld(await startBroker(), {
+      protocol: (url) => PROTOCOLS[url.href.replace(/\/$/, '') as Url],
+    });
+    const join = (clientId: string, url: Url = other) => w.connect(url, { clientId });
     return { w, join };
   };
 
   test('request and response, one and several, errors, and nobody', async () => {
     const { w, join } = await start();
-    const [asker, answerer] = [await join('asker'), await join('answerer')];
+    const [asker, answerer] = [await join('asker', one), await join('answerer')];
     await w.until(answerer.respond('up', (m) => m.text().toUpperCase()));
     expect((await w.until(asker.request('up', 'abc'))).text()).toBe('ABC');
     await w.until(
@@ -65,9 +77,46 @@ describe.each(FULL)('%s', (url, protocol) => {
     expect(['timed-out', 'unavailable']).toContain(nobody);
   });
 
+  test('a request taken back: who answers is told, and stops in the middle of a stream', async () => {
+    const { w, join } = await start();
+    const [asker, answerer] = [await join('asker', one), await join('answerer')];
+    let stopped: AbortSignal | undefined;
+    let said = 0;
+    await w.until(
+      answerer.respond('endless', async function* (_: IncomingMessage, signal: AbortSignal) {
+        stopped = signal;
+        for (; !signal.aborted; said++) {
+          yield String(said);
+          await new Promise<void>((resolve) => w.world.timer(5, resolve));
+        }
+      }),
+    );
+    const stop = new AbortController();
+    const parts = (async () => {
+      const found: string[] = [];
+      try {
+        for await (const part of asker.requestMany('endless', '', { signal: stop.signal })) {
+          found.push(part.text());
+          if (found.length === 3) stop.abort();
+        }
+      } catch (why) {
+        return [...found, (why as WaymeetError).code];
+      }
+      return found;
+    })();
+    const got = await w.until(parts);
+    expect(got.slice(0, 3)).toEqual(['0', '1', '2']);
+    expect(got.at(-1)).toBe('aborted');
+    await w.settle(50);
+    expect(stopped?.aborted).toBe(true);
+    const before = said;
+    await w.settle(100);
+    expect(said).toBe(before);
+  });
+
   test('point to point', async () => {
     const { w, join } = await start();
-    const [a, b] = [await join('a'), await join('b/1')];
+    const [a, b] = [await join('a', one), await join('b/1')];
     const mine = await w.until(inbox(b, { acknowledge: 'explicit' }));
     await w.until(sendTo(a, 'b/1', 'hello'));
     const m = (await w.until(mine.next()))!;
@@ -76,7 +125,8 @@ describe.each(FULL)('%s', (url, protocol) => {
 
   test('pipeline: each job once; tried again; dead after the last try', async () => {
     const { w, join } = await start();
-    const [boss, one, two] = [await join('boss'), await join('one'), await join('two')];
+    const boss = await join('boss', one);
+    const [first, second] = [await join('first'), await join('second', one)];
     const done: string[] = [];
     const tries: number[] = [];
     const worker = (job: { text(): string }, tried: number) => {
@@ -87,8 +137,8 @@ describe.each(FULL)('%s', (url, protocol) => {
       done.push(job.text());
     };
     const dead = await w.until(boss.subscribe('dead/jobs'));
-    await w.until(work(one, 'jobs', worker));
-    await w.until(work(two, 'jobs', worker));
+    await w.until(work(first, 'jobs', worker));
+    await w.until(work(second, 'jobs', worker));
     for (const job of ['1', 'bad', '2', '3']) await w.until(push(boss, 'jobs', job));
     const letter = (await w.until(dead.next()))!;
     expect(letter.text()).toBe('bad');
@@ -100,7 +150,7 @@ describe.each(FULL)('%s', (url, protocol) => {
 
   test('survey: who answers, and who does not', async () => {
     const { w, join } = await start();
-    const asker = await join('asker');
+    const asker = await join('asker', one);
     for (const id of ['b', 'c']) await w.until((await join(id)).respond('health', () => `${id} is well`));
     const { answers, missing } = await w.until(
       survey(asker, 'health', '', { timeoutMs: 500, expected: ['b', 'c', 'd'] }),
@@ -124,7 +174,7 @@ describe.each(FULL)('%s', (url, protocol) => {
       return bus;
     };
     const buses = [
-      await listen(await join('a')),
+      await listen(await join('a', one)),
       await listen(await join('b')),
       await listen(await join('c')),
     ];
@@ -135,28 +185,44 @@ describe.each(FULL)('%s', (url, protocol) => {
 
   test('last value', async () => {
     const { w, join } = await start();
-    const [a, b] = [await join('a'), await join('b')];
+    const [a, b] = [await join('a', one), await join('b')];
     expect(await w.until(get(b, 'target', { timeoutMs: 50 }))).toBeUndefined();
     await w.until(put(a, 'target', '21', { qos: 1 }));
     expect((await w.until(get(b, 'target')))?.text()).toBe('21');
   });
 });
 
-test('presence: who comes, and who is lost', async () => {
-  const w = new ClientWorld(await startBroker());
+const WATCHED: [device: Url, watcher: Url][] = [
+  ['mqtt://hub', 'mqtt://hub'],
+  ['mqtt://hub', 'amqp://hub'],
+  ['mqtt://hub', 'xmpp://hub'],
+  ['json+ws://hub', 'stomp://hub'],
+  ['json+ws://hub', 'amqp091://hub'],
+];
+
+test.each(WATCHED)('presence: who comes over %s, and who is lost, as %s sees it', async (device, url) => {
+  const w = new ClientWorld(await startBroker(), {
+    protocol: (to) => PROTOCOLS[to.href.replace(/\/$/, '') as Url],
+  });
   const seen: string[] = [];
-  const watcher = await w.connect('mqtt://hub');
+  const watcher = await w.connect(url);
   const there = await w.until(presence(watcher));
   void (async () => {
     for await (const { id, online } of there) seen.push(`${id} ${online}`);
   })();
-  const a = await w.connect('mqtt://hub', { clientId: 'a', will: presenceWill('a') });
+  const a = await w.connect(device, { clientId: 'a', will: presenceWill('a') });
   await w.until(announce(a));
   await w.settle(10);
   a.drop();
   await w.settle(10);
   expect(seen).toEqual(['a true', 'a false']);
   expect([...there.online]).toEqual([]);
+});
+
+test.each(['stomp://hub', 'amqp://hub', 'xmpp://hub'] as const)('a will over %s is refused', async (url) => {
+  const w = new ClientWorld(await startBroker(), { protocol: () => PROTOCOLS[url] });
+  const why = w.until(w.connect(url, { will: presenceWill('a') }).catch((e: WaymeetError) => e.code));
+  expect(await why).toBe('not-supported');
 });
 
 test('what MQTT 3.1.1 has no place for is refused', async () => {

@@ -1,6 +1,7 @@
 // What an AMQP 0-9-1 client can do, how it logs in, and what reply codes mean to it.
 
 import { addressOfTopic, type ExchangeAddress } from '../../contract/exchange.ts';
+import { Message, type UserProperty } from '../../contract/message.ts';
 import type { Outcome } from '../../contract/outcome.ts';
 import type { Ability, Refusal, SpeakerOptions } from '../../contract/speaker.ts';
 import { CODE_OF } from './map.ts';
@@ -109,4 +110,18 @@ export function bindingOf(filter: string): ExchangeAddress | undefined {
   const words = key.split('.');
   if (words.includes('*')) return undefined;
   return { exchange, key: words.map((word) => (word === '+' ? '*' : word)).join('.') };
+}
+
+/** RabbitMQ's words for why a message died, and the ones that it has in other protocols. */
+const DEATHS: Readonly<Record<string, string>> = { maxlen: 'queue-full', delivery_limit: 'delivery-limit' };
+
+/** As it came, with our words for why it died. */
+export function inOurWords(m: Message): Message {
+  if (m.meta?.user?.some(isDeath) !== true) return m;
+  const user = m.meta.user.map((p) => (isDeath(p) ? { ...p, value: DEATHS[String(p.value)]! } : p));
+  return new Message(m.topic, m.payload, m.qos, m.retain, m.origin, m.at, m.expiresAt, { ...m.meta, user });
+}
+
+function isDeath({ name, value }: UserProperty): boolean {
+  return /^x-(?:first|last)-death-reason$/.test(name) && Object.hasOwn(DEATHS, String(value));
 }

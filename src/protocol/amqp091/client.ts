@@ -15,7 +15,16 @@ import type { Wire } from '../../contract/wire.ts';
 import type { ClientChannel, ClientHost, Content } from './client-channels.ts';
 import { PublishChannel } from './client-publishing.ts';
 import { keptQueue, SubscriptionChannel } from './client-subscription.ts';
-import { ABILITY, CLOSED, ELSEWHERE, LOST, loginOf, refusalOf, virtualHostOf } from './client-terms.ts';
+import {
+  ABILITY,
+  CLOSED,
+  ELSEWHERE,
+  inOurWords,
+  LOST,
+  loginOf,
+  refusalOf,
+  virtualHostOf,
+} from './client-terms.ts';
 import { decodeMethod, Repetition } from './decode.ts';
 import { HEARTBEAT_FRAME, sendContent, sendMethod } from './encode.ts';
 import { fieldOf, type Table, text, textOf } from './fields.ts';
@@ -220,7 +229,7 @@ class Amqp091Speaker implements Speaker, ClientHost {
   messageOf(topic: string, p: BasicProperties, body: Uint8Array, acknowledged: boolean): Message {
     const qos = acknowledged && p.deliveryMode === 2 ? 1 : 0;
     try {
-      return messageOf(topic, p, body, qos, this.origin, this.options.now());
+      return inOurWords(messageOf(topic, p, body, qos, this.origin, this.options.now()));
     } catch (why) {
       if (why instanceof ChannelFault) throw new ProtocolError('AMQP091-1.8', why.message, SYNTAX_ERROR);
       throw why;

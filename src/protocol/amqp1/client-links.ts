@@ -12,6 +12,7 @@ import type {
   Tag,
 } from '../../contract/speaker.ts';
 import { parseAddress, topicOf } from './address.ts';
+import { deathsIn } from './client-terms.ts';
 import type { AmqpError } from './fault.ts';
 import {
   messageOf,
@@ -76,6 +77,11 @@ export interface ClientHost {
 
 export interface ClientLink {
   readonly handle: number;
+  readonly name: string;
+  /** The other side's attach has come: the next one of this name is another link's. */
+  answered: boolean;
+  /** Our detach is out. */
+  readonly leaving: boolean;
   attached(p: Attach): void;
   flowed(f: Flow): void;
   transfer(t: Transfer, bytes: Uint8Array, start: number, end: number): void;
@@ -119,7 +125,7 @@ interface Pending {
 export class PublishLink implements ClientLink {
   readonly handle: number;
   private readonly host: ClientHost;
-  private readonly name: string;
+  readonly name: string;
   private readonly exact: boolean;
   /** Undefined: each message says where it goes. */
   private readonly topic: string | undefined;
@@ -151,6 +157,9 @@ export class PublishLink implements ClientLink {
     this.topic = topic;
     this.ready = ready;
   }
+
+  answered = false;
+  readonly leaving = false;
 
   /** What may be published now without waiting. */
   get room(): number {
@@ -299,6 +308,12 @@ interface InHand {
   readonly exact: boolean;
 }
 
+const ENDED_EARLY: Refusal = {
+  outcome: 'no-subscription',
+  reason: 'it was ended before it was granted',
+  code: 0,
+};
+
 /** One subscription. */
 export class SubscribeLink implements ClientLink {
   readonly handle: number;
@@ -309,6 +324,7 @@ export class SubscribeLink implements ClientLink {
   private readonly window: number;
   private readonly hash: number;
   private answer: ((granted: Qos | Refusal) => void) | undefined;
+  answered = false;
   private ending: Answer | undefined = undefined;
   private credit = 0;
   private deliveryCount = 0;
@@ -339,6 +355,14 @@ export class SubscribeLink implements ClientLink {
     this.nextId = nextId;
     this.window = Math.max(1, Math.min(host.options.receiveMaximum, 1_000));
     this.hash = hashOf(filter);
+  }
+
+  get leaving(): boolean {
+    return this.ending !== undefined;
+  }
+
+  get name(): string {
+    return this.filter;
   }
 
   attach(): void {
@@ -380,6 +404,7 @@ export class SubscribeLink implements ClientLink {
   pump(): void {}
 
   private grant(): void {
+    if (this.ending !== undefined) return; // the handle is the other side's to forget [AMQP1-2.6.6]
     const used = this.inHand.size;
     if (this.credit + used > this.window / 2 && this.credit > 0) return;
     const credit = this.window - used;
@@ -398,6 +423,8 @@ export class SubscribeLink implements ClientLink {
 
   unsubscribe(answer: Answer): void {
     this.ending = answer;
+    this.answer?.(ENDED_EARLY);
+    this.answer = undefined;
     this.host.write({ kind: DETACH, handle: this.handle, closed: true });
   }
 
@@ -414,7 +441,8 @@ export class SubscribeLink implements ClientLink {
     this.bytes = 0;
     this.credit--;
     this.deliveryCount = (this.deliveryCount + 1) >>> 0;
-    if (t.aborted !== true) this.arrived(first, joined(chunks));
+    // What was under way when we detached is for others, or for nobody.
+    if (t.aborted !== true && this.ending === undefined) this.arrived(first, joined(chunks));
     this.grant();
   }
 
@@ -449,7 +477,9 @@ export class SubscribeLink implements ClientLink {
     const address = typeof said === 'string' ? parseAddress(said) : undefined;
     const topic = address === undefined ? filter : topicOf(address, undefined);
     const m = messageOf(sections, topic, qos, host.origin, host.options.now());
-    const { wrapping: _, ...meta } = m.meta!;
+    const { wrapping: _, ...plain } = m.meta!;
+    const deaths = sections.hasAnnotations ? deathsIn(sections.annotations) : [];
+    const meta = deaths.length === 0 ? plain : { ...plain, user: [...(plain.user ?? []), ...deaths] };
     const retained = lookUp(sections.deliveryAnnotations, RETAINED_ANNOTATION)?.value === true;
     host.events.delivered({
       message: new Message(topic, m.payload, qos, retained, m.origin, m.at, m.expiresAt, meta),
@@ -472,6 +502,7 @@ export class SubscribeLink implements ClientLink {
     const one = this.inHand.get(id);
     if (one === undefined) return false;
     this.inHand.delete(id);
+    if (this.ending !== undefined) return true;
     const { deliveryId, exact } = one;
     if (exact && (outcome === 'ok' || outcome === 'unmatched')) this.take(id, deliveryId, false);
     else

@@ -1,9 +1,10 @@
-// What a client can do, and what of it outlives a connection.
+// What a client can do, what of it outlives a connection, and what it is told in annotations.
 
-import { NEVER } from '../../contract/message.ts';
+import { NEVER, type UserProperty } from '../../contract/message.ts';
 import type { Ability, SessionMemory, SpeakerOptions } from '../../contract/speaker.ts';
 import { EVERY_META } from '../../contract/speaker.ts';
 import type { Terminus } from './packet.ts';
+import type { AmqpMap } from './types.ts';
 
 const MAX_SECONDS = 0xffff_ffff;
 
@@ -46,4 +47,17 @@ export function keepingOf({
 /** What remembers nothing beyond the connection. */
 export function forgetful(): SessionMemory {
   return { released() {}, inbound: new Set(), kept: (then) => then() };
+}
+
+const DEATH = /^x-opt-((?:first|last)-death-.+)$/;
+
+/** Why a dead letter died, which hubs say in annotations, as the properties that it has in other protocols. */
+export function deathsIn(annotations: AmqpMap): UserProperty[] {
+  const found: UserProperty[] = [];
+  for (const [key, value] of annotations) {
+    const name = typeof key.value === 'string' ? DEATH.exec(key.value)?.[1] : undefined;
+    if (name !== undefined && typeof value.value === 'string')
+      found.push({ name: `x-${name}`, value: value.value });
+  }
+  return found;
 }

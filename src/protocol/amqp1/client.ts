@@ -396,9 +396,9 @@ class Amqp1Speaker implements Speaker, ClientHost {
       return undefined;
     }
     for (const link of this.links.values()) {
-      const publishing = link instanceof PublishLink;
-      const named = publishing ? this.publishers.get(name) === link : this.subscriptions.get(name) === link;
-      if (named && publishing === (role === RECEIVER)) {
+      if (link.answered || link.name !== name) continue;
+      if (link instanceof PublishLink === (role === RECEIVER)) {
+        link.answered = true;
         this.ours.set(theirs, link.handle);
         return link;
       }
@@ -412,7 +412,8 @@ class Amqp1Speaker implements Speaker, ClientHost {
     const link = handle === undefined ? undefined : this.links.get(handle);
     if (link === undefined) return;
     this.links.delete(link.handle);
-    this.write({ kind: DETACH, handle: link.handle, closed: true });
+    // Ours was first: this is its answer.
+    if (!link.leaving) this.write({ kind: DETACH, handle: link.handle, closed: true });
     link.detached(why);
   }
 

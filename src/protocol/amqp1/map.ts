@@ -330,11 +330,11 @@ function encodeHead(m: Message): Uint8Array {
 export function publishHead(m: Message, to: string, now: number): Uint8Array {
   const head = deliveryHead(m, now, 0, false, false);
   const said: [AmqpValue, AmqpValue][] = m.retain ? [[symbol(RETAIN_ANNOTATION), truth(true)]] : [];
-  const ordered = orderedUser(m.meta?.user);
+  const ordered = orderedUser(m.meta?.user, isPlain);
   if (ordered !== undefined) said.push([symbol(USER_ANNOTATION), ordered]);
   writer.octets(head);
   if (said.length > 0) writeMap(MESSAGE_ANNOTATIONS, said);
-  writeProperties(m, to);
+  writeProperties(m, to, isPlain); // only a hub says of deaths in annotations
   writeBodyHead(m);
   return writer.finish();
 }
@@ -401,9 +401,9 @@ function writeMap(code: number, map: AmqpMap): void {
 }
 
 /** Undefined: a map says the same. */
-function orderedUser(user: readonly UserProperty[] | undefined): AmqpValue | undefined {
+function orderedUser(user: readonly UserProperty[] | undefined, isIn = isApplication): AmqpValue | undefined {
   if (user === undefined) return undefined;
-  const plain = user.filter(isApplication);
+  const plain = user.filter(isIn);
   if (new Set(plain.map(({ name }) => name)).size === plain.length) return undefined;
   return { type: 'list', value: plain.flatMap(({ name, value }) => [text(name), valueOfPlain(value)]) };
 }
@@ -411,10 +411,14 @@ function orderedUser(user: readonly UserProperty[] | undefined): AmqpValue | und
 const ELSEWHERE: readonly (string | undefined)[] = [ANNOTATION_SECTION, FOOTER_SECTION, PROPERTIES_SECTION];
 
 function isApplication(property: UserProperty): boolean {
-  return !ELSEWHERE.includes(property.section) && !isDeath(property);
+  return isPlain(property) && !isDeath(property);
 }
 
-function writeProperties(m: Message, to: string): void {
+function isPlain({ section }: UserProperty): boolean {
+  return !ELSEWHERE.includes(section);
+}
+
+function writeProperties(m: Message, to: string, isIn = isApplication): void {
   const { meta } = m;
   const own = (wanted: string): string | undefined => {
     const found = meta?.user?.find(({ name, section }) => section === PROPERTIES_SECTION && name === wanted);
@@ -434,7 +438,7 @@ function writeProperties(m: Message, to: string): void {
   writeComposite(writer, PROPERTIES, p);
   const user = new Map<string, UserProperty['value']>();
   for (const property of meta?.user ?? [])
-    if (isApplication(property) && !user.has(property.name)) user.set(property.name, property.value);
+    if (isIn(property) && !user.has(property.name)) user.set(property.name, property.value);
   if (user.size === 0) return;
   writeMap(
     APPLICATION_PROPERTIES,

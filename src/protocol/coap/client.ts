@@ -241,12 +241,17 @@ class CoapSpeaker implements Speaker {
     this.observed.get(filter)?.cancel();
     const one: Observation = { qos, granted: false, last: undefined, cancel() {} };
     this.observed.set(filter, one);
+    let answered = false;
+    const tell = (granted: Qos | Refusal): void => {
+      if (!answered) answer(granted);
+      answered = true;
+    };
     const refused = (why: Refusal): void => {
       if (this.observed.get(filter) === one) this.observed.delete(filter);
-      if (!one.granted) answer(why);
+      if (!one.granted) tell(why);
       else this.end(why); // it was granted, and is not any more
     };
-    one.cancel = this.caller.call(
+    const cancel = this.caller.call(
       {
         code: CODE.get,
         path: pathOf(filter),
@@ -264,7 +269,7 @@ class CoapSpeaker implements Speaker {
           else {
             if (!one.granted) {
               one.granted = true;
-              answer(qos);
+              tell(qos);
             }
             this.heard(filter, one, a);
           }
@@ -275,6 +280,10 @@ class CoapSpeaker implements Speaker {
         },
       },
     );
+    one.cancel = () => {
+      cancel();
+      tell(refusal('no-subscription', 'it was ended before it was granted'));
+    };
   }
 
   private heard(filter: string, one: Observation, a: CallAnswer): void {

@@ -44,6 +44,8 @@ export interface LayerEffects {
   now(): number;
   /** `tick` has something to do at `at`. */
   arm(at: number): void;
+  /** Message `id` is to be sent again; true: another one was sent in its place. Absent: never. */
+  superseded?(id: number): boolean;
 }
 
 export class MessageLayer implements Layer {
@@ -307,6 +309,15 @@ export class MessageLayer implements Layer {
     this.push(CODE.empty, NOTHING, [], NOTHING, ended);
   }
 
+  inherit(before: number, id: number): void {
+    const old = this.outstanding.take(before);
+    const sent = this.outstanding.find(id);
+    if (old === undefined || sent === undefined) return;
+    sent.tries = old.tries;
+    sent.timeoutMs = old.timeoutMs;
+    sent.due = old.due;
+  }
+
   forgo(id: number): void {
     this.outstanding.take(id);
   }
@@ -353,7 +364,7 @@ export class MessageLayer implements Layer {
     sent.tries++;
     sent.timeoutMs *= 2;
     sent.due = now + sent.timeoutMs;
-    this.repeat(sent);
+    if (sent.ping || this.effects.superseded?.(sent.id) !== true) this.repeat(sent);
   }
 
   private repeat({ id, message }: Outstanding): void {

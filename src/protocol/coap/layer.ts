@@ -61,6 +61,8 @@ export interface Layer {
   ): number;
   /** A confirmable message is not repeated any more, and nobody is told. */
   forgo(id: number): void;
+  /** Message `id` takes the place of `before` among the retransmissions. */
+  inherit(before: number, id: number): void;
   /** An error notification: the observation ends on this side [RFC7641-4.2]. */
   farewell(token: Uint8Array, code: number): void;
 }

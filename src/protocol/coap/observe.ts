@@ -6,6 +6,7 @@ import type { Outcome } from '../../contract/outcome.ts';
 import type { Wire } from '../../contract/wire.ts';
 import { decodeRest } from './decode.ts';
 import { type Layer, observeBytes, writeObserve } from './layer.ts';
+import { contentFormatOf } from './map.ts';
 import type { Plain, Protection } from './oscore.ts';
 import { CODE } from './packet.ts';
 import { type Notification, notificationOf, type Rendering, type Shape } from './rendering.ts';
@@ -31,6 +32,8 @@ export interface Observation {
   /** What a request for the later blocks of a notification has in common with the one that registered. */
   readonly operation: string;
   readonly szx: number;
+  /** The Content-Format that the registration accepts; undefined: any. */
+  readonly accept: number | undefined;
   /** Once in so long a notification is confirmable, so that who is gone is noticed; RFC 7641 asks for 24 hours at most [RFC7641-4.5]. */
   readonly probeMs: number;
   /** The registration came sealed: so do its notifications. */
@@ -48,6 +51,8 @@ export interface ObserverHost {
   keep(operation: string, rest: Rendering): void;
   /** Calls `act` at that time, unless it is cancelled. */
   later(at: number, act: () => void): () => void;
+  /** Ends it from this side, and says so. */
+  dismiss(observer: Observer, code: number): void;
   /** The observation is over: its client is gone or does not want it. */
   ended(observer: Observer): void;
   /** An acknowledgement made room for confirmable notifications. */
@@ -74,6 +79,10 @@ export class Observer implements Consumer {
   /** Notifications since the last one that was acknowledged. */
   private unconfirmed = 0;
   private live = true;
+  /** A newer value may take the place of the one that was not acknowledged in time. */
+  private replacing = false;
+  /** It ends: a message came that its client does not accept. */
+  private ending = false;
   private attached = false;
 
   constructor(what: Observation, box: Mailbox, host: ObserverHost) {
@@ -84,8 +93,25 @@ export class Observer implements Consumer {
   }
 
   ready(qos: Qos): boolean {
-    if (!this.live || this.unanswered || this.host.wire.full || this.fetching !== undefined) return false;
-    return !this.confirmable(qos) || this.host.layer.unacknowledged < NSTART;
+    if (!this.live || this.ending || this.unanswered || this.host.wire.full || this.fetching !== undefined)
+      return false;
+    return !this.confirmable(qos) || this.replacing || this.host.layer.unacknowledged < NSTART;
+  }
+
+  /**
+   * The last notification is to be sent again: where a newer value waits, that goes instead, in the same place among the retransmissions
+   * [RFC7641-4.5.2]. False: nothing newer waits, or each message counts.
+   */
+  supersede(): boolean {
+    if (this.what.shape.every || !this.unanswered) return false;
+    const { lastId } = this;
+    this.replacing = true;
+    this.unanswered = false;
+    this.box.pull();
+    this.replacing = false;
+    if (this.lastId !== lastId) return true;
+    this.unanswered = true;
+    return false;
   }
 
   private confirmable(qos: Qos): boolean {
@@ -106,6 +132,10 @@ export class Observer implements Consumer {
     box: Settler,
   ): void {
     const { host } = this;
+    if (!this.accepts(m)) {
+      if (id !== 0) box.settle(id, 'ok');
+      return;
+    }
     const n = this.notification(m, replayed);
     if (n.rest !== undefined) this.hold(n.rest);
     host.delivered(qos);
@@ -115,10 +145,25 @@ export class Observer implements Consumer {
       if (id !== 0) box.settle(id, 'ok');
       return;
     }
+    if (this.replacing && this.unsettled !== 0) this.settler?.settle(this.unsettled, 'ok');
+    const before = this.lastId;
     this.unanswered = true;
     this.unsettled = id;
     this.settler = box;
     this.lastId = this.send(n, this.answered);
+    if (this.replacing) host.layer.inherit(before, this.lastId);
+  }
+
+  /** A filter's messages of other formats are passed over; one value in another format ends the observation [RFC7641-4.2]. */
+  private accepts(m: Message): boolean {
+    const { accept, shape } = this.what;
+    if (accept === undefined || shape.envelope !== undefined || contentFormatOf(m.meta) === accept)
+      return true;
+    if (shape.located || this.ending) return false;
+    this.ending = true;
+    const { host } = this;
+    host.later(host.now, () => host.dismiss(this, CODE.notAcceptable)); // not from within a delivery
+    return false;
   }
 
   /** The confirmable notification was acknowledged, or reset, or nobody answered. One for all of them: they come one after the other. */

@@ -85,6 +85,12 @@ export class Observers implements ObserverHost {
     for (const observer of this.observers.values()) if (observer.lastId === id) this.ended(observer);
   }
 
+  /** Message `id` is to be sent again: true where a newer value went instead. */
+  supersede(id: number): boolean {
+    for (const observer of this.observers.values()) if (observer.lastId === id) return observer.supersede();
+    return false;
+  }
+
   keep(operation: string, rest: Rendering): void {
     const { downloads, now } = this.endpoint;
     downloads.keep(operation, { code: CODE.content, ...rest }, now);

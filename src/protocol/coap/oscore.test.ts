@@ -138,6 +138,7 @@ class Sealing {
     payload = '',
     more: readonly CoapOption[] = [],
     sequence: number = this.sequence++,
+    outside: readonly CoapOption[] = [],
   ): Uint8Array {
     const segments = path.split('/').slice(1);
     const options = [
@@ -156,6 +157,7 @@ class Sealing {
       options: [
         ...observe,
         { number: OPTION.oscore, value: encodeOscoreOption({ piv, kid: NOTHING, kidContext: undefined }) },
+        ...outside,
       ],
       payload: this.context.sealRequest(piv, { code, options, payload: Buffer.from(payload) }),
     });
@@ -210,6 +212,15 @@ describe('over a hub', () => {
     c.request(CODE.get, '/t/a');
     await broker.clock.run();
     expect(c.heard().map((h) => h.text)).toEqual(['2.04', '2.05 21.5']);
+  });
+
+  test('[RFC8613-4.1.2] a proxy is asked for outside', async () => {
+    const broker = await start();
+    const c = await synchronized(broker);
+    const scheme = { number: OPTION.proxyScheme, value: Buffer.from('coap') as Uint8Array };
+    c.request(CODE.get, '/t/a', '', [], undefined, [scheme]);
+    await broker.clock.run();
+    expect(c.heard().map((h) => h.text)).toEqual(['5.05 no proxy']);
   });
 
   test('observations are sealed, large notifications cut inside', async () => {

@@ -41,6 +41,10 @@ export class OutstandingTable {
     }
   }
 
+  find(id: number): Outstanding | undefined {
+    return this.only?.id === id ? this.only : this.others?.get(id);
+  }
+
   /** Takes it out. */
   take(id: number): Outstanding | undefined {
     const { only, others } = this;

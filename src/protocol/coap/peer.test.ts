@@ -275,6 +275,52 @@ describe('observations', () => {
     expect(watcher.heard()).toEqual(['CON 2.05 k observe "3"']);
   });
 
+  test('[RFC7641-4.5.2] what is sent again is the newest value, in the place of the older one; five times in all', async () => {
+    const broker = await start();
+    const watcher = new Client(broker);
+    watcher.request('GET /t/a', { observe: 0 });
+    await broker.clock.run();
+    watcher.messages();
+    const c = new Client(broker, {}, '127.0.0.1:50002');
+    for (const payload of ['1', '2', '3']) c.request('PUT /t/a', { payload });
+    await broker.clock.advance(1_900);
+    const [first] = watcher.messages();
+    await broker.clock.advance(1_200);
+    const [second] = watcher.messages();
+    const texts = [first, second].map((m) => Buffer.from(m!.payload).toString());
+    const sequence = (m: typeof first) =>
+      decodeUint(m!.options.find((o) => o.number === OPTION.observe)!.value);
+    expect(texts).toEqual(['1', '3']);
+    expect([second!.id === first!.id, sequence(second) > sequence(first)]).toEqual([false, true]);
+    watcher.send(2, first!.id); // late: it is not about what was sent last
+    c.request('PUT /t/a', { payload: '4' });
+    await broker.clock.advance(120_000);
+    expect(watcher.heard()).toEqual(new Array(3).fill('CON 2.05 k observe "4"'));
+    expect(broker.hub.stats.subscriptions).toBe(0);
+  });
+
+  test('[RFC7641-4.5.2] an acknowledgement of the newer one settles it; of a filter each message counts', async () => {
+    const broker = await start();
+    const watcher = new Client(broker);
+    watcher.request('GET /t/a', { observe: 0, token: 'v' });
+    watcher.request('GET /t/b/+', { observe: 0, token: 'f' });
+    await broker.clock.run();
+    watcher.messages();
+    const c = new Client(broker, {}, '127.0.0.1:50002');
+    const heard = async (ms: number) => {
+      await broker.clock.advance(ms);
+      const messages = watcher.messages();
+      for (const m of messages.slice(-1)) watcher.send(2, m.id);
+      return messages.map((m) => `${m.token} ${Buffer.from(m.payload)}`);
+    };
+    for (const payload of ['1', '2']) c.request('PUT /t/a', { payload });
+    expect((await heard(3_200)).map((one) => one.split(' ')[1])).toEqual(['1', '2']);
+    for (const payload of ['x', 'y']) c.request('PUT /t/b/1', { payload });
+    expect((await heard(3_200)).map((one) => one.split(' ')[1])).toEqual(['x', 'x']);
+    expect((await heard(100)).map((one) => one.split(' ')[1])).toEqual(['y']);
+    expect(await heard(60_000)).toEqual([]);
+  });
+
   test('[RFC7252-4.2] an unacknowledged notification is sent five times in all, then the observation is over', async () => {
     const broker = await start();
     const watcher = new Client(broker);
@@ -568,6 +614,52 @@ describe('what requests may ask besides', () => {
     ]);
   });
 
+  test('[RFC7641-4.2] a value in a format that the observer does not accept ends it; of a filter it is passed over', async () => {
+    const broker = await start();
+    const accept = { extra: [option(OPTION.accept, 50)] };
+    const watcher = new Client(broker);
+    watcher.request('GET /t/a/1?qos=0', { observe: 0, token: 'v', ...accept });
+    watcher.request('GET /t/a/+?qos=0', { observe: 0, token: 'f', ...accept });
+    await broker.clock.run();
+    watcher.heard();
+    const c = new Client(broker, {}, '127.0.0.1:50002');
+    for (const [payload, format] of [
+      ['{}', 50],
+      ['text', 0],
+      ['[]', 50],
+    ] as const) {
+      c.request('PUT /t/a/1', { payload, format });
+      await broker.clock.run();
+    }
+    expect(watcher.heard()).toEqual([
+      'NON 2.05 v observe ct=50 "{}"',
+      'NON 2.05 f observe /t /a /1 ct=50 "{}"',
+      'NON 4.06 v',
+      'NON 2.05 f observe /t /a /1 ct=50 "[]"',
+    ]);
+    expect(broker.hub.stats.subscriptions).toBe(1);
+  });
+
+  test('an ETag is of the whole envelope', async () => {
+    const broker = await start();
+    const c = new Client(broker);
+    const tagged = async (parts: RequestParts = {}) => {
+      c.request('PUT /t/a?retain=1', { payload: 'same' });
+      await broker.clock.advance(1_000);
+      c.messages();
+      c.request('GET /t/a?envelope=json', parts);
+      await broker.clock.run();
+      const [m] = c.messages();
+      return { code: m!.code, extra: m!.options.filter((o) => o.number === OPTION.eTag) };
+    };
+    const first = await tagged();
+    const second = await tagged(first); // published at another time
+    expect(second.code).toBe(CODE.content);
+    c.request('GET /t/a?envelope=json', second);
+    await broker.clock.run();
+    expect(c.messages().map((m) => m.code)).toEqual([CODE.valid]);
+  });
+
   test('an envelope says what options cannot', async () => {
     const broker = await start();
     const c = new Client(broker);
@@ -585,6 +677,11 @@ describe('what requests may ask besides', () => {
       at: broker.clock.now,
       contentType: 'application/octet-stream',
     };
+    const accept = (format: number) => ({ extra: [option(OPTION.accept, format)] });
+    c.request('GET /t/a?envelope=json', accept(60));
+    c.request('GET /t/a?envelope=cbor', accept(60));
+    await broker.clock.run();
+    expect(c.messages().map((m) => m.code)).toEqual([CODE.notAcceptable, CODE.content]);
     expect(JSON.parse(Buffer.from(json!.payload).toString())).toEqual({ ...said, payloadBase64: '/w==' });
     expect(decodeCbor(cbor!.payload)).toEqual(
       new Map(Object.entries({ ...said, payload: Uint8Array.of(0xff) })),

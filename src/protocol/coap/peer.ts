@@ -138,6 +138,10 @@ export class CoapPeer implements Peer, LayerEffects, EndpointHost {
     return this.hub.now();
   }
 
+  superseded(id: number): boolean {
+    return this.endpoint.observers.supersede(id);
+  }
+
   leave(): void {
     this.wire.end();
   }

@@ -15,7 +15,7 @@ import {
 import { CODE, type CoapMessage, type CoapOption, NOTHING, OPTION } from './packet.ts';
 
 /** Options that stay outside, because those on the way need them [RFC8613-4.1.2]. */
-const OUTER: ReadonlySet<number> = new Set([OPTION.uriHost, OPTION.uriPort]);
+const OUTER: ReadonlySet<number> = new Set([OPTION.uriHost, OPTION.uriPort, OPTION.proxyScheme]);
 /** Octets that are our part of an id context. */
 const NONCE_BYTES = 8;
 

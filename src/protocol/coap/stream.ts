@@ -111,6 +111,8 @@ export class StreamLayer implements Layer {
 
   forgo(): void {}
 
+  inherit(): void {}
+
   farewell(token: Uint8Array, code: number): void {
     this.send(code, token, [], NOTHING);
   }

@@ -2,10 +2,12 @@
 
 import { Message, type Meta, NEVER, type Qos } from '../../contract/message.ts';
 import { isTopicFilter, isTopicName } from '../../contract/topic.ts';
+import { eTagOf } from './block.ts';
+import { decodeUint } from './decode.ts';
 import { encodeUint } from './encode.ts';
 import { type Endpoint, hasTag, keyOf, operationOf, qosOf, type Request } from './endpoint.ts';
 import { decodeEnvelope } from './envelope.ts';
-import { contentFormatOf, metaOf } from './map.ts';
+import { metaOf } from './map.ts';
 import type { Observation, Observer } from './observe.ts';
 import type { Refusal, RequestOptions } from './options.ts';
 import { CODE, type CoapOption, type CoapType, ENVELOPE_FORMAT, NOTHING, OPTION } from './packet.ts';
@@ -193,13 +195,14 @@ export function respondWith(
   observe: readonly CoapOption[],
 ): boolean {
   const { accept, eTags } = request.options;
-  const format = shape.envelope === undefined ? contentFormatOf(m.meta) : undefined;
-  if (accept !== undefined && shape.envelope === undefined && accept !== format) {
+  const { options, payload } = render(m, shape, endpoint.now);
+  const format = options.find((o) => o.number === OPTION.contentFormat);
+  if (accept !== undefined && (format === undefined || decodeUint(format.value) !== accept)) {
     endpoint.refuseRequest(request, { code: CODE.notAcceptable, why: 'another Content-Format' }); // [RFC7252-5.10.4]
     return false;
   }
-  const { options, payload } = render(m, shape, endpoint.now);
-  const tag = messageTag(m);
+  // An envelope tells more than the payload, so that equal payloads may have different ones.
+  const tag = payload === m.payload ? messageTag(m) : eTagOf(payload, 0);
   const eTag = { number: OPTION.eTag, value: tag };
   if (hasTag(eTags, tag)) {
     const age = options.filter((o) => o.number === OPTION.maxAge);
@@ -221,6 +224,7 @@ function observe(request: Request, endpoint: Endpoint, wish: Wish): void {
   if (
     known !== undefined &&
     known.what.protection?.context === protection?.context &&
+    known.what.accept === request.options.accept &&
     isSame(known.what, wish)
   ) {
     known.what.protection = protection;
@@ -277,7 +281,8 @@ export function register(
   const operation = operationOf(request.exchange, request.message);
   const szx = request.options.block2?.szx ?? layer.maxSzx;
   const { protection } = request.exchange;
-  const what = { key, token, filter, qos, shape, operation, szx, probeMs, protection };
+  const { accept } = request.options;
+  const what = { key, token, filter, qos, shape, operation, szx, accept, probeMs, protection };
   const observer = observers.make(what, box);
   const subscription = { filter, qos, noLocal: false, tag: 0 };
   const { outcome } = box.subscribe(subscription);

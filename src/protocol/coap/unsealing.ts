@@ -125,7 +125,7 @@ export type Opened =
   | ({ readonly kind: 'refused' } & Refusal);
 
 /** Options that stay outside, because those on the way need them [RFC8613-4.1.2]. */
-const OUTER: ReadonlySet<number> = new Set([OPTION.uriHost, OPTION.uriPort]);
+const OUTER: ReadonlySet<number> = new Set([OPTION.uriHost, OPTION.uriPort, OPTION.proxyScheme]);
 
 export function openRequest(
   m: CoapMessage,

@@ -16,7 +16,7 @@ import type {
 } from '../../contract/speaker.ts';
 import { MAX_TAG } from '../../contract/speaker.ts';
 import type { Wire } from '../../contract/wire.ts';
-import { IncomingAliases } from './alias.ts';
+import { IncomingAliases, OutgoingAliases } from './alias.ts';
 import { ABILITY_5, aliasesOf, connectOf, levelOf, openedOf } from './client-login.ts';
 import { decodeFromServer, frameEnd } from './decode.ts';
 import { type ClientPacket, encodeFromClient, writeAcknowledgement } from './encode.ts';
@@ -67,6 +67,8 @@ const MOST_IN_FLIGHT = 1_024;
 const MOST_BEFORE_5 = 20;
 const LAST_ID = 65_535;
 const CONTINUE = 0x18;
+/** Of a topic alias among the properties; it may take one more to write their length. */
+const ALIAS_BYTES = 4;
 const NOBODY = 0x10;
 const PUBACK_OCTET = PUBACK << 4;
 
@@ -107,6 +109,7 @@ class MqttSpeaker implements Speaker {
   /** What we take in one packet. */
   private readonly mostBytes: number;
   private readonly aliases: IncomingAliases;
+  private outgoing: OutgoingAliases | undefined;
   /** Deliveries that wait to be settled, with their QoS. */
   private readonly unsettled = new Map<number, Qos>();
   /** Subscription identifiers, by filter and back. */
@@ -198,7 +201,7 @@ class MqttSpeaker implements Speaker {
     const first = m.retain ? firstOctet | 1 : firstOctet;
     const five = this.level === 5;
     this.sent = true;
-    if (isPlain(m, five) && (!five || m.expiresAt === NEVER)) {
+    if (isPlain(m, five) && (!five || m.expiresAt === NEVER) && this.outgoing === undefined) {
       if (this.maxPacketBytes !== NEVER && plainFrameBytes(m, id !== 0, five) > this.maxPacketBytes)
         return this.tooLarge();
       writePlain(this.wire, m, first, id, five);
@@ -207,7 +210,13 @@ class MqttSpeaker implements Speaker {
     const { own } = this;
     own.expiry =
       m.expiresAt === NEVER ? 0 : Math.max(1, Math.ceil((m.expiresAt - this.options.now()) / 1_000));
-    if (ownFrameBytes(m, id, own) > this.maxPacketBytes) return this.tooLarge();
+    own.alias = this.outgoing?.known(m.topic) ?? 0;
+    own.topicless = own.alias > 0;
+    const bytes = ownFrameBytes(m, id, own);
+    if (bytes > this.maxPacketBytes) return this.tooLarge();
+    // Nothing is introduced by a frame that the server would not take.
+    if (!own.topicless && bytes + ALIAS_BYTES <= this.maxPacketBytes)
+      own.alias = this.outgoing?.introduce(m.topic) ?? 0;
     writeOwn(this.wire, m, first, id, own);
     return undefined;
   }
@@ -245,7 +254,9 @@ class MqttSpeaker implements Speaker {
       while (filters.has(identifier));
     }
     identifiers.set(filter, identifier);
-    filters.set(identifier, filter);
+    // By hand, several may have the same: then it does not tell which.
+    const other = filters.get(identifier) ?? filter;
+    filters.set(identifier, other === filter ? filter : '');
     return { subscriptionIdentifier: [identifier] };
   }
 
@@ -445,9 +456,9 @@ class MqttSpeaker implements Speaker {
     const message = messageOf(p, topic, this.origin, this.options.now(), owned);
     const by = p.properties.subscriptionIdentifier;
     const delivery = { message, id: p.id, retained: p.retain, duplicate: p.dup };
-    const filters = by?.flatMap((identifier) => this.filters.get(identifier) ?? []);
+    const filters = by?.map((identifier) => this.filters.get(identifier) ?? '');
     this.events.delivered(
-      filters === undefined || filters.length === 0 ? delivery : { ...delivery, filters },
+      filters === undefined || filters.includes('') ? delivery : { ...delivery, filters },
     );
   }
 
@@ -472,6 +483,8 @@ class MqttSpeaker implements Speaker {
     this.ability = opened.ability;
     this.window = Math.min(opened.receiveMaximum, this.level < 5 ? MOST_BEFORE_5 : MOST_IN_FLIGHT);
     this.maxPacketBytes = opened.maxPacketBytes;
+    const aliases = Math.min(opened.topicAliases, this.options.topicAliases ?? 0);
+    if (aliases > 0) this.outgoing = new OutgoingAliases(aliases);
     this.lookMs = (opened.keepAliveMs * 3) / 8;
     this.look(this.options.now());
     this.events.opened(opened);

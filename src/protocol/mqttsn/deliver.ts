@@ -265,7 +265,7 @@ export class Outflow implements Consumer {
     this.transmit(f, f.bytes!, now);
   }
 
-  /** Repeats what is due; false: the client does not answer any more [MQTTSN12-6.13]. */
+  /** Repeats what is due, as clients do [MQTTSN12-6.13]; false: the client does not answer any more. */
   tick(now: number): boolean {
     if (!this.flowing) return true;
     const { registering } = this;

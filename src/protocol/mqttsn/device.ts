@@ -426,7 +426,7 @@ export class SnDevice implements Line {
     if (now >= this.heardAt + this.silence) {
       this.lost(now);
     } else if (!session.outflow.tick(now)) {
-      // A sleeper may have fallen asleep again; from anybody else an answer is owed [MQTTSN12-6.13].
+      // A sleeper may have fallen asleep again; from anybody else an answer is owed.
       if (this.state === 'awake') this.fallAsleep();
       else this.lost(now);
     }

@@ -1,12 +1,12 @@
-// Service discovery (XEP-0030): what the hub and its users' accounts can do, and which nodes were created.
+// Service discovery (XEP-0030): what the hub and its users' accounts can do, and which nodes there are.
 
-import { nodeOf, type Target } from './address.ts';
+import { nodeOf, pepTopic, type Target } from './address.ts';
 import { form } from './forms.ts';
 import type { Answer, Request } from './iq.ts';
 import { bareOf } from './jid.ts';
 import { itemId } from './map.ts';
 import { element, NS, type XmlElement } from './packet.ts';
-import { topicOf } from './pubsub.ts';
+import { lastOf, topicOf } from './pubsub.ts';
 
 const META_DATA = 'http://jabber.org/protocol/pubsub#meta-data';
 /** So many nodes are listed. */
@@ -95,13 +95,23 @@ function topItems(r: Request): XmlElement[] {
   const whose =
     target.kind === 'service' ? '' : target.kind === 'account' ? session.jid.local : target.jid.local;
   const jid = addressOf(target, session.bare);
-  for (const [topic, config] of session.registry.nodes(session.access).all()) {
-    const { local, node } = nodeOf(topic);
-    if (local !== whose || !session.access.may('subscribe', topic)) continue;
-    items.push(element('item', NS.discoItems, { jid, node, name: config.title || undefined }));
+  for (const [topic, title] of nodesOf(r, whose)) {
+    items.push(element('item', NS.discoItems, { jid, node: nodeOf(topic).node, name: title || undefined }));
     if (items.length >= MAX_LISTED) break;
   }
   return items;
+}
+
+/** The nodes that somebody created, with their titles, then those that keep an item. [XEP-0060-5.2] */
+function nodesOf(r: Request, whose: string): ReadonlyMap<string, string> {
+  const { access, registry } = r.session;
+  const titles = new Map<string, string>();
+  for (const [topic, config] of registry.nodes(access).all())
+    if (nodeOf(topic).local === whose && access.may('subscribe', topic)) titles.set(topic, config.title);
+  const filter = whose === '' ? '#' : pepTopic(whose, '#');
+  if (!access.may('subscribe', filter)) return titles;
+  for (const { topic } of lastOf(r, filter, MAX_LISTED)) if (!titles.has(topic)) titles.set(topic, '');
+  return titles;
 }
 
 /** [XEP-0060-5.5] */

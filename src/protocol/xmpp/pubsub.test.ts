@@ -7,7 +7,7 @@ import { conditionOf, XmppClient } from '../../../test/xmpp-client.ts';
 import type { Auth } from '../../contract/auth.ts';
 import { NEVER } from '../../contract/message.ts';
 import { PUBLISH } from '../mqtt/packet.ts';
-import type { XmlElement } from './packet.ts';
+import { NS, type XmlElement } from './packet.ts';
 
 const EVENT = 'http://jabber.org/protocol/pubsub#event';
 const OWNER = 'http://jabber.org/protocol/pubsub#owner';
@@ -282,6 +282,22 @@ describe('nodes', () => {
         ?.elements()
         .map((e) => e.attribute('node')),
     ).toEqual([node]);
+  });
+
+  test('[XEP-0060-5.2] nodes are found that were created, and those that keep an item', async () => {
+    const broker = await startBroker();
+    const [anna, bert] = await two(broker);
+    await anna.pubsub('set', "<create node='made'/>");
+    for (const node of ['made', 'room/1']) await anna.pubsub('set', publish(node, '1'));
+    await anna.ask('set', `<pubsub xmlns='${NS.pubsub}'>${publish('mood', '1')}</pubsub>`, 'anna@h');
+    const nodesAt = async (address: string): Promise<unknown> => {
+      const list = await bert.ask('get', "<query xmlns='http://jabber.org/protocol/disco#items'/>", address);
+      return list
+        .elements()[0]
+        ?.elements()
+        .map((e) => e.attribute('node'));
+    };
+    expect([await nodesAt('pubsub.h'), await nodesAt('anna@h')]).toEqual([['made', 'room/1'], ['mood']]);
   });
 
   test('[XEP-0163] users have nodes of their own, which only they write, and follow by their capabilities', async () => {

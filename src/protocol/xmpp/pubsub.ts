@@ -263,7 +263,7 @@ function maxOf(text: string | undefined): number {
 }
 
 /** The retained messages that a filter matches, up to `max`. */
-function lastOf({ session }: Request, filter: string, max: number): Message[] {
+export function lastOf({ session }: Request, filter: string, max: number): Message[] {
   const found: Message[] = [];
   const reader: Consumer = {
     ready: () => found.length < max,

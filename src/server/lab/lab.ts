@@ -250,7 +250,7 @@ export class Lab implements LabHost {
       current.reason =
         (why as NodeJS.ErrnoException).code === 'ERR_WORKER_OUT_OF_MEMORY'
           ? `it needed more than ${heapMb} MB of memory: ask for fewer messages or devices`
-          : String(why);
+          : `it could not be finished (${(why as Error).message}): ask for fewer messages, or smaller ones`;
       this.explain(current, 'failed');
     } finally {
       clearTimeout(tooLong);

@@ -150,11 +150,13 @@ export class Connection implements LinkEvents {
   }
 
   private async ask(filter: string, o: SubscribeOptions): Promise<void> {
-    if (this.link === undefined || this.phase.value !== 'up') return; // asked again once it is up
+    const { link } = this;
+    if (link === undefined || this.phase.value !== 'up') return; // asked again once it is up
     try {
-      this.note(filter, { o, granted: await this.link.subscribe(filter, o), fault: undefined });
+      this.note(filter, { o, granted: await link.subscribe(filter, o), fault: undefined });
     } catch (error) {
-      this.note(filter, { granted: undefined, fault: (error as Error).message });
+      // Who disconnects meanwhile was not refused.
+      if (link === this.link) this.note(filter, { granted: undefined, fault: (error as Error).message });
     }
   }
 

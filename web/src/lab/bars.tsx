@@ -33,17 +33,19 @@ interface BarsProps extends PlotProps {
   readonly title: string;
   readonly about: ComponentChildren;
   readonly bar: (cell: Cell) => Bar;
+  /** Values are single numbers: the bars may have the room. */
+  readonly short?: true;
   readonly children?: ComponentChildren;
 }
 
 /** Bars are HTML: they follow the width and the theme, and their values are text that is read out. */
-function Bars({ title, about, rows, names, bar, children }: BarsProps) {
+function Bars({ title, about, rows, names, bar, short, children }: BarsProps) {
   return (
     <section class="card lab-plot" aria-label={title}>
       <h2>{title}</h2>
       <p class="quiet small">{about}</p>
       {children}
-      <ul class="lab-bars">
+      <ul class={short ? 'lab-bars short' : 'lab-bars'}>
         {rows.map(({ variant, cells }) => (
           <li key={variant}>
             <span class="mono clip" title={variant}>
@@ -124,6 +126,7 @@ export function LayerBars({ rows, names }: PlotProps) {
   return (
     <Bars
       title="Octets per message"
+      short
       about="By layer, both directions, set-up included."
       rows={rows}
       names={names}
@@ -248,6 +251,7 @@ export function IdleBars({ rows, names }: PlotProps) {
   return (
     <Bars
       title="An idle hour"
+      short
       about="Octets of a client that is connected and has nothing to say: its keep-alives."
       rows={rows}
       names={names}
@@ -265,6 +269,7 @@ export function EnergyBars({ rows, names }: PlotProps) {
   return (
     <Bars
       title="Energy proxy per message"
+      short
       about={
         <>
           Radio-on time under the model <code>{model}</code>, mJ: a proxy. It ranks protocols, it foretells no

@@ -1,4 +1,4 @@
-// Two runs over each other: the same plots with both, and a table of what lies between them. Each has its own network.
+// Two runs over each other, or two networks of one: the same plots with both, and a table of what lies between them.
 
 import { type Signal, useSignal } from '@preact/signals';
 import { linkTo } from '../frame/route.ts';
@@ -20,7 +20,9 @@ export function Overlay({ one, other }: { readonly one: string; readonly other: 
     });
   const [a, b] = seen.map((s) => s.value);
   const shared = a?.facts.networks.find((n) => b?.facts.networks.includes(n));
-  const chosen = [a, b].map((s, i) => networks[i]!.value || (shared ?? s?.facts.networks[0] ?? ''));
+  // One run over itself: two of its networks.
+  const usual = one === other ? [a?.facts.networks[0], a?.facts.networks[1]] : [shared, shared];
+  const chosen = [a, b].map((s, i) => networks[i]!.value || (usual[i] ?? s?.facts.networks[0] ?? ''));
   return (
     <div class="stack">
       {faults.map((f, i) => (
@@ -34,6 +36,8 @@ export function Overlay({ one, other }: { readonly one: string; readonly other: 
       {a !== undefined && b !== undefined && (
         <Figures
           runs={[a, b].map(({ cells }, i) => cells.filter((c) => c.network === chosen[i]))}
+          sweeps={[a, b].map(({ sweeps }, i) => sweeps.filter((c) => c.network === chosen[i]))}
+          devices={[a, b].map(({ facts }) => facts.workload.devices)}
           names={NAMES}
         />
       )}

@@ -13,6 +13,9 @@ import './lab.css';
 
 export function LabPage() {
   const [, what, one, other] = route.value;
+  useEffect(() => {
+    fault.value = ''; // of the page before
+  }, [what, one]);
   const inside = (what === 'run' || what === 'overlay') && one !== undefined;
   return (
     <div class="page">

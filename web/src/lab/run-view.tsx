@@ -1,7 +1,7 @@
 // One run: how far it is, what it measured so far, and what can be done with it.
 
 import { useSignal } from '@preact/signals';
-import { api } from '../api.ts';
+import { api, role } from '../api.ts';
 import { linkTo } from '../frame/route.ts';
 import { Icon } from '../parts/icons.tsx';
 import { when } from '../parts/numbers.ts';
@@ -32,14 +32,19 @@ export function RunView({ run }: { readonly run: string }) {
   );
 }
 
-function OneRun({ seen: { facts, cells } }: { readonly seen: Seen }) {
+function OneRun({ seen: { facts, cells, sweeps } }: { readonly seen: Seen }) {
   const chosen = useSignal(facts.networks[0]!);
   const shown = cells.filter((c) => c.network === chosen.value);
   return (
     <>
       <Networks names={facts.networks} value={chosen} />
       {shown.length > 0 ? (
-        <Figures runs={[shown]} names={[]} />
+        <Figures
+          runs={[shown]}
+          sweeps={[sweeps.filter((c) => c.network === chosen.value)]}
+          devices={[facts.workload.devices]}
+          names={[]}
+        />
       ) : (
         <p class="quiet">
           {facts.state === 'running'
@@ -102,7 +107,13 @@ function RunHeadCard({ facts }: { readonly facts: RunFacts }) {
       </p>
       {reason !== undefined && <Notice kind="warn">{reason}</Notice>}
       {state === 'running' ? (
-        <Progress facts={facts} />
+        <Progress
+          facts={facts}
+          stopped={() => {
+            // Of what has nothing finished, nothing is kept.
+            if (facts.done < 1) location.hash = linkTo('lab');
+          }}
+        />
       ) : (
         <div class="row wrap">
           {(['html', 'csv', 'ndjson'] as const).map((as) => (
@@ -110,17 +121,24 @@ function RunHeadCard({ facts }: { readonly facts: RunFacts }) {
               <Icon name="down" /> {REPORTS[as]}
             </a>
           ))}
-          <Certain
-            label="Delete"
-            sure="Delete it for good?"
-            act={() =>
-              void trying(async () => {
-                await api(`/lab/runs/${run}`, 'DELETE');
-                await loadRuns();
-                location.hash = linkTo('lab');
-              })
-            }
-          />
+          {networks.length > 1 && (
+            <a class="button-like" href={linkTo('lab', 'overlay', run, run)}>
+              <Icon name="layers" /> Overlay networks
+            </a>
+          )}
+          {role.value !== 'viewer' && (
+            <Certain
+              label="Delete"
+              sure="Delete it for good?"
+              act={() =>
+                void trying(async () => {
+                  await api(`/lab/runs/${run}`, 'DELETE');
+                  await loadRuns();
+                  location.hash = linkTo('lab');
+                })
+              }
+            />
+          )}
         </div>
       )}
     </section>
@@ -129,16 +147,31 @@ function RunHeadCard({ facts }: { readonly facts: RunFacts }) {
 
 const REPORTS = { html: 'Report', csv: 'CSV', ndjson: 'JSON lines' } as const;
 
-export function Progress({ facts: { run, done, cells } }: { readonly facts: RunFacts }) {
+interface ProgressProps {
+  readonly facts: RunFacts;
+  stopped?(): void;
+}
+
+export function Progress({ facts: { run, done, cells }, stopped }: ProgressProps) {
   return (
     <div class="row">
       <progress class="spread" aria-label="Progress" value={done} max={cells} />
       <span class="tabular small">
         {Math.floor(done)} of {cells}
       </span>
-      <button type="button" onClick={() => void trying(() => api(`/lab/runs/${run}/stop`, 'POST'))}>
-        <Icon name="cross" /> Stop
-      </button>
+      {role.value !== 'viewer' && (
+        <button
+          type="button"
+          onClick={() =>
+            void trying(async () => {
+              await api(`/lab/runs/${run}/stop`, 'POST');
+              stopped?.();
+            })
+          }
+        >
+          <Icon name="cross" /> Stop
+        </button>
+      )}
     </div>
   );
 }

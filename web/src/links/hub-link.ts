@@ -40,12 +40,14 @@ export class HubLink {
       ...loginOf(o),
       signal: this.ending.signal,
       watch: (event) => this.heard(event),
-      tap: (direction, packet, message) => {
-        const raw = rawOf(packet, o.dialect);
-        if (direction === 'in') this.raws.set(packet, raw);
-        events.packet(direction, raw);
-        if (message !== undefined) this.left(message.payload, raw);
-      },
+      ...(events.packet !== undefined && {
+        tap: (direction, packet, message) => {
+          const raw = rawOf(packet, o.dialect);
+          if (direction === 'in') this.raws.set(packet, raw);
+          events.packet!(direction, raw);
+          if (message !== undefined) this.left(message.payload, raw);
+        },
+      }),
       unclaimed: (m) => {
         this.arrived(m, undefined);
         m.acknowledge();

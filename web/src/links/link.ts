@@ -124,6 +124,6 @@ export interface LinkEvents {
   message(m: Arrived, filter: string | undefined, again: boolean): void;
   /** The hub took a subscription back. */
   refused(filter: string, why: string): void;
-  /** Every packet, both ways, messages included. */
-  packet(direction: 'in' | 'out', raw: Raw): void;
+  /** Every packet, both ways, messages included. Absent: nobody looks, and messages come without theirs. */
+  packet?(direction: 'in' | 'out', raw: Raw): void;
 }
