@@ -3,6 +3,7 @@
 import { describe, expect, test } from 'vitest';
 import { MqttClient } from '../../../test/mqtt-client.ts';
 import { type Broker, type RawClient, startBroker } from '../../../test/network.ts';
+import { speakerOptions } from '../../../test/speaker-options.ts';
 import { Message, NEVER, type Qos } from '../../contract/message.ts';
 import type { Outcome } from '../../contract/outcome.ts';
 import type { Refusal, SpeakerOptions, Speech } from '../../contract/speaker.ts';
@@ -46,23 +47,11 @@ class Client {
       write(datagram);
     };
     const random = seeded(7);
-    const said: SpeakerOptions = {
-      host: 'broker',
-      port: 0,
-      path: '/',
-      settings: {},
+    const said = speakerOptions(broker.clock, {
       clientId: 'c',
-      username: undefined,
-      password: undefined,
-      clean: true,
-      sessionExpiryMs: 0,
-      keepAliveMs: 0,
-      will: undefined,
-      receiveMaximum: 16,
       random: (length) => Uint8Array.from({ length }, () => Math.floor(random() * 256)),
-      now: () => broker.clock.now,
       ...options,
-    };
+    });
     this.speaker = speech.open(this.raw.wire, said, {
       opened: ({ server, clientId }) => this.heard.push(`opened ${server} ${clientId}`),
       delivered: ({ message: { topic, payload, qos }, id, retained, duplicate }) => {
