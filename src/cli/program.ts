@@ -27,11 +27,14 @@ export async function run(args: readonly string[], version: string, io: Io): Pro
   }
 }
 
+/** What another command line would mend. */
+const USAGE: ReadonlySet<string> = new Set(['usage', 'not-supported', 'topic-invalid', 'filter-invalid']);
+
 function codeOf(error: unknown): number {
   if (error instanceof Failure) return error.code;
   if (!(error instanceof WaymeetError)) return EXIT.failed;
   if (error.code === 'timed-out') return EXIT.timeout;
-  return error.code === 'usage' || error.code === 'not-supported' ? EXIT.usage : EXIT.failed;
+  return USAGE.has(error.code) ? EXIT.usage : EXIT.failed;
 }
 
 function complain(io: Io, error: unknown, verbose: boolean): void {

@@ -63,11 +63,19 @@ const UNUSABLE: Words = {
   fix: 'are tls.ca, tls.cert and tls.key PEM, and do the last two belong together?',
 };
 
-const NAME_UNKNOWN: Words = { code: 'unreachable', said: 'the host name is not known' };
+const NAME_UNKNOWN: Words = {
+  code: 'unreachable',
+  said: 'the host name is not known',
+  fix: 'is it spelled right, and is there a network?',
+};
 
 /** By the code of Node's error: verification's as OpenSSL's X509_V_ERR_…, and alerts that the other side sent. */
 const BY_CODE: Readonly<Record<string, Words>> = {
-  ECONNREFUSED: { code: 'unreachable', said: 'nobody listens there; is the broker running?' },
+  ECONNREFUSED: {
+    code: 'unreachable',
+    said: 'nobody listens there',
+    fix: 'is the broker running, at this address?',
+  },
   ENOTFOUND: NAME_UNKNOWN,
   EAI_AGAIN: NAME_UNKNOWN,
   DEPTH_ZERO_SELF_SIGNED_CERT: NOBODY_KNOWN,

@@ -1,7 +1,11 @@
 // The client library judged by RabbitMQ, a broker that others wrote: AMQP 0-9-1 and STOMP, queues, patterns, what it lacks, and who may not enter.
 
 import { existsSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { PassThrough, Readable } from 'node:stream';
 import { beforeAll, describe, expect, test } from 'vitest';
+import type { Io } from '../../src/cli/io.ts';
+import { run } from '../../src/cli/program.ts';
 import { connect } from '../../src/client/connect.ts';
 import { push, work } from '../../src/client/patterns/pipeline.ts';
 import { unique } from './broker.ts';
@@ -112,6 +116,38 @@ judgedBy(
         await expect(client.subscribe('$share/g/a')).rejects.toMatchObject({ code: 'not-supported' });
         await expect(client.publish('a', 'x', { qos: 2 })).rejects.toMatchObject({ code: 'not-supported' });
         await client.close();
+      });
+
+      test('waymeet test: what this broker supports', async () => {
+        const output = new PassThrough();
+        const io: Io = {
+          input: Readable.from([]),
+          output,
+          errors: new PassThrough(),
+          environment: {},
+          folder: tmpdir(),
+          stopAsked: () => new Promise(() => {}),
+          onReload: () => {},
+          onStop: () => {},
+        };
+        expect(await run(['test', urlOf(scheme), '--json'], '0', io)).toBe(0);
+        const findings = String(output.read())
+          .trim()
+          .split('\n')
+          .map((line) => JSON.parse(line) as { question: string; works: boolean });
+        const works = Object.fromEntries(findings.map(({ question, works: yes }) => [question, yes]));
+        expect(works).toMatchObject({
+          connects: true,
+          'QoS 0': true,
+          'QoS 1': true,
+          'QoS 2': false,
+          'retained messages': false,
+          wildcards: true,
+          'shared subscriptions': false,
+          queues: true,
+          'request and response': true,
+          wills: false,
+        });
       });
 
       test('a wrong password', async () => {
