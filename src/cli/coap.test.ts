@@ -71,7 +71,7 @@ describe.each(['coap', 'coap+tcp'])('%s', (scheme) => {
 
   test('refused: the code and the reason are said', async () => {
     const pub = start(['pub', url('/t/a/+'), '-m', 'x']);
-    expect([await pub.code, pub.errors()]).toEqual([1, expect.stringContaining('no topic')]);
+    expect([await pub.code, pub.errors()]).toEqual([2, expect.stringContaining('no topic')]);
     const sub = start(['sub', url('/nothing')]);
     expect([await sub.code, sub.errors()]).toEqual([1, expect.stringContaining('4.04')]);
   });

@@ -46,9 +46,9 @@ test('settings in the URL: predefined topics by their id, also without a connect
 
 test('refused: the reason is said', async () => {
   const pub = start(['pub', url(), '-i', 'p', '-t', 'a/#', '-m', 'x']);
-  expect([await pub.code, pub.errors()]).toEqual([1, expect.stringContaining('no topic')]);
+  expect([await pub.code, pub.errors()]).toEqual([2, expect.stringContaining('no topic')]);
   const sub = start(['sub', url(), '-i', 's', '-t', 'a/#/b']);
-  expect([await sub.code, sub.errors()]).toEqual([1, expect.stringContaining('no topic filter')]);
+  expect([await sub.code, sub.errors()]).toEqual([2, expect.stringContaining('no topic filter')]);
   const much = start(['pub', url(), '-i', 'p', '-t', 'a', '-m', 'x', '--content-type', 'text/plain']);
   expect([await much.code, much.errors()]).toEqual([2, expect.stringContaining('contentType')]);
 });
