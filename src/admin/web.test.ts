@@ -29,6 +29,7 @@ beforeAll(async () => {
       topics: undefined,
       api: undefined,
       origins: undefined,
+      localOnly: false,
       remote: () => '127.0.0.1:1',
       failed: (error) => {
         throw error;

@@ -1,6 +1,7 @@
 // What the web port answers to plain HTTP requests: the dashboard, topics, the admin API, metrics and health.
 
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
+import { isHostWelcome } from '../hub/address.ts';
 import { ROOTS } from '../protocol/http/decode.ts';
 import { type Answer, Refusal } from '../protocol/http/packet.ts';
 import { API_ROOT, type Api } from './api/router.ts';
@@ -19,6 +20,8 @@ export interface WebOptions {
   readonly api: Api | undefined;
   /** Pages of other origins that may use topics and API; undefined: none. */
   readonly origins: readonly string[] | undefined;
+  /** Whoever reaches this port is let in: only names of this machine are answered. */
+  readonly localOnly: boolean;
   readonly remote: (request: IncomingMessage) => string;
   /** A defect of ours. */
   readonly failed: (error: Error) => void;
@@ -39,6 +42,13 @@ async function serve(
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
+  const { host } = request.headers;
+  if (o.localOnly && !isHostWelcome(host, o.origins))
+    throw new Refusal(
+      403,
+      'host-refused',
+      `this hub lets everybody in, so it answers to names of this machine only, not ${host}; web.origins says which others`,
+    );
   // Not URL: it would fold `//` and `..`, which are levels of topics.
   const [path = '/', search = ''] = split(request.url ?? '/');
   const root = path.slice(1).split('/', 1)[0]!;

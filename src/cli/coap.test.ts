@@ -3,14 +3,11 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { PassThrough, Readable } from 'node:stream';
 import { afterAll, describe, expect, test } from 'vitest';
 import { unique, useBroker } from '../../test/judges/broker.ts';
-import { Inbox } from '../../test/judges/inbox.ts';
+import { startIn } from '../../test/judges/command.ts';
 import { Authority } from '../../test/transport/certificates.ts';
 import { connect } from '../client/connect.ts';
-import type { Io } from './io.ts';
-import { run } from './program.ts';
 
 const local = { host: '127.0.0.1', port: 0 };
 const AUTHORITY = new Authority();
@@ -43,30 +40,7 @@ const broker = useBroker(() => ({
   coap: { oscore: file('contexts', `sensor:0a:01:${SECRET}\n`) },
 }));
 
-/** One command; `lines` are what it prints. */
-function start(args: readonly string[]) {
-  const lines = new Inbox<string>('lines');
-  let errors = '';
-  const output = new PassThrough();
-  output.on('data', (chunk: Buffer) => {
-    for (const line of chunk.toString().split('\n')) if (line !== '') lines.push(line);
-  });
-  const complaints = new PassThrough();
-  complaints.on('data', (chunk: Buffer) => {
-    errors += chunk.toString();
-  });
-  const io: Io = {
-    input: Readable.from([]),
-    output,
-    errors: complaints,
-    environment: {},
-    folder: broker.folder,
-    stopAsked: () => new Promise(() => {}),
-    onReload: () => {},
-    onStop: () => {},
-  };
-  return { lines, errors: () => errors, code: run(args, '0', io) };
-}
+const start = (args: readonly string[]) => startIn(broker.folder, args);
 
 describe.each(['coap', 'coap+tcp'])('%s', (scheme) => {
   const url = (path: string) =>

@@ -4,7 +4,6 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { Client } from '../client/client.ts';
-import { connect } from '../client/connect.ts';
 import type { ConnectOptions, TlsOptions, WillOptions } from '../client/options.ts';
 import type { Qos } from '../contract/message.ts';
 import { EXIT, Failure, type Io } from './io.ts';
@@ -115,6 +114,8 @@ export async function connectClient(
   more: ConnectOptions = {},
 ): Promise<Client> {
   const { urls, options } = await connectionOf(io, flags);
+  // A hub that starts knows these flags too, and is nobody's client: its memory is not for the client's side of every protocol.
+  const { connect } = await import('../client/connect.ts');
   return connect(urls, { ...options, ...more });
 }
 

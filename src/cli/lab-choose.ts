@@ -170,7 +170,7 @@ function measuredText({ messages, payload, rate }: Workload, seed: number, versi
 }
 
 function textOf(advice: Advice, measured: string, top: number): string {
-  const { ranking, excluded, turns, start } = advice;
+  const { ranking, excluded, turns, unmoved, start } = advice;
   const lines: string[] = [];
   if (ranking.length === 0) {
     lines.push('Nothing fits: every variant is excluded.', '');
@@ -186,8 +186,8 @@ function textOf(advice: Advice, measured: string, top: number): string {
   if (byReason.size > 0) lines.push('Left out');
   for (const [reason, variants] of byReason) lines.push(`  ${namesOf(variants)}: ${reason}`);
   lines.push('', 'What would change the answer');
-  if (turns.length === 0) lines.push('  no other answer to one question alone');
   for (const t of turns) lines.push(`  ${t.question} ${t.answer}: ${t.first}  (${t.because})`);
+  if (unmoved.length > 0) lines.push(`  no other answer to ${unmoved.join(', ')}`);
   if (start !== undefined) {
     lines.push('', 'To start with', ...start.shell.split('\n').map((l) => `  ${l}`), '');
     lines.push(...start.javascript.split('\n').map((l) => `  ${l}`), '');

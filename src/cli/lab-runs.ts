@@ -53,7 +53,11 @@ export function readText(file: string): string {
   try {
     return readFileSync(file, 'utf8');
   } catch (why) {
-    throw new Failure(`${file} cannot be read: ${(why as Error).message}`, EXIT.usage, why);
+    const none = (why as NodeJS.ErrnoException).code === 'ENOENT';
+    const what = none
+      ? "there is no such file ('waymeet lab list runs' shows the runs that there are)"
+      : (why as Error).message;
+    throw new Failure(`${file} cannot be read: ${what}`, EXIT.usage, why);
   }
 }
 

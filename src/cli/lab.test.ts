@@ -49,7 +49,9 @@ async function waymeet(
   return { code, output: output.text(), errors: errors.text() };
 }
 
-const SMALL = ['--threads', '0', '--messages', '5', '--networks', 'lan', '--variants', 'coap-non,mqtt5-qos0'];
+const TINY = ['--threads', '0', '--messages', '5', '--networks', 'lan', '--variants', 'coap-non,mqtt5-qos0'];
+/** Without a look at memory, which takes most of the time. */
+const SMALL = [...TINY, '--set', 'memoryClients=0'];
 
 describe('run', () => {
   test('a table on the output, the run kept, and shown again by its id', async () => {
@@ -64,13 +66,14 @@ describe('run', () => {
     expect((await waymeet(['list', 'runs'])).output).toContain(`${id}  2 of 2  lan`);
   });
 
-  test('lines of JSON, CSV and a page', async () => {
-    const ran = await waymeet(['run', ...SMALL, '--json', '--no-save', '--csv', 'a.csv', '--html', 'a.html']);
+  test('lines of JSON, CSV and a page, with what a client takes in memory', async () => {
+    const ran = await waymeet(['run', ...TINY, '--json', '--no-save', '--csv', 'a.csv', '--html', 'a.html']);
     const kinds = ran.output
       .trimEnd()
       .split('\n')
       .map((line) => (JSON.parse(line) as { kind: string }).kind);
     expect(kinds).toEqual(['run', 'cell', 'cell', 'end']);
+    expect(ran.output.match(/"bytesPerClient":\d{4}/g)).toHaveLength(2);
     expect(readFileSync(path.join(folder, 'a.csv'), 'utf8').split('\n')).toHaveLength(4);
     expect(readFileSync(path.join(folder, 'a.html'), 'utf8')).toContain('<svg');
     expect(readdirSync(folder).sort()).toEqual(['a.csv', 'a.html']);
@@ -90,6 +93,7 @@ describe('run', () => {
       '2',
       '--set',
       'tls.version=1.2',
+      'memoryClients=0',
       '--loss',
       '0.05',
       '--outage',
@@ -119,7 +123,7 @@ describe('run', () => {
     [['run', '--set', 'x=1'], "a workload has no 'x'"],
     [['run', '--devices', '9', '--messages', '3'], '9 devices cannot share 3 messages'],
     [['report'], 'there is no run in waymeet-lab'],
-    [['report', 'none.ndjson'], 'none.ndjson cannot be read'],
+    [['report', 'none.ndjson'], 'none.ndjson cannot be read: there is no such file'],
     [['list', 'things'], "there is no list 'things'; there are variants"],
     [['choose', '--cloud', 'mine'], "'mine' is no answer to 'cloud'"],
   ])('a mistake: %j', async (args, sentence) => {
@@ -143,6 +147,8 @@ describe('choose', () => {
       'lan',
       '--variants',
       'mqtt5-qos1-tls,coap-con-dtls,http-tls',
+      '--set',
+      'memoryClients=0',
       '--out',
       'r.ndjson',
     ]);

@@ -1,41 +1,15 @@
 // `waymeet pub` and `sub` over MQTT-SN against a hub with real sockets.
 
-import { PassThrough, Readable } from 'node:stream';
 import { expect, test } from 'vitest';
 import { unique, useBroker } from '../../test/judges/broker.ts';
-import { Inbox } from '../../test/judges/inbox.ts';
-import type { Io } from './io.ts';
-import { run } from './program.ts';
+import { startIn } from '../../test/judges/command.ts';
 
 const broker = useBroker(() => ({
   listeners: [{ name: 'udp', type: 'udp', protocols: 'mqttsn', host: '127.0.0.1', port: 0 }],
   mqttsn: { predefined: { 7: 'known/beforehand' } },
 }));
 
-/** One command; `lines` are what it prints. */
-function start(args: readonly string[]) {
-  const lines = new Inbox<string>('lines');
-  let errors = '';
-  const output = new PassThrough();
-  output.on('data', (chunk: Buffer) => {
-    for (const line of chunk.toString().split('\n')) if (line !== '') lines.push(line);
-  });
-  const complaints = new PassThrough();
-  complaints.on('data', (chunk: Buffer) => {
-    errors += chunk.toString();
-  });
-  const io: Io = {
-    input: Readable.from([]),
-    output,
-    errors: complaints,
-    environment: {},
-    folder: broker.folder,
-    stopAsked: () => new Promise(() => {}),
-    onReload: () => {},
-    onStop: () => {},
-  };
-  return { lines, errors: () => errors, code: run(args, '0', io) };
-}
+const start = (args: readonly string[]) => startIn(broker.folder, args);
 
 const url = (topic = '') => `mqttsn://127.0.0.1:${broker.port('udp')}/${topic}`;
 

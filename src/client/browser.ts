@@ -12,6 +12,8 @@ import type { ConnectOptions, World } from './options.ts';
 import type { PacketWire } from './packet-wire.ts';
 import { portOf } from './scheme-table.ts';
 
+export type { Message, UserProperty } from '../contract/message.ts';
+export type { Ability, Opened } from '../contract/speaker.ts';
 export { Client, type CloseOptions, type PublishOptions } from './client.ts';
 export { type ErrorCode, WaymeetError } from './error.ts';
 export type { HealthEvent } from './health.ts';
@@ -20,6 +22,7 @@ export type { ConnectOptions, OutboxOptions, WillOptions } from './options.ts';
 export type { RequestOptions } from './patterns/request.ts';
 export type { Responder, Responding, RespondOptions } from './patterns/respond.ts';
 export { type SubscribeOptions, Subscription } from './subscription.ts';
+export type { Tap } from './tap.ts';
 
 /** What is used of a browser's WebSocket. */
 interface Socket {

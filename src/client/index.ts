@@ -1,5 +1,7 @@
 // The package's entry `waymeet/client`, in Node.
 
+export type { Message, UserProperty } from '../contract/message.ts';
+export type { Ability, Opened } from '../contract/speaker.ts';
 export { Client, type CloseOptions, type PublishOptions } from './client.ts';
 export { connect } from './connect.ts';
 export { type ErrorCode, WaymeetError } from './error.ts';
@@ -9,3 +11,4 @@ export type { ConnectOptions, OutboxOptions, TlsOptions, WillOptions } from './o
 export type { RequestOptions } from './patterns/request.ts';
 export type { Responder, Responding, RespondOptions } from './patterns/respond.ts';
 export { type SubscribeOptions, Subscription } from './subscription.ts';
+export type { Tap } from './tap.ts';

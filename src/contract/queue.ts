@@ -113,6 +113,12 @@ export interface Consumption extends Settler {
   close(): void;
 }
 
+/** A message that waits, and its place: those that joined later have higher ones. */
+export interface Placed {
+  readonly seq: number;
+  readonly message: Message;
+}
+
 /** One client's handle of a queue. */
 export interface WorkQueue {
   readonly name: string;
@@ -129,6 +135,8 @@ export interface WorkQueue {
    * one message: `ready` once, then `cancel`.
    */
   consume(c: Consumer, options: ConsumeOptions): Consumption | Outcome;
+  /** What waits from place `from` on, without taking it. 'not-supported' where priorities decide the order. */
+  browse(from: number): Iterable<Placed> | Outcome;
   /** The queue gets what is published to the topics that match. `#` may stand anywhere and is any number of levels. */
   bind(filter: string): Outcome;
   unbind(filter: string): Outcome;

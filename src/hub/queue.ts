@@ -217,12 +217,16 @@ export class Queue {
     }
   }
 
-  /** What waits, first one first, without taking it; what only the store has is read and let go of again. */
-  *waiting(): Iterable<Item> {
+  /** What waits, first one first, without taking it; what only the store has is read and let go of again. `from`: only with that number or a higher one. */
+  *waiting(from = 0): Iterable<Item> {
     for (let i = this.first; i < this.chunks.length; i++) {
+      const next = this.chunks[i + 1];
+      if (next !== undefined && next.firstSeq <= from) continue;
       const { items, head, page, firstSeq } = this.chunks[i]!;
-      if (items !== undefined) for (let at = head; at < items.length; at++) yield items[at]!;
-      else for (const item of this.owner.load(page!)) if (item.seq >= firstSeq) yield item;
+      if (items !== undefined) {
+        for (let at = head; at < items.length; at++) if (items[at]!.seq >= from) yield items[at]!;
+      } else
+        for (const item of this.owner.load(page!)) if (item.seq >= firstSeq && item.seq >= from) yield item;
     }
   }
 

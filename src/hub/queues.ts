@@ -9,6 +9,7 @@ import {
   type ConsumeOptions,
   type Consumption,
   type Death,
+  type Placed,
   QUEUE_DEFAULTS,
   QUEUE_PREFIX,
   type QueueOptions,
@@ -230,6 +231,10 @@ export class QueueUse implements WorkQueue {
     access.takesPart(take);
     take.start(c, options);
     return take;
+  }
+
+  browse(from: number): Iterable<Placed> | Outcome {
+    return this.refusal() ?? (this.options.maxPriority > 0 ? 'not-supported' : this.queue.placed(from));
   }
 
   bind(filter: string): Outcome {

@@ -9,6 +9,7 @@ import type { Outcome } from '../contract/outcome.ts';
 import {
   type ConsumeOptions,
   type Consumption,
+  type Placed,
   QUEUE_DEFAULTS,
   type QueueOptions,
   type WorkQueue,
@@ -491,4 +492,41 @@ test('mailboxes subscribe to a queue as to a topic, and share it with consumers'
   resumed.attach(sink);
   later.publish('$queue/jobs', '4');
   expect(sink.got).toEqual(['4']); // the others had QoS 0
+});
+
+test('browsing shows what waits from a place on, also what only the store has, and takes nothing', async () => {
+  const broker = await start();
+  let a = new Client(broker, 'a');
+  const put = async (from: number, to: number): Promise<void> => {
+    for (let i = from; i < to; i++) a.publish('$queue/jobs', `${i}`.padEnd(3_000));
+    await broker.clock.run();
+  };
+  const seen = (from: number): number[] => {
+    const placed = (a.access.queue('jobs') as WorkQueue).browse(from);
+    if (typeof placed === 'string') throw new Error(placed);
+    return [...placed].map(({ message }) => Number(Buffer.from(message.payload).toString()));
+  };
+  const numbers = (from: number, to: number): number[] =>
+    Array.from({ length: to - from }, (_, i) => from + i);
+  a.queue('jobs');
+  for (let i = 0; i < 900; i += 300) await put(i, i + 300);
+  const places = [...((a.access.queue('jobs') as WorkQueue).browse(0) as Iterable<Placed>)];
+  expect(seen(0)).toEqual(numbers(0, 900));
+  for (const at of [1, 299, 300, 301, 650, 899]) expect(seen(places[at]!.seq)).toEqual(numbers(at, 900));
+  await broker.crash();
+  a = new Client(broker, 'a');
+  expect(seen(places[450]!.seq)).toEqual(numbers(450, 900));
+  const sink = new Sink(1).at(a.access.queue('jobs') as WorkQueue);
+  expect(seen(0)).toEqual(numbers(1, 900));
+  sink.take_.putBack(sink.ids[0]!, false, true);
+  expect(seen(0)).toEqual(numbers(0, 900));
+});
+
+test('browsing is for who may take, and where the order of arrival counts', async () => {
+  const broker = await start();
+  const a = new Client(broker, 'a');
+  expect(a.queue('ranked', { maxPriority: 3 }).browse(0)).toBe('not-supported');
+  a.queue('mine', { exclusive: true });
+  const other = new Client(broker, 'b').access.queue('mine', undefined);
+  expect(typeof other === 'string' ? other : other.browse(0)).toBe('busy');
 });

@@ -3,7 +3,7 @@
 import type { Consumer, Grant, Subscription } from '../contract/mailbox.ts';
 import { Message, NEVER, type Qos } from '../contract/message.ts';
 import type { Outcome } from '../contract/outcome.ts';
-import type { ConsumeOptions, Death, QueueOptions } from '../contract/queue.ts';
+import type { ConsumeOptions, Death, Placed, QueueOptions } from '../contract/queue.ts';
 import type { AccessCore } from './access.ts';
 import { Box, type BoxHost, type Entry, type QueueLimits, type Seat } from './box.ts';
 import type { Deadlines } from './deadlines.ts';
@@ -341,6 +341,13 @@ export class QueueBox extends Box {
 
   private bury(item: Item, why: Death): void {
     this.queueHost.buried(this, item.message, why);
+  }
+
+  /** What waits, from number `from` on, first one first. */
+  *placed(from: number): Iterable<Placed> {
+    if (from >= this.nextSeq) return;
+    for (const item of this.redo) if (item.seq >= from) yield item;
+    yield* this.queue.waiting(from);
   }
 
   purge(): number {

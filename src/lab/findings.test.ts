@@ -25,6 +25,15 @@ describe('1. header octets of a reading', () => {
     ['coap-con', 4 + 4 + 17 + 6 + 1 + 8],
     // RFC 8323: length and token length 1, one more for lengths from 13 on, code 1, token 4; the answer 2 + 4.
     ['coap-tcp', 1 + 1 + 1 + 4 + 17 + 6 + 1 + 6],
+    // A map of three: 1; `type` 5 and `publish` 8, `topic` 6 and its value 1 + 14, `payload` 8 and the length of its value 1 [RFC8949-3].
+    ['ws-cbor-qos0', 1 + 5 + 8 + 6 + 15 + 8 + 1],
+    ['ws-json-qos0', '{"type":"publish","topic":"sensors/0/temp","payload":""}'.length],
+    ['stomp-qos0', 'SEND\ndestination:/topic/sensors/0/temp\ncontent-length:10\n\n\0'.length],
+    // A frame is 7 and an end octet. Basic.Publish: class and method 4, reserved 2, `amq.topic` 10, routing key 15, bits 1. Header: class, weight, size,
+    // flags 14 and the delivery mode 1. Then the body.
+    ['amqp091-qos0', 8 + 4 + 2 + 10 + 15 + 1 + (8 + 14 + 1) + 8],
+    // And Basic.Ack: class and method 4, delivery tag 8, bits 1.
+    ['amqp091-qos1', 8 + 4 + 2 + 10 + 15 + 1 + (8 + 14 + 1) + 8 + (8 + 4 + 8 + 1)],
   ])('%s: %i', async (variant, octets) => {
     const m = await each(variant);
     expect({ protocol: m.protocol, payload: m.payload }).toEqual({ protocol: octets, payload: PAYLOAD });

@@ -78,7 +78,9 @@ const schema = z.strictObject({
   /** Subscribers of every message. */
   fanOut: z.number().int().min(1).max(1_000).default(1),
   /** Only variants with this guarantee. */
-  qos: z.union([z.literal(0), z.literal(1), z.literal(2), z.literal('any')]).default('any'),
+  qos: z
+    .union([z.literal(0), z.literal(1), z.literal(2), z.literal('any')], 'is 0, 1, 2 or any')
+    .default('any'),
   /** Only variants with security, or without. */
   security: z.enum(['any', 'none', 'some']).default('any'),
   retained: z.boolean().default(false),
@@ -268,8 +270,27 @@ function sentenceOf(issue: Issue): string {
     const at = where === '' ? 'a workload' : `'${where}'`;
     return `${at} has no '${issue.keys[0]}'; known are ${knownKeys(issue.path).join(', ')}`;
   }
-  return `'${where}': ${issue.message.replace(/^Invalid input: /, '')}`;
+  return `'${where}' ${demandOf(issue)}`;
 }
+
+/** What would be right. */
+function demandOf(issue: Issue): string {
+  switch (issue.code) {
+    case 'too_big':
+      return `is ${issue.maximum}${SIZED[issue.origin] ?? ''} at most`;
+    case 'too_small':
+      return `is ${issue.minimum}${SIZED[issue.origin] ?? ''} at least`;
+    case 'invalid_value':
+      return `is one of ${issue.values.join(', ')}`;
+    case 'invalid_type':
+      return `is to be of type ${issue.expected}`;
+    default:
+      return issue.message;
+  }
+}
+
+/** Of what a size is told in. */
+const SIZED: Readonly<Record<string, string>> = { string: ' characters long', array: ' entries long' };
 
 function knownKeys(path: readonly PropertyKey[]): string[] {
   let at: unknown = schema;

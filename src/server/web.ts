@@ -20,7 +20,7 @@ import { connectionName, readProxyHeader } from '../transport/fronted.ts';
 import { identityOf } from '../transport/identity.ts';
 import { type Listener, type ListenerOptions, plainAddress, remoteName } from '../transport/listener.ts';
 import { attachWebSocket, type Remote, type WebSocketRoutes } from '../transport/websocket.ts';
-import { isSecure, type PlannedListener } from './config/listeners.ts';
+import { isLoopback, isSecure, type PlannedListener } from './config/listeners.ts';
 import type { Config } from './config/schema.ts';
 import { credentialsOf, type OpenListener, tower } from './listeners.ts';
 import type { OscoreFiles } from './oscore.ts';
@@ -57,6 +57,7 @@ export async function listenWeb(
     return remoteName(plainAddress(socket.remoteAddress ?? ''), socket.remotePort ?? 0);
   };
   const topics = config.topics ? topicsOf(plan, hub, remoteOf, parts, () => options.loop.tap) : undefined;
+  const localOnly = plan.engine === 'open' && plan.hosts.every(isLoopback);
   const routes = webRoutes({
     pages: config.page ? new Pages(dashboardFolder()) : undefined,
     metrics: config.metrics ? parts.metrics : undefined,
@@ -64,6 +65,7 @@ export async function listenWeb(
     topics,
     api: parts.api,
     origins: config.origins,
+    localOnly,
     remote: remoteOf,
     failed: parts.failed,
   });
@@ -77,6 +79,7 @@ export async function listenWeb(
   const sockets = attachWebSocket(server, webSocketRoutes(plan, parts), hub, {
     ...rest,
     ...(config.origins === undefined ? {} : { origins: config.origins }),
+    localOnly,
     perMessageDeflate: config.deflate,
     ...(remotes === undefined ? {} : { remoteOf: (socket: Socket) => remotes?.get(connectionName(socket)) }),
   });

@@ -216,6 +216,15 @@ test('pages of the own host and of listed origins may connect, others may not', 
   expect((await listed.client('/mqtt', ['mqtt'], { origin: 'https://evil.example' })).refused?.status).toBe(
     403,
   );
+  const itself = { origin: `http://127.0.0.1:${listed.port}` };
+  expect((await listed.client('/mqtt', ['mqtt'], itself)).refused).toBeUndefined();
+  // A name that points here now: whose page it is, nobody knows.
+  const rebound = { origin: 'http://evil.example', headers: { host: 'evil.example' } };
+  const local = await setUp({ localOnly: true, origins: ['http://hub.example'] });
+  expect((await local.client('/mqtt', ['mqtt'], rebound)).refused?.status).toBe(403);
+  const named = { origin: 'http://hub.example', headers: { host: 'hub.example' } };
+  expect((await local.client('/mqtt', ['mqtt'], named)).refused).toBeUndefined();
+  expect((await local.client('/mqtt')).refused).toBeUndefined();
   const all = await setUp({ origins: ['*'] });
   expect((await all.client('/mqtt', ['mqtt'], { origin: 'https://evil.example' })).refused).toBeUndefined();
 });

@@ -10,6 +10,7 @@ import { BY_REFERENCE_BYTES } from '../bytes/outbox.ts';
 import type { Hub } from '../contract/hub.ts';
 import { ProtocolError } from '../contract/outcome.ts';
 import type { Protocol, Slab, WireIdentity } from '../contract/wire.ts';
+import { isHostWelcome } from '../hub/address.ts';
 import { now } from './clock.ts';
 import { batch, frameHead, sharedFrame } from './frames.ts';
 import { identityOf, NOTHING_PROVEN } from './identity.ts';
@@ -37,10 +38,12 @@ export interface Remote {
 
 export interface WebSocketOptions extends Omit<ListenerOptions, 'proxy' | 'proxyTrustsCertificate'> {
   /**
-   * Which web pages may connect, by origin (`https://app.example`); `*`: all. Clients that send no Origin are no web pages. Default:
-   * pages of the host that they connect to. Without it, any page that somebody opens could speak to a hub on his own machine.
+   * Which web pages may connect beside those of the host that they connect to, by origin (`https://app.example`); `*`: all. Clients that
+   * send no Origin are no web pages. Without it, any page that somebody opens could speak to a hub on his own machine.
    */
   readonly origins?: readonly string[];
+  /** Whoever reaches this port is let in: pages may connect under names of this machine only, and those of `origins`. */
+  readonly localOnly?: boolean;
   /** How often a ping goes out; a connection that answers nothing until the next one is closed. 0: never. Default: 30 s. */
   readonly pingMs?: number;
   /** Compression costs nine times the CPU. Default: false. */
@@ -78,6 +81,7 @@ class WebSocketListener implements Listener {
   private readonly server: HttpServer | HttpsServer;
   private readonly routes: WebSocketRoutes;
   private readonly origins: readonly string[] | undefined;
+  private readonly localOnly: boolean;
   private readonly trustForwardedFor: boolean;
   private readonly remoteOf: (socket: Socket) => Remote | undefined;
   private readonly framing: WebSocketServer;
@@ -89,6 +93,7 @@ class WebSocketListener implements Listener {
     this.server = server;
     this.routes = routes;
     this.origins = o.origins;
+    this.localOnly = o.localOnly ?? false;
     this.trustForwardedFor = o.trustForwardedFor ?? false;
     this.remoteOf = o.remoteOf ?? (() => undefined);
     this.framing = new WebSocketServer({
@@ -167,7 +172,9 @@ class WebSocketListener implements Listener {
   };
 
   private welcome(origin: string, host: string | undefined): boolean {
-    if (this.origins !== undefined) return this.origins.includes('*') || this.origins.includes(origin);
+    const { origins } = this;
+    if (origins?.includes('*') === true || origins?.includes(origin) === true) return true;
+    if (this.localOnly && !isHostWelcome(host, origins)) return false;
     return host !== undefined && URL.canParse(origin) && new URL(origin).host === host.toLowerCase();
   }
 

@@ -42,6 +42,26 @@ judgedBy(['mosquitto'], 'waymeet/client at mosquitto', () => {
     await Promise.all([from.close(), to.close()]);
   });
 
+  test('what the login agrees on holds: topic aliases both ways, and no packet larger than we take', async () => {
+    const topic = unique('agreed');
+    const client = await connect(url, {
+      topicAliases: 4,
+      maxPacketBytes: 1_000,
+      user: [{ name: 'site', value: 'north' }],
+    });
+    expect(client.opened!.topicAliases).toBeGreaterThan(0);
+    const s = await client.subscribe(`${topic}/+`, { qos: 2, identifier: 300 });
+    const sent = Array.from({ length: 200 }, (_, i) => `${topic}/${(i * 7) % 6}`);
+    const published = sent.map((t, i) => client.publish(t, String(i), { qos: (i % 3) as Qos }));
+    published.push(client.publish(`${topic}/large`, 'x'.repeat(2_000), { qos: 1 }));
+    await Promise.all(published);
+    // Each level is in order, and they overtake each other.
+    const got = new Map<string, string>();
+    for (let m = await s.next(); got.set(m!.text(), m!.topic).size < sent.length; ) m = await s.next();
+    expect([...got].sort()).toEqual(sent.map((t, i): [string, string] => [String(i), t]).sort());
+    await client.close();
+  });
+
   test('a session: what came meanwhile waits', async () => {
     const topic = unique('session');
     const kept = { clientId: unique('kept').replaceAll('/', '-'), clean: false, sessionExpiryMs: 60_000 };

@@ -8,7 +8,7 @@ from proton import Array, ConnectionException, Data, Delivery, Message, UNDESCRI
 from proton import float32, int32, short, symbol, timestamp, ubyte, uint, ulong, ushort
 from proton import Described
 from proton.handlers import MessagingHandler, TransactionHandler
-from proton.reactor import AtLeastOnce, AtMostOnce, Container, DurableSubscription, Selector
+from proton.reactor import AtLeastOnce, AtMostOnce, Container, Copy, DurableSubscription, Selector
 from proton.utils import BlockingConnection, LinkDetached, SendException, SyncRequestResponse
 
 
@@ -25,6 +25,21 @@ def same_name(port):
     sender.send(Message(body="x"))
     assert receiver.receive().body == "x"
     receiver.accept()
+    connection.close()
+
+
+def browse(port):
+    """Who copies leaves everything where it is."""
+    connection = connect(port)
+    sender = connection.create_sender("queue://proton-browse")
+    for body in ("one", "two"):
+        sender.send(Message(body=body))
+    for options in (Copy(), None):
+        receiver = connection.create_receiver("queue://proton-browse", credit=10, options=options, name=str(options))
+        for body in ("one", "two"):
+            assert receiver.receive().body == body
+            receiver.accept()
+        receiver.close()
     connection.close()
 
 

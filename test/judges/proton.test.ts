@@ -11,7 +11,18 @@ import { isHere, judgedBy, run } from './tool.ts';
 
 const PYTHON = '/usr/bin/python3';
 const PROTON = [
-  ...['same_name', 'types', 'ids', 'outcomes', 'settling', 'large', 'selecting', 'durable', 'request'],
+  ...[
+    'same_name',
+    'browse',
+    'types',
+    'ids',
+    'outcomes',
+    'settling',
+    'large',
+    'selecting',
+    'durable',
+    'request',
+  ],
   'transactions',
   'faults',
 ];

@@ -1,6 +1,7 @@
 // The web port as a stranger may treat it: octets that are no request, heads that do not come, origins, tokens that end, streams over a restart; and
 // whether the API answers as its own description says.
 
+import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -9,6 +10,7 @@ import { text } from 'node:stream/consumers';
 import { SignJWT } from 'jose';
 import { connectAsync } from 'mqtt';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { WebSocket } from 'ws';
 import type { Server } from '../../src/server/start.ts';
 import { events, startHub } from './hub.ts';
 
@@ -20,8 +22,8 @@ let base: string;
 
 beforeAll(async () => {
   hub = await startHub({
-    limits: { login: '1s' },
-    web: { origins: [ORIGIN] },
+    limits: { login: '1s', packet: '100kB' },
+    web: { origins: [ORIGIN], adminPassword: 'right' },
     auth: { engine: 'file', jwt: { secret: SECRET, leeway: '0s' }, rules: [{ allow: 'both', filter: '#' }] },
     anonymous: true,
   });
@@ -122,6 +124,75 @@ test('a stream is resumed over a restart of the hub, with what came after its la
   await own.stop();
   rmSync(folder, { recursive: true });
 });
+
+describe('WebSocket', () => {
+  const hello = { type: 'connect', client: 'stranger' };
+
+  async function open(): Promise<WebSocket> {
+    const socket = new WebSocket(`${base.replace('http', 'ws')}/waymeet`, 'waymeet.v1');
+    await once(socket, 'open');
+    return socket;
+  }
+
+  const reasons = async (client: string) => {
+    const response = await fetch(`${base}/api/v1/clients/waymeet.v1/${client}/history`, {
+      headers: { Authorization: `Basic ${btoa('admin:right')}` },
+    });
+    const { items } = (await response.json()) as { items?: { kind: string; reason?: string }[] };
+    return items?.at(-1);
+  };
+
+  test('a frame in fragments, with a ping between them', async () => {
+    const socket = await open();
+    const text = JSON.stringify(hello);
+    const heard = once(socket, 'message');
+    const pong = once(socket, 'pong');
+    for (const letter of text.slice(0, -1)) socket.send(letter, { fin: false });
+    socket.ping('are you there');
+    socket.send(text.slice(-1), { fin: true });
+    expect(String((await pong)[0])).toBe('are you there');
+    expect(JSON.parse(String((await heard)[0]))).toMatchObject({ type: 'connected', client: 'stranger' });
+    socket.close();
+  });
+
+  test('a message larger than one may be: 1009, and its history says so', async () => {
+    const socket = await open();
+    socket.send(JSON.stringify({ ...hello, client: 'large' }));
+    await once(socket, 'message');
+    const closed = once(socket, 'close');
+    socket.send('x'.repeat(3_000_000));
+    expect((await closed)[0]).toBe(1_009);
+    await expect.poll(() => reasons('large')).toMatchObject({ reason: 'protocol-error' });
+  });
+
+  test.each([
+    ['a frame without a mask', Buffer.from([0x81, 0x02, 0x7b, 0x7d])],
+    ['a reserved bit', Buffer.from([0xc1, 0x80, 0, 0, 0, 0])],
+    ['a control frame in fragments', Buffer.from([0x09, 0x80, 0, 0, 0, 0])],
+    ['a hundred thousand pings of which no answer is read', flood()],
+  ])('%s ends that connection alone', async (_what, octets) => {
+    const { hostname, port } = new URL(base);
+    const socket = connect(Number(port), hostname);
+    socket.write(
+      'GET /waymeet HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n' +
+        'Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Protocol: waymeet.v1\r\n\r\n',
+    );
+    const [head] = await once(socket, 'data');
+    expect(String(head)).toContain('101 Switching Protocols');
+    socket.pause();
+    socket.on('error', () => undefined); // the hub may cut it off while it still writes
+    const closed = new Promise((resolve) => socket.once('close', resolve));
+    socket.write(octets, () => socket.resume());
+    await closed;
+    expect((await fetch(`${base}/health`)).status).toBe(200);
+  });
+});
+
+/** Masked pings of 125 octets. */
+function flood(): Buffer {
+  const ping = Buffer.concat([Buffer.from([0x89, 0xfd, 0, 0, 0, 0]), Buffer.alloc(125, 'x')]);
+  return Buffer.concat(Array<Buffer>(100_000).fill(ping));
+}
 
 // --- the description
 

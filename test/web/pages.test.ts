@@ -169,7 +169,7 @@ describe.skipIf(!hasChromium)('pages in Chromium', () => {
         .toBe(2);
       await shot('clients');
       await card.getByRole('button', { name: 'Purge queue' }).click();
-      await card.getByRole('button', { name: 'Discard 1 messages?' }).click();
+      await card.getByRole('button', { name: 'Discard 1 message?' }).click();
       await card.getByText('0, 0 B').waitFor();
       await card.getByRole('button', { name: 'End session' }).click();
       await card.getByRole('button', { name: 'End it for good?' }).click();

@@ -1,6 +1,7 @@
 // Who may use the admin API: nobody is asked on an open hub of one's own machine; everywhere else a password or a session is.
 
 import type { IncomingMessage } from 'node:http';
+import { isLocalHost } from '../../hub/address.ts';
 import { Refusal } from '../../protocol/http/packet.ts';
 import { basicOf } from '../exchange.ts';
 import type { Role } from './operation.ts';
@@ -86,9 +87,9 @@ export class Guard {
 
   private async callerOf(request: IncomingMessage, role: Role, address: string): Promise<Caller> {
     if (this.o.admin === undefined) {
-      // A page elsewhere can make a name of its own point to this machine; it cannot make it `localhost`.
-      if (role === 'open' || isLocalName(request.headers.host)) return EVERYBODY;
-      const detail = `without web.adminPassword only localhost is answered, not ${request.headers.host}`;
+      const { host } = request.headers;
+      if (role === 'open' || (host !== undefined && isLocalHost(host))) return EVERYBODY;
+      const detail = `without web.adminPassword only localhost is answered, not ${host}`;
       throw new Refusal(403, 'host-refused', detail);
     }
     const basic = basicOf(request.headers.authorization);
@@ -138,8 +139,4 @@ function wrongPassword(): Refusal {
 
 function changes({ method }: IncomingMessage): boolean {
   return method !== 'GET' && method !== 'HEAD';
-}
-
-function isLocalName(host: string | undefined): boolean {
-  return host !== undefined && /^(?:localhost|127(?:\.\d+){3}|\[::1\])(?::\d+)?$/i.test(host);
 }

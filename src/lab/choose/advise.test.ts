@@ -87,8 +87,10 @@ describe('what comes first', () => {
 
 describe('what would change the answer', () => {
   test('does, with what decides', () => {
-    const { turns, ranking } = advised({});
+    const { turns, unmoved, ranking } = advised({});
     expect(turns.length).toBeGreaterThan(0);
+    const moved = new Set(turns.map((t) => t.question));
+    expect([...moved, ...unmoved].sort()).toEqual(QUESTIONS.map((q) => q.id).sort());
     for (const t of turns) {
       expect(t.first).not.toBe(ranking[0]!.variant);
       expect(t.because.length).toBeGreaterThan(5);
@@ -145,9 +147,10 @@ describe('what would change the answer', () => {
   test('the figures of one run: its networks by name, and nothing that it did not measure', () => {
     const cells = measured.cells(NEEDS[0]!.scenario);
     const one = evidenceOf(cells.map((c) => ({ ...c, network: 'lan' })));
-    const { turns, ranking } = advise(COMMON, OWN, one);
+    const { turns, unmoved, ranking } = advise(COMMON, OWN, one);
     expect(ranking).toEqual(advised({}).ranking);
     expect(turns.some((t) => t.question === 'network')).toBe(false);
+    expect(unmoved).not.toContain('network'); // it was not looked at
   });
 });
 

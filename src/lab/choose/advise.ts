@@ -25,6 +25,8 @@ export interface Advice {
   readonly ranking: readonly Ranked[];
   readonly excluded: readonly { readonly variant: string; readonly reasons: readonly Reason[] }[];
   readonly turns: readonly Turn[];
+  /** Questions of which other answers were looked at, and none changes who is first. */
+  readonly unmoved: readonly string[];
   readonly start: Start | undefined;
   /** The network that was measured, as the answers make it. */
   readonly network: string;
@@ -46,7 +48,7 @@ export function advise(answers: Answers, own: WorkloadInput, evidence: Evidence)
     answers,
     ranking,
     excluded,
-    turns: turnsOf(answers, own, evidence, first?.variant),
+    ...turnsOf(answers, own, evidence, first?.variant),
     start: variant === undefined ? undefined : codeFor(variant),
     network: scenario.name,
     runs: [...new Set(cells.map((c) => c.run))],
@@ -58,11 +60,13 @@ function turnsOf(
   own: WorkloadInput,
   evidence: Evidence,
   former: string | undefined,
-): Turn[] {
+): Pick<Advice, 'turns' | 'unmoved'> {
+  const looked = new Set<string>();
   const turns: Turn[] = [];
   for (const { question, answer, about, answers: other } of turned(answers)) {
     const cells = evidence.cells(scenarioOf(other, own));
     if (cells.length === 0) continue; // nobody measured it
+    looked.add(question);
     const ranking = rank(other, cells);
     const first = ranking[0]?.variant;
     if (first !== former)
@@ -88,8 +92,9 @@ function turnsOf(
       because: because(answers, ranking, former),
     });
   }
+  for (const { question } of turns) looked.delete(question);
   const place = ({ question }: Turn): number => QUESTIONS.findIndex((q) => q.id === question);
-  return turns.sort((a, b) => place(a) - place(b));
+  return { turns: turns.sort((a, b) => place(a) - place(b)), unmoved: [...looked] };
 }
 
 const MEASURES: readonly (readonly [

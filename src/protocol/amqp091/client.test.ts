@@ -3,32 +3,16 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import { ClientWorld } from '../../../test/client-world.ts';
 import { hex, OPEN as OPEN_AUTH, startBroker } from '../../../test/network.ts';
+import { speakerOptions } from '../../../test/speaker-options.ts';
 import type { IncomingMessage } from '../../client/message.ts';
 import { SCHEMES } from '../../client/scheme.ts';
 import { schemeOf } from '../../client/scheme-table.ts';
 import type { Subscription } from '../../client/subscription.ts';
 import { NEVER } from '../../contract/message.ts';
 import { ProtocolError } from '../../contract/outcome.ts';
-import type { SpeakerOptions } from '../../contract/speaker.ts';
 import { amqp091Speech } from './client.ts';
 import { encodeMethod } from './encode.ts';
 
-const OPTIONS: SpeakerOptions = {
-  host: 'hub',
-  port: 0,
-  path: '/',
-  settings: {},
-  clientId: '',
-  username: undefined,
-  password: undefined,
-  clean: true,
-  sessionExpiryMs: 0,
-  keepAliveMs: 0,
-  will: undefined,
-  receiveMaximum: 100,
-  random: (length) => new Uint8Array(length),
-  now: () => 0,
-};
 const URL_1 = 'amqp091://hub';
 
 // Loading it takes real time, which no virtual time-out should see.
@@ -223,7 +207,11 @@ describe('a server that breaks the protocol is left', () => {
     ],
   ] as const)('%s', async (_name, said) => {
     const { wire } = (await startBroker()).connect({ protocol: 'amqp091' });
-    const speaker = amqp091Speech.open(wire, OPTIONS, { opened() {}, delivered() {}, ended() {} });
+    const speaker = amqp091Speech.open(wire, speakerOptions({ now: 0 }), {
+      opened() {},
+      delivered() {},
+      ended() {},
+    });
     const bytes = Buffer.concat(said.map((one) => ('name' in one ? encodeMethod(0, one) : one)));
     expect(() => speaker.receive(bytes, 0, bytes.length, 0)).toThrow(ProtocolError);
   });

@@ -1,5 +1,6 @@
 // Frames: octets cut into them with their limits checked first, and what is sent put into them. [AMQP1-2.3]
 
+import { Cutter, type FrameSink } from '../../bytes/cutter.ts';
 import { encodeComposite } from './composite.ts';
 import { ConnectionFault } from './fault.ts';
 import type { Performative, SaslFrame } from './packet.ts';
@@ -9,61 +10,21 @@ export const MIN_MAX_FRAME = 512;
 const HEAD_BYTES = 8;
 export const AMQP_FRAME = 0;
 export const SASL_FRAME = 1;
-/** A frame that is longer than this is gathered in memory of its own: a peer may leave only so much unread. */
-const GATHER_BYTES = 16_384;
 
-/** Where each frame's body is: `bytes[start..end)`, valid only during the call. An empty body is a sign of life. */
-export type FrameSink = (
-  type: number,
-  channel: number,
-  bytes: Uint8Array,
-  start: number,
-  end: number,
-) => void;
-
-export class FrameCutter {
+/** An empty body is a sign of life. */
+export class FrameCutter extends Cutter {
   /** The largest frame that may come. */
   frameMax: number;
   private readonly sink: FrameSink;
-  private gathered: Uint8Array | undefined = undefined;
-  private filled = 0;
 
   constructor(frameMax: number, sink: FrameSink) {
+    super(HEAD_BYTES);
     this.frameMax = frameMax;
     this.sink = sink;
   }
 
-  /** Calls the sink for each whole frame, while `more` says so; returns the offset up to which the octets were used. */
-  cut(bytes: Uint8Array, start: number, end: number, more: () => boolean): number {
-    let at = this.gathered === undefined ? start : this.gather(bytes, start, end);
-    while (this.gathered === undefined && end - at >= HEAD_BYTES && more()) {
-      const size = this.sizeOf(bytes, at);
-      if (end - at < size) {
-        if (size <= GATHER_BYTES) return at;
-        this.gathered = new Uint8Array(size);
-        this.filled = 0;
-        return this.gather(bytes, at, end);
-      }
-      this.frame(bytes, at, size);
-      at += size;
-    }
-    return at;
-  }
-
-  private gather(bytes: Uint8Array, start: number, end: number): number {
-    const whole = this.gathered!;
-    const length = Math.min(end - start, whole.length - this.filled);
-    whole.set(bytes.subarray(start, start + length), this.filled);
-    this.filled += length;
-    if (this.filled === whole.length) {
-      this.gathered = undefined;
-      this.frame(whole, 0, whole.length);
-    }
-    return start + length;
-  }
-
   /** size | data offset | type | channel | extended header | body. Checked before any memory is taken. */
-  private sizeOf(bytes: Uint8Array, at: number): number {
+  protected lengthOf(bytes: Uint8Array, at: number): number {
     const size = bytes[at]! * 0x100_0000 + ((bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!);
     if (size < HEAD_BYTES || size > this.frameMax)
       throw framing(`a frame of ${size} octets; ${HEAD_BYTES} to ${this.frameMax} are allowed`);
@@ -73,7 +34,7 @@ export class FrameCutter {
     return size;
   }
 
-  private frame(bytes: Uint8Array, at: number, size: number): void {
+  protected frame(bytes: Uint8Array, at: number, size: number): void {
     const channel = (bytes[at + 6]! << 8) | bytes[at + 7]!;
     this.sink(bytes[at + 5]!, channel, bytes, at + bytes[at + 4]! * 4, at + size);
   }

@@ -557,10 +557,30 @@ describe('what a client receives', () => {
     expect(await bodies(one)).toEqual(['x', 'y']);
   });
 
-  test('queues are not browsed: who only wants to look would take', async () => {
+  test('[AMQP1-3.5.4] a copy shows what waits in a queue, and takes nothing, whatever is answered', async () => {
     const one = await client();
-    one.receive(0, { address: 'queue://q', distributionMode: 'copy' });
-    expect(await conditions(one)).toEqual(['amqp:not-implemented']);
+    one.send(0, { address: 'queue://q' });
+    for (const body of ['1', '2', '3']) one.transfer(0, message(body));
+    one.receive(1, { address: 'queue://q', distributionMode: 'copy' }, { sndSettleMode: SND_UNSETTLED });
+    one.credit(1, 2);
+    const shown = await transfers(one);
+    expect(shown.map(({ body, settled }) => [body, settled])).toEqual([
+      ['1', false],
+      ['2', false],
+    ]);
+    one.settle(RECEIVER, shown[0]!.id, { kind: ACCEPTED });
+    one.settle(RECEIVER, shown[1]!.id, { kind: REJECTED });
+    one.transfer(0, message('4'));
+    one.credit(1, 10, { deliveryCount: 2, drain: true });
+    const heard = await one.hear();
+    const seen = heard.flatMap(({ p, body }) => (p.kind === TRANSFER ? [bodyOf(body)] : []));
+    const drained = heard.some(({ p }) => p.kind === FLOW && p.drain === true && p.linkCredit === 0);
+    expect([seen, drained]).toEqual([['3', '4'], true]);
+    one.receive(2, { address: 'queue://q', distributionMode: 'copy' }, { sndSettleMode: SND_SETTLED });
+    one.receive(3, { address: 'queue://q' });
+    one.credit(2, 10);
+    one.credit(3, 10);
+    expect(await bodies(one)).toEqual(['1', '2', '3', '4', '1', '2', '3', '4']);
   });
 
   test('a handle that is in use ends the session, and the connection goes on', async () => {

@@ -229,8 +229,13 @@ describe('what ends the connection', () => {
     ['an open that comes again', "00 00 00 11 02 00 00 00 00 53 10 c0 04 01 a1 01 'c'", 'amqp:illegal-state'],
     ['a session that has not begun', '00 00 00 0c 02 00 00 07 00 53 17 45', 'amqp:illegal-state'],
     [
-      'a session beyond those allowed',
+      'a session beyond those allowed [AMQP1-2.7.1]',
       '00 00 00 13 02 00 ff 00 00 53 11 c0 06 04 40 43 52 09 43',
+      'amqp:connection:framing-error',
+    ],
+    [
+      'a session where there is one',
+      '00 00 00 13 02 00 00 00 00 53 11 c0 06 04 40 43 52 09 43',
       'amqp:not-allowed',
     ],
     [
@@ -257,6 +262,12 @@ describe('what ends the connection', () => {
     client.raw.send(octets('00 00 50 00 02 01 00 00'));
     await client.hear();
     expect(client.raw.closed).toBe(true);
+  });
+
+  test('[AMQP1-2.7.2] a handle beyond those that were announced', async () => {
+    const client = await new Amqp1Client(await startBroker()).open();
+    client.send(1_024, { address: 'a' });
+    expect((await client.heardOf(CLOSE)).map(conditionOf)).toEqual(['amqp:connection:framing-error']);
   });
 
   test('a frame that a client says it cannot take is none of ours', async () => {

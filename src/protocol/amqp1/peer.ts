@@ -393,11 +393,17 @@ export class Amqp1Peer implements Peer, Guest, ConnectionHost {
 
   private begin(channel: number, p: Begin): void {
     if (p.remoteChannel !== undefined) throw illegal('the hub begins no sessions');
-    if (channel >= this.options.sessions || this.sessions.has(channel))
+    if (channel >= this.options.sessions)
       throw new ConnectionFault(
-        'AMQP1-2.7.2',
+        'AMQP1-2.7.1',
+        'amqp:connection:framing-error',
+        `channels go up to ${this.options.sessions - 1}`,
+      );
+    if (this.sessions.has(channel))
+      throw new ConnectionFault(
+        'AMQP1-2.5.1',
         'amqp:not-allowed',
-        `no session can begin on channel ${channel}`,
+        `a session has begun on channel ${channel}`,
       );
     this.sessions.set(channel, new AmqpSession(this, channel, p));
     this.wire.write(

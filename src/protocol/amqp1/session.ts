@@ -2,7 +2,7 @@
 
 import { Answers } from './answers.ts';
 import { attachIncoming, attachOutgoing } from './attaching.ts';
-import { type Condition, LinkFault, SessionFault } from './fault.ts';
+import { type Condition, ConnectionFault, LinkFault, SessionFault } from './fault.ts';
 import { encodeFrame } from './frames.ts';
 import { type AmqpLink, type ConnectionHost, detachOf, type Sent, type SessionHost } from './link.ts';
 import { isTransactional } from './outgoing.ts';
@@ -169,7 +169,11 @@ export class AmqpSession implements SessionHost {
     if (this.links.has(p.handle))
       throw new SessionFault('amqp:session:handle-in-use', `handle ${p.handle} is in use`);
     if (p.handle >= host.links)
-      throw new SessionFault('amqp:resource-limit-exceeded', `handles go up to ${host.links - 1}`);
+      throw new ConnectionFault(
+        'AMQP1-2.7.2',
+        'amqp:connection:framing-error',
+        `handles go up to ${host.links - 1}`,
+      );
     if (host.attached >= host.hub.limits.subscriptionsPerClient) {
       this.refuse(p, 'amqp:resource-limit-exceeded', 'too many links');
       return;

@@ -9,6 +9,7 @@ import { fieldOf } from '../../selector/fields.ts';
 import { SelectorError } from '../../selector/parse.ts';
 import { compileSelector } from '../../selector/selector.ts';
 import { filterOf, parseAddress, QUEUE_SCHEME, TOPIC_SCHEME } from './address.ts';
+import { BrowsedQueue } from './browse.ts';
 import { LinkFault } from './fault.ts';
 import type { ConnectionHost } from './link.ts';
 import { CONDITION, SENTENCE } from './map.ts';
@@ -131,13 +132,15 @@ export function openSource(host: ConnectionHost, named: Terminus, terms: SourceT
   const kept = keepMsOf(wanted, host.hub) > 0;
   // A queue forgets who had what in hand; a mailbox that takes from it does not.
   const exactly = kept && terms.rcvSettleMode === RCV_SECOND && filters.accepts === undefined;
-  if (address.kind === 'queue' && !exactly) {
-    if (wanted.distributionMode === 'copy')
-      throw new LinkFault(
-        'amqp:not-implemented',
-        'queues cannot be browsed: each message goes to one consumer',
-      );
+  const browsed = wanted.distributionMode === 'copy';
+  if (address.kind === 'queue' && (browsed || !exactly)) {
     const queue = opened(host.access.queue(address.name, QUEUE_DEFAULTS), wanted.address);
+    if (browsed) {
+      opened(queue.browse(0), wanted.address);
+      return new BrowsedQueue(terminus, queue, terms.sndSettleMode === SND_SETTLED ? 0 : 1, () =>
+        host.hub.now(),
+      );
+    }
     return new QueueSource(terminus, queue, terms, filters, false);
   }
   const plain = filterOf(address);

@@ -3,6 +3,7 @@
 import { describe, expect, test } from 'vitest';
 import { MqttClient } from '../../../test/mqtt-client.ts';
 import { type Broker, type BrokerOptions, OPEN, type RawClient, startBroker } from '../../../test/network.ts';
+import { speakerOptions } from '../../../test/speaker-options.ts';
 import type { Auth } from '../../contract/auth.ts';
 import { Message, type Meta, NEVER, type Qos } from '../../contract/message.ts';
 import type { Delivery, Refusal, SpeakerOptions, Speech } from '../../contract/speaker.ts';
@@ -66,23 +67,10 @@ class Client {
     this.raw = broker.connect({ protocol: speech.name, link, remote });
     const { wire } = this.raw;
     const random = seeded(7);
-    const said: SpeakerOptions = {
-      host: 'broker',
-      port: 0,
-      path: '/',
-      settings: {},
-      clientId: '',
-      username: undefined,
-      password: undefined,
-      clean: true,
-      sessionExpiryMs: 0,
-      keepAliveMs: 0,
-      will: undefined,
-      receiveMaximum: 16,
+    const said = speakerOptions(broker.clock, {
       random: (length) => Uint8Array.from({ length }, () => Math.floor(random() * 256)),
-      now: () => broker.clock.now,
       ...options,
-    };
+    });
     this.speaker = speech.open(wire, said, {
       opened: ({ server }) => this.heard.push(`opened ${server}`),
       delivered: (d) => {

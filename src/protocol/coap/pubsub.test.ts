@@ -166,6 +166,19 @@ describe('data', () => {
     expect((await c.ask(`GET /ps/data/${id}`))[0]).toBe('4.04');
   });
 
+  test('DELETE of the data: its subscribers hear 4.04, and nothing else', async () => {
+    const { broker, c } = await start();
+    const id = await c.create();
+    await c.ask(`PUT /ps/data/${id}`, undefined, { payload: 'x' });
+    const watcher = new Client(broker);
+    watcher.request(`GET /ps/data/${id}`, { observe: 0, token: 'w' });
+    await broker.clock.run();
+    expect(watcher.heard()).toEqual(['ACK 2.05 w observe "x"']);
+    await c.ask(`DELETE /ps/data/${id}`);
+    expect(watcher.heard()).toEqual(['NON 4.04 w']);
+    expect(broker.hub.stats.subscriptions).toBe(1); // that of the collection itself
+  });
+
   test('another format than the topic has is 4.15', async () => {
     const { c } = await start();
     const id = await c.create(new Map<number, Cbor>([...TOPIC, [3, 50]]));

@@ -312,12 +312,16 @@ function serveData(here: Here, topic: PsTopic): void {
       publishData(here, topic);
       return;
     case CODE.delete:
+      if (!endpoint.access.may('publish', topic.name)) {
+        endpoint.refuseOutcome(request, 'not-authorized');
+        return;
+      }
+      dismissAll(topic); // before the data goes: the last they hear is that
       if (!publish(here, topic.name, NOTHING, undefined)) return;
       if (topic.properties.get(KEY.initialize) === true) {
         const half = new Map(topic.properties).set(KEY.initialize, false);
         if (!store(here, topic.id, half)) return;
       }
-      dismissAll(topic);
       endpoint.respondKept(request, CODE.deleted);
       return;
     default:

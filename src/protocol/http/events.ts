@@ -68,9 +68,14 @@ export class Events implements Peer, HttpParts {
       this.parts.push(bytes.slice(start, end));
       return;
     }
-    const lines = (this.line + this.decoder.decode(bytes.subarray(start, end), { stream: true })).split('\n');
-    this.line = lines.pop()!;
-    for (const line of lines) this.read(line.endsWith('\r') ? line.slice(0, -1) : line);
+    const text = this.decoder.decode(bytes.subarray(start, end), { stream: true });
+    // A long line comes in many pieces: it is looked through once, at its end.
+    if (!text.includes('\n')) this.line += text;
+    else {
+      const lines = (this.line + text).split('\n');
+      this.line = lines.pop()!;
+      for (const line of lines) this.read(line.endsWith('\r') ? line.slice(0, -1) : line);
+    }
     this.bound(this.line.length + this.data.length);
   }
 

@@ -2,7 +2,7 @@
 
 import { NEVER } from '../../contract/message.ts';
 import { again, encodeSn } from './encode.ts';
-import { PUBLISH, type SnPacket, SUBSCRIBE } from './packet.ts';
+import { PINGREQ, PUBLISH, type SnPacket, SUBSCRIBE } from './packet.ts';
 
 /** A message that wants an answer. */
 export interface Question {
@@ -89,6 +89,11 @@ export class Asking {
     current.answered(p);
     this.run(now);
     return true;
+  }
+
+  /** A message came while PINGRESP is waited for: the gateway is there, and has more to say first. */
+  delivered(now: number): void {
+    if (this.current?.packet.type === PINGREQ) this.progressed(now);
   }
 
   /** The gateway is busy with this question: it asked back. */

@@ -3,6 +3,7 @@
 import { describe, expect, test } from 'vitest';
 import { MqttClient } from '../../../test/mqtt-client.ts';
 import { type Broker, type RawClient, startBroker } from '../../../test/network.ts';
+import { speakerOptions } from '../../../test/speaker-options.ts';
 import { Message, NEVER, type Qos } from '../../contract/message.ts';
 import type { Outcome } from '../../contract/outcome.ts';
 import type { Refusal, SpeakerOptions, Speech } from '../../contract/speaker.ts';
@@ -46,23 +47,11 @@ class Client {
       write(datagram);
     };
     const random = seeded(7);
-    const said: SpeakerOptions = {
-      host: 'broker',
-      port: 0,
-      path: '/',
-      settings: {},
+    const said = speakerOptions(broker.clock, {
       clientId: 'c',
-      username: undefined,
-      password: undefined,
-      clean: true,
-      sessionExpiryMs: 0,
-      keepAliveMs: 0,
-      will: undefined,
-      receiveMaximum: 16,
       random: (length) => Uint8Array.from({ length }, () => Math.floor(random() * 256)),
-      now: () => broker.clock.now,
       ...options,
-    };
+    });
     this.speaker = speech.open(this.raw.wire, said, {
       opened: ({ server, clientId }) => this.heard.push(`opened ${server} ${clientId}`),
       delivered: ({ message: { topic, payload, qos }, id, retained, duplicate }) => {
@@ -352,7 +341,8 @@ describe('[MQTTSN12-6.14] a client that sleeps', () => {
     c.publish('hall', 'x', 1);
     await broker.clock.advance(500);
     expect(c.take()).toEqual(['published fine']);
-    expect(c.sent[0]).toBe('040001000063'); // CONNECT, neither clean nor with a will
+    // PINGREQ, whose answer shows that it is known; CONNECT, neither clean nor with a will
+    expect(c.sent.slice(0, 2)).toEqual(['1663', '040001000063']);
     other.publish('room/1', 'now', 1);
     await broker.clock.advance(0);
     expect(c.take()).toEqual(['room/1 now 1']);
@@ -379,6 +369,14 @@ describe('[MQTTSN12-6.14] a client that sleeps', () => {
     await broker.crash();
     await broker.clock.advance(300_000);
     expect(c.take().at(-1)).toBe('ended unavailable');
+  });
+
+  test('and when it has something to say: its subscriptions are not lost unnoticed', async () => {
+    const { broker, c } = await sleeper();
+    await broker.crash();
+    c.publish('hall', 'x', 1);
+    await broker.clock.advance(100);
+    expect(c.take().slice(-2)).toEqual(['published unavailable', 'ended unavailable']);
   });
 });
 

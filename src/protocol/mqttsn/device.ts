@@ -122,6 +122,14 @@ export class SnDevice implements Line {
     return this.host.full;
   }
 
+  get proved(): boolean {
+    return this.host.proved;
+  }
+
+  set proved(is: boolean) {
+    this.host.proved = is;
+  }
+
   send(datagram: Uint8Array): void {
     this.host.send(datagram);
   }
@@ -426,7 +434,7 @@ export class SnDevice implements Line {
     if (now >= this.heardAt + this.silence) {
       this.lost(now);
     } else if (!session.outflow.tick(now)) {
-      // A sleeper may have fallen asleep again; from anybody else an answer is owed [MQTTSN12-6.13].
+      // A sleeper may have fallen asleep again; from anybody else an answer is owed.
       if (this.state === 'awake') this.fallAsleep();
       else this.lost(now);
     }

@@ -10,7 +10,7 @@ const WAKE_SHARE = 0.75;
 /**
  *     up        talks as any client. Quiet: dozing
  *     dozing    DISCONNECT with the duration sent. Answer: asleep
- *     asleep    its time: looking; something to say: up, by a CONNECT
+ *     asleep    its time: looking; something to say: up, by a look and a CONNECT
  *     looking   PINGREQ with the client id sent; messages come. PINGRESP: asleep
  */
 export class Slumber {
@@ -34,8 +34,9 @@ export class Slumber {
     return this.state !== 'up';
   }
 
-  get looking(): boolean {
-    return this.state === 'looking';
+  /** It has not heard of the gateway for a while, which may have forgotten it. */
+  get asleep(): boolean {
+    return this.state === 'asleep';
   }
 
   /** When something is to be done, if nothing else is under way. */

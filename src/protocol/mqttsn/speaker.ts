@@ -179,8 +179,12 @@ export class SnSpeaker implements Speaker {
   /** What a sleeper has to say wakes it up first. */
   private add(task: Task): void {
     const now = this.options.now();
-    if (this.slumber.down) {
-      this.slumber.rose(now);
+    const { slumber } = this;
+    if (slumber.down) {
+      const { asleep } = slumber;
+      slumber.rose(now);
+      // CONNACK does not say whether the gateway still knows our subscriptions; an answer to PINGREQ does.
+      if (asleep) this.asking.add(() => this.looking(() => {}), now);
       this.connect(false, 'waking');
     }
     this.asking.add(task, now);
@@ -198,17 +202,17 @@ export class SnSpeaker implements Speaker {
     const next = this.calm ? slumber.next(now) : undefined;
     if (next === undefined) return;
     const fell = (): void => slumber.fell(this.options.now());
-    const look: Question = {
-      packet: { type: PINGREQ, clientId: this.clientId },
-      fits: (p) => p.type === PINGRESP,
-      answered: fell,
-    };
     const doze: Question = {
       packet: { type: DISCONNECT, duration: slumber.sleepMs / 1_000 },
       fits: (p) => p.type === DISCONNECT,
       answered: fell,
     };
-    this.asking.add(() => (next === 'look' ? look : doze), now);
+    this.asking.add(() => (next === 'look' ? this.looking(fell) : doze), now);
+  }
+
+  private looking(answered: () => void): Question {
+    const packet = { type: PINGREQ, clientId: this.clientId } as const;
+    return { packet, fits: (p) => p.type === PINGRESP, answered };
   }
 
   get room(): number {
@@ -375,7 +379,7 @@ export class SnSpeaker implements Speaker {
         this.say({ type: WILLMSG, payload: this.options.will?.message.payload ?? new Uint8Array(0) });
         return;
       case REGISTER:
-        if (this.slumber.looking) this.asking.progressed(now);
+        this.asking.delivered(now);
         this.knows(p.topicId, p.topic);
         this.say({ type: REGACK, topicId: p.topicId, id: p.id, code: ACCEPTED });
         return;
@@ -398,7 +402,7 @@ export class SnSpeaker implements Speaker {
 
   private heard(p: Publish, now: number): void {
     const { id, qos, retain, dup } = p;
-    if (this.slumber.looking) this.asking.progressed(now); // what comes answers the PINGREQ too
+    this.asking.delivered(now);
     const topic = this.topicOf(p.topic);
     const topicId = p.topic.kind === 'short' ? 0 : p.topic.id;
     if (topic === undefined) {

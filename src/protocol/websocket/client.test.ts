@@ -2,6 +2,7 @@
 
 import { describe, expect, test } from 'vitest';
 import { type Broker, OPEN, startBroker } from '../../../test/network.ts';
+import { speakerOptions } from '../../../test/speaker-options.ts';
 import { Message, NEVER, type Qos } from '../../contract/message.ts';
 import type { Delivery, Opened, Refusal, Speaker, SpeakerOptions, Speech } from '../../contract/speaker.ts';
 import { WAYMEET_CBOR, WAYMEET_JSON } from './client.ts';
@@ -21,33 +22,13 @@ function speak(broker: Broker, speech: Speech, options: Partial<SpeakerOptions> 
   const delivered: Delivery[] = [];
   const ended: (Refusal | undefined)[] = [];
   const spoken: { opened: Opened | undefined } = { opened: undefined };
-  const speaker = speech.open(
-    wire,
-    {
-      host: 'hub',
-      port: 8080,
-      path: '/',
-      settings: {},
-      clientId: '',
-      username: undefined,
-      password: undefined,
-      clean: true,
-      sessionExpiryMs: 0,
-      keepAliveMs: 0,
-      will: undefined,
-      receiveMaximum: 16,
-      random: (length) => new Uint8Array(length),
-      now: () => broker.clock.now,
-      ...options,
+  const speaker = speech.open(wire, speakerOptions(broker.clock, { port: 8080, ...options }), {
+    opened: (how) => {
+      spoken.opened = how;
     },
-    {
-      opened: (how) => {
-        spoken.opened = how;
-      },
-      delivered: (d) => delivered.push(d),
-      ended: (why) => ended.push(why),
-    },
-  );
+    delivered: (d) => delivered.push(d),
+    ended: (why) => ended.push(why),
+  });
   wire.peer = speaker;
   return Object.assign(spoken, {
     speaker,

@@ -2,6 +2,7 @@
 
 import { describe, expect, test } from 'vitest';
 import { type Broker, OPEN, startBroker, toHex } from '../../../test/network.ts';
+import { speakerOptions } from '../../../test/speaker-options.ts';
 import type { Auth } from '../../contract/auth.ts';
 import { Message, type Meta, NEVER, type Qos } from '../../contract/message.ts';
 import type { Delivery, Refusal, Sasl, Speaker } from '../../contract/speaker.ts';
@@ -28,23 +29,14 @@ class Client {
     this.broker = broker;
     const { wire } = broker.connect({ protocol });
     const speech = protocol === 'xmpp' ? xmppSpeech : xmppMessageSpeech;
-    const options = {
-      host: 'hub',
-      port: 0,
-      path: '/',
-      settings: {},
+    const options = speakerOptions(broker.clock, {
       clientId,
       username: login.user,
       password: login.user === undefined ? undefined : text('p'),
-      clean: true,
-      sessionExpiryMs: 0,
       keepAliveMs: login.keepAliveMs ?? 0,
-      will: undefined,
       receiveMaximum: 100,
-      random: (length: number) => new Uint8Array(length),
-      now: () => broker.clock.now,
       ...(login.sasl !== undefined && { sasl: login.sasl }),
-    };
+    });
     this.speaker = speech.open(wire, options, {
       opened: (how) => {
         this.clientId = how.clientId;

@@ -422,7 +422,7 @@ export const schema = z.strictObject({
     metrics: preset('Serve `/metrics` for Prometheus.', flag, true),
     health: preset('Serve `/health`, `/health/live` and `/health/ready`.', flag, true),
     origins: optional(
-      'Web pages that may connect, by origin such as `https://example.org`; `*` is all. Pages of the hub itself, unless said.',
+      'Web pages that may connect beside those of the hub itself, by origin such as `https://example.org`; `*` is all. On an open hub that only this machine reaches, also names of it beside `localhost`.',
       listOf(text),
     ),
   }),

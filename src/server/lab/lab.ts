@@ -31,7 +31,9 @@ interface Current {
   done: number;
   keptAt: number;
   reason: string | undefined;
-  /** Resolves when it is kept, or forgotten. */
+  /** Resolves when what was there so far is kept. */
+  kept: Promise<void>;
+  /** Resolves when all of it is kept, or forgotten. */
   over: Promise<void>;
 }
 
@@ -219,6 +221,7 @@ export class Lab implements LabHost {
       done: 0,
       keptAt: Date.now(),
       reason: undefined,
+      kept: Promise.resolve(),
       over: Promise.resolve(),
     };
     this.current = current;
@@ -254,6 +257,7 @@ export class Lab implements LabHost {
       this.explain(current, 'failed');
     } finally {
       clearTimeout(tooLong);
+      await current.kept;
       await this.keep(current);
       this.current = undefined;
     }
@@ -263,7 +267,7 @@ export class Lab implements LabHost {
     current.lines.push(line);
     if (Date.now() - current.keptAt < KEEP_EVERY_MS) return;
     current.keptAt = Date.now();
-    void this.keep(current);
+    current.kept = current.kept.then(() => this.keep(current));
   }
 
   /** Not what has nothing finished and nothing to say, and not half of what is there whole: the same id has the same figures. */

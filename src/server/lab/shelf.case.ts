@@ -65,6 +65,16 @@ export function shelfCases(open: (limits?: ShelfLimits) => Shelf): void {
       expect(await shelf.list()).toMatchObject([{ startedAt: 5_000, state: 'done' }]);
     });
 
+    test('one that is kept again before it is kept is there once, as it was said last', async () => {
+      const shelf = open();
+      await Promise.all([
+        shelf.keep(1_000, linesOf(runId(1), false)),
+        shelf.keep(1_000, linesOf(runId(1))),
+        shelf.keep(2_000, linesOf(runId(2))),
+      ]);
+      expect(await shelf.list()).toMatchObject([{ startedAt: 2_000 }, { startedAt: 1_000, state: 'done' }]);
+    });
+
     test('drops one, once; there is nothing of it any more', async () => {
       const shelf = open();
       await shelf.keep(1_000, linesOf(runId(1)));

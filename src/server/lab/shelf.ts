@@ -81,14 +81,17 @@ export class MemoryShelf implements Shelf {
     return this.runs.find(({ facts }) => facts.head.run === run)?.text;
   }
 
+  /** At once, without a gap: two of the same run may be on their way. */
   async keep(startedAt: number, lines: readonly RunLine[]): Promise<void> {
     const text = textOf(lines);
     const facts = factsOf(startedAt, lines, Buffer.byteLength(text), false);
-    await this.drop(facts.head.run);
-    this.runs.unshift({ facts, text });
-    this.runs.sort((a, b) => b.facts.startedAt - a.facts.startedAt);
-    const gone = surplus(await this.list(), this.limits);
-    this.runs = this.runs.filter(({ facts: kept }) => !gone.includes(kept));
+    const others = this.runs.filter((kept) => kept.facts.head.run !== facts.head.run);
+    const all = [{ facts, text }, ...others].sort((a, b) => b.facts.startedAt - a.facts.startedAt);
+    const gone = surplus(
+      all.map((kept) => kept.facts),
+      this.limits,
+    );
+    this.runs = all.filter((kept) => !gone.includes(kept.facts));
   }
 
   async drop(run: string): Promise<boolean> {

@@ -21,6 +21,8 @@ export interface Draft {
   readonly outageAfter: number;
   readonly outageSeconds: number;
   readonly seed: number;
+  /** Besides, each variant at several shares of loss, or several rates. */
+  readonly sweeps: ReadonlySet<string>;
   readonly networks: ReadonlySet<string>;
   readonly own: OwnNetwork;
   readonly variants: ReadonlySet<string>;
@@ -64,6 +66,7 @@ export function firstDraft(c: Catalogue): Draft {
     outageAfter: 60,
     outageSeconds: 0,
     seed: 1,
+    sweeps: new Set(),
     networks: new Set([from.name]),
     own: { wanted: false, ...likeNetwork(c, from.name) },
     variants: new Set(c.defaultVariants),
@@ -83,9 +86,14 @@ export function fits({ qos, security }: VariantFacts, d: Draft): boolean {
   );
 }
 
+/** Of a sweep, for each variant and network. */
+const POINTS = 6;
+
 export interface Size {
   readonly variants: number;
   readonly networks: number;
+  /** Variants times networks, once, and once for each point of a sweep. */
+  readonly cells: number;
   readonly messages: number;
   /** Why it cannot be run as it is. */
   readonly wrong: string | undefined;
@@ -94,18 +102,19 @@ export interface Size {
 export function sizeOf(d: Draft, c: Catalogue): Size {
   const variants = c.variants.filter((v) => d.variants.has(v.id) && fits(v, d)).length;
   const networks = d.networks.size + (d.own.wanted ? 1 : 0);
-  const messages = variants * networks * d.messages * d.fanOut;
+  const cells = variants * networks * (1 + d.sweeps.size * POINTS);
+  const messages = cells * d.messages * d.fanOut;
   const wrong =
     variants === 0
       ? 'Choose a variant that has this guarantee and security.'
       : networks === 0
         ? 'Choose a network.'
-        : variants * networks > c.maxCells
-          ? `Choose fewer: ${variants * networks} pairs of variant and network are more than ${c.maxCells}.`
+        : cells > c.maxCells
+          ? `Choose fewer: ${cells} cells (variants times networks, and points of sweeps) are more than ${c.maxCells}.`
           : messages > c.maxMessages
             ? `Ask for fewer: ${messages} messages are more than ${c.maxMessages}.`
             : undefined;
-  return { variants, networks, messages, wrong };
+  return { variants, networks, cells, messages, wrong };
 }
 
 /** As `waymeet lab run` reads it. */
@@ -130,6 +139,7 @@ export function workloadOf(d: Draft, c: Catalogue): object {
     reconnectEvery: d.reconnectEvery,
     resume: d.resume,
     ...(d.outageSeconds > 0 && { outage: { after: d.outageAfter, seconds: d.outageSeconds } }),
+    sweeps: [...d.sweeps],
     networks: own.wanted ? [...chosen, made] : chosen,
     variants: c.variants.filter((v) => d.variants.has(v.id)).map((v) => v.id),
   };

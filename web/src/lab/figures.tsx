@@ -4,16 +4,20 @@ import { useSignal } from '@preact/signals';
 import type { Cell } from '../../../src/lab/result.ts';
 import { DeliveryBars, EnergyBars, IdleBars, LatencyBars, LayerBars, type Row, SetUpBars } from './bars.tsx';
 import { LatencyCdf } from './cdf.tsx';
+import { Sweeps } from './sweeps.tsx';
 import { MeasureTable, type Sort, sorted } from './table.tsx';
 
 interface FiguresProps {
   /** The cells of each run on its network. */
   readonly runs: readonly (readonly Cell[])[];
+  /** The points of their sweeps there. */
+  readonly sweeps: readonly (readonly Cell[])[];
+  readonly devices: readonly number[];
   /** How two runs are told apart; of one, nothing. */
   readonly names: readonly string[];
 }
 
-export function Figures({ runs, names }: FiguresProps) {
+export function Figures({ runs, sweeps, devices, names }: FiguresProps) {
   const sort = useSignal<Sort | undefined>(undefined);
   const rows = sorted(rowsOf(runs), sort.value);
   const all = runs.flat();
@@ -43,6 +47,7 @@ export function Figures({ runs, names }: FiguresProps) {
         <SetUpBars rows={rows} names={names} />
         {idle && <IdleBars rows={rows} names={names} />}
         <EnergyBars rows={rows} names={names} />
+        <Sweeps runs={sweeps} devices={devices} names={names} />
       </div>
     </div>
   );

@@ -32,7 +32,7 @@ export function RunForm({ of, draft: d, running }: FormProps) {
       <div class="card stack tight lab-go">
         <p class={size.wrong === undefined ? 'quiet small' : 'saying bad'} role="status">
           {size.wrong ??
-            `${size.variants} variants × ${size.networks} networks × ${d.messages * d.fanOut} messages: ${size.messages.toLocaleString('en')} of at most ${of.maxMessages.toLocaleString('en')}.`}
+            `${size.variants} variants × ${size.networks} networks${d.sweeps.size > 0 ? `, with sweeps ${size.cells} cells,` : ''} × ${d.messages * d.fanOut} messages: ${size.messages.toLocaleString('en')} of at most ${of.maxMessages.toLocaleString('en')}.`}
         </p>
         {fault.value !== '' && <Notice kind="bad">{fault.value}</Notice>}
         {role.value === 'viewer' && (
@@ -172,7 +172,7 @@ function Workload({ of: d }: { readonly of: Draft }) {
 function More({ of: d }: { readonly of: Draft }) {
   return (
     <details>
-      <summary>Sleep, outage, seed</summary>
+      <summary>Sleep, outage, sweeps, seed</summary>
       <div class="lab-fields">
         <NumberField
           label="Keep-alive, seconds"
@@ -220,6 +220,16 @@ function More({ of: d }: { readonly of: Draft }) {
         />
         TLS and DTLS sessions are resumed
       </label>
+      {(['loss', 'rate'] as const).map((sweep) => (
+        <label key={sweep} class="check">
+          <input
+            type="checkbox"
+            checked={d.sweeps.has(sweep)}
+            onChange={(e) => change({ sweeps: toggled(d.sweeps, sweep, e.currentTarget.checked) })}
+          />
+          {sweep === 'loss' ? 'Sweep: also at 0 to 20 % loss' : 'Sweep: also at 1 to 3,600 messages an hour'}
+        </label>
+      ))}
     </details>
   );
 }

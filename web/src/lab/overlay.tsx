@@ -36,6 +36,8 @@ export function Overlay({ one, other }: { readonly one: string; readonly other: 
       {a !== undefined && b !== undefined && (
         <Figures
           runs={[a, b].map(({ cells }, i) => cells.filter((c) => c.network === chosen[i]))}
+          sweeps={[a, b].map(({ sweeps }, i) => sweeps.filter((c) => c.network === chosen[i]))}
+          devices={[a, b].map(({ facts }) => facts.workload.devices)}
           names={NAMES}
         />
       )}

@@ -32,14 +32,19 @@ export function RunView({ run }: { readonly run: string }) {
   );
 }
 
-function OneRun({ seen: { facts, cells } }: { readonly seen: Seen }) {
+function OneRun({ seen: { facts, cells, sweeps } }: { readonly seen: Seen }) {
   const chosen = useSignal(facts.networks[0]!);
   const shown = cells.filter((c) => c.network === chosen.value);
   return (
     <>
       <Networks names={facts.networks} value={chosen} />
       {shown.length > 0 ? (
-        <Figures runs={[shown]} names={[]} />
+        <Figures
+          runs={[shown]}
+          sweeps={[sweeps.filter((c) => c.network === chosen.value)]}
+          devices={[facts.workload.devices]}
+          names={[]}
+        />
       ) : (
         <p class="quiet">
           {facts.state === 'running'

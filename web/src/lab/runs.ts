@@ -78,8 +78,9 @@ export interface Seen {
   readonly facts: RunFacts;
   /** Undefined: it has not begun to write. */
   readonly head: RunHead | undefined;
-  /** Without those of sweeps, which have their own plots in the report. */
   readonly cells: readonly Cell[];
+  /** Apart: the points of sweeps. */
+  readonly sweeps: readonly Cell[];
   readonly end: RunEnd | undefined;
 }
 
@@ -152,10 +153,12 @@ export function useRun(run: string, tell: (seen: Seen | undefined, fault: string
 }
 
 function seenOf(facts: RunFacts, lines: readonly RunLine[]): Seen {
+  const cells = lines.filter((line) => line.kind === 'cell');
   return {
     facts,
     head: lines.find((line) => line.kind === 'run'),
-    cells: lines.filter((line) => line.kind === 'cell').filter((c) => c.point === undefined),
+    cells: cells.filter((c) => c.point === undefined),
+    sweeps: cells.filter((c) => c.point !== undefined),
     end: lines.find((line) => line.kind === 'end'),
   };
 }

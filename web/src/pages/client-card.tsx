@@ -5,7 +5,7 @@ import { useEffect } from 'preact/hooks';
 import { api, history, mayChange } from '../api.ts';
 import { linkTo } from '../frame/route.ts';
 import { Icon } from '../parts/icons.tsx';
-import { bytes, count, span, when } from '../parts/numbers.ts';
+import { bytes, count, some, span, when } from '../parts/numbers.ts';
 import { Certain, Copy, Fault } from '../parts/parts.tsx';
 import { BanFold } from './bans.tsx';
 import { type Deed, Happened } from './happened.tsx';
@@ -127,7 +127,7 @@ export function ClientCard({ protocol, name, changed }: Props) {
         {s !== undefined && s.waiting > 0 && mayChange() && (
           <Certain
             label="Purge queue"
-            sure={`Discard ${count(s.waiting)} messages?`}
+            sure={`Discard ${some(s.waiting, 'message')}?`}
             act={() => act('DELETE', `/sessions/${words}/queue`)}
           />
         )}

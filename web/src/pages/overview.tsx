@@ -3,7 +3,7 @@
 import type { ComponentChildren } from 'preact';
 import { type Figures, happened, history, hub } from '../api.ts';
 import { Chart, Spark } from '../parts/chart.tsx';
-import { bytes, count, span } from '../parts/numbers.ts';
+import { bytes, count, some, span } from '../parts/numbers.ts';
 import { Empty, Head } from '../parts/parts.tsx';
 import { deedOf, Happened } from './happened.tsx';
 import { growth, lags, sum, total } from './rates.ts';
@@ -46,7 +46,7 @@ export function OverviewPage() {
       </section>
       <div class="tiles">
         <Tile title="Clients" value={count(now.clients)} points={figures.map((f) => f.clients)}>
-          {count(now.sessions)} sessions, {count(now.subscriptions)} subscriptions
+          {some(now.sessions, 'session')}, {some(now.subscriptions, 'subscription')}
         </Tile>
         <Tile title="Waiting" value={count(now.queuedMessages)} points={figures.map((f) => f.queuedMessages)}>
           {bytes(now.queuedBytes)} in queues

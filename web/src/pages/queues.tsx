@@ -4,7 +4,7 @@ import { useSignal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 import { api, history, mayChange } from '../api.ts';
 import { linkTo, route } from '../frame/route.ts';
-import { bytes, count, span } from '../parts/numbers.ts';
+import { bytes, count, some, span } from '../parts/numbers.ts';
 import { Certain, Copy, Empty, Fault, Head, Search } from '../parts/parts.tsx';
 import type { Session } from './client-card.tsx';
 import { HeldMessages } from './held.tsx';
@@ -233,7 +233,7 @@ function Whole({ queue: q, act }: { readonly queue: Queue; act(path: string): Pr
         {q.waiting > 0 && mayChange() && (
           <Certain
             label="Purge"
-            sure={`Discard ${count(q.waiting)} messages?`}
+            sure={`Discard ${some(q.waiting, 'message')}?`}
             act={() => act(`${path}/messages`)}
           />
         )}

@@ -7,6 +7,11 @@ export function count(n: number): string {
   return n < 10_000 ? plain.format(n) : short.format(n);
 }
 
+/** `1 message`, `2 messages`. */
+export function some(n: number, what: string): string {
+  return `${count(n)} ${what}${n === 1 ? '' : 's'}`;
+}
+
 export function bytes(n: number): string {
   for (const [unit, size] of [
     ['GB', 1e9],

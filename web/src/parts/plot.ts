@@ -12,6 +12,9 @@ interface PlotOptions {
 
 const FILL = '22';
 
+/** No 0.25 nor 2.5: rounded to one digit they would look uneven. */
+const STEPS = Array.from({ length: 25 }, (_, i) => [1, 2, 5].map((n) => n * 10 ** (i - 9))).flat();
+
 /** The values under the pointer, beside it. */
 function readOut(o: PlotOptions): (plot: uPlot) => void {
   const tip = document.createElement('div');
@@ -74,7 +77,7 @@ export function makePlot(element: HTMLElement, o: PlotOptions, data: uPlot.Align
           size: 28,
           values: (_, ticks) => ticks.map(timeOf),
         },
-        { ...axis, size: 56, values: (_, ticks) => ticks.map(o.format) },
+        { ...axis, size: 56, incrs: STEPS, values: (_, ticks) => ticks.map(o.format) },
       ],
     },
     data,

@@ -2,7 +2,7 @@
 
 import { signal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
-import { count } from '../../parts/numbers.ts';
+import { count, some } from '../../parts/numbers.ts';
 import { Empty, Head, Notice, Search } from '../../parts/parts.tsx';
 import { VirtualList } from '../../parts/virtual.tsx';
 import { summary } from '../../payload/view.ts';
@@ -45,7 +45,7 @@ export function TopicsPage() {
     <div class="page fill">
       <Head title="Topics" about="What is published here, as it comes. Retained messages show at once.">
         <p class="quiet small tabular" role="status">
-          {count(topicCount.value)} levels, {count(root.all)} messages
+          {some(topicCount.value, 'level')}, {some(root.all, 'message')}
         </p>
       </Head>
       <WatchState />
