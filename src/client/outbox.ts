@@ -30,6 +30,7 @@ export const NOBODY = () => {};
 /** In memory: it ends with the program. */
 export class Outbox implements SessionMemory {
   readonly inbound: InboundIds & { clear(): void } = new Set<number>();
+  declare carried?: unknown;
   private readonly limits: OutboxLimits;
   /** Not flying, in order. */
   private waiting: Entry[] = [];

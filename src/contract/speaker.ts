@@ -86,6 +86,8 @@ export interface SessionMemory {
   released(tag: number): void;
   /** Exactly-once arrivals, by the other side's ids, that were taken and are not released. */
   readonly inbound: InboundIds;
+  /** What the speaker leaves for the next connection of this program; never in a file. */
+  carried?: unknown;
   /** Calls `then` when all that was said so far is kept: at once, when nothing waits. */
   kept(then: () => void): void;
 }

@@ -18,6 +18,14 @@ export class Acks {
   private acknowledged = 0;
   private waiting: Sent[] = [];
 
+  /** The other side has taken `h` in all, and knows nothing of what was sent behind. */
+  resumed(h: number): void {
+    this.acknowledged = h;
+    this.waiting = [];
+    this.bytes = 0;
+    this.asked = false;
+  }
+
   get size(): number {
     return this.waiting.length;
   }

@@ -14,6 +14,8 @@ export interface LoginHost {
   readonly secure: boolean;
   /** Begins TLS and, inside, a new stream. */
   secureUp(): void;
+  /** Asks for the session of an earlier connection; false: there is none. */
+  resumes(): boolean;
   /** `managed`: the hub offers stream management. */
   entered(jid: string, managed: boolean): void;
   refused(why: Refusal): void;
@@ -128,6 +130,11 @@ export class ClientLogin {
 
   private bind(features: XmlElement): void {
     this.managed = features.child('sm', NS.sm) !== undefined;
+    if (!this.managed || !this.host.resumes()) this.bindAnew();
+  }
+
+  /** Also when the hub does not know the earlier session any more. */
+  bindAnew(): void {
     const { clientId } = this.options;
     const resource = clientId === '' ? [] : [element('resource', NS.bind, {}, [clientId])];
     const bind = element('bind', NS.bind, {}, resource);

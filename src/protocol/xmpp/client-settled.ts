@@ -29,6 +29,12 @@ export class Settled {
     return this.floor > before;
   }
 
+  /** What is not acknowledged comes again. */
+  resumed(): void {
+    this.last = this.floor;
+    this.ahead.clear();
+  }
+
   /** What is acknowledged. */
   get handled(): number {
     return this.floor % MODULUS;

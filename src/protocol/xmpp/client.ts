@@ -10,10 +10,12 @@ import type {
   SpeakerEvents,
   SpeakerOptions,
   Speech,
+  Tag,
 } from '../../contract/speaker.ts';
 import { EVERY_META } from '../../contract/speaker.ts';
 import type { Wire } from '../../contract/wire.ts';
 import { Acks } from './acks.ts';
+import { Carried, carriedOf, termsOf } from './client-carried.ts';
 import { ClientLogin } from './client-login.ts';
 import { inboxTopicOf, messageOfEvent, messageStanza, publication } from './client-messages.ts';
 import { Settled } from './client-settled.ts';
@@ -89,6 +91,8 @@ class XmppSpeaker implements Speaker {
   /** What we sent and the hub has not said that it has. */
   private acks: Acks | undefined = undefined;
   private attending = false;
+  /** What the next connection goes on with; undefined: the hub would not have it. */
+  private carried: Carried | undefined = undefined;
   private why: Refusal | undefined;
   private closing = false;
   private heardAt: number;
@@ -114,6 +118,7 @@ class XmppSpeaker implements Speaker {
         wire.secureUp!();
         this.header(true);
       },
+      resumes: () => this.resumes(),
       entered: (jid, managed) => this.entered(jid, managed),
       refused: (why) => this.fail(why),
     });
@@ -138,14 +143,33 @@ class XmppSpeaker implements Speaker {
 
   private entered(jid: string, managed: boolean): void {
     this.jid = jid;
-    if (managed) this.say(element('enable', NS.sm));
-    else this.begin();
+    if (managed) this.say(element('enable', NS.sm, termsOf(this.options)));
+    else this.begin(false);
   }
 
-  private begin(): void {
+  /** [XEP-0198-5] */
+  private resumes(): boolean {
+    const earlier = this.options.clean ? undefined : carriedOf(this.options.memory);
+    if (earlier === undefined) return false;
+    this.carried = earlier;
+    this.say(element('resume', NS.sm, { previd: earlier.id, h: String(earlier.settled.handled) }));
+    return true;
+  }
+
+  private resumed(h: number, earlier: Carried): void {
+    this.jid = earlier.jid;
+    this.attending = earlier.attending;
+    this.nextId = earlier.nextId;
+    this.settled = earlier.settled;
+    this.acks = earlier.acks;
+    earlier.resumed(h);
+    this.begin(true);
+  }
+
+  private begin(resumed: boolean): void {
     this.state = 'open';
     const clientId = this.jid.slice(this.jid.indexOf('/') + 1);
-    this.events.opened({ clientId, resumed: false, ability: ABILITY, server: 'XMPP' });
+    this.events.opened({ clientId, resumed, ability: ABILITY, server: 'XMPP' });
     for (const act of this.waiting.splice(0)) act();
   }
 
@@ -162,9 +186,17 @@ class XmppSpeaker implements Speaker {
     else this.waiting.push(() => (this.state === 'over' ? answer(this.why ?? GONE) : act()));
   }
 
-  publish(m: Message, answer: Answer): void {
+  publish(m: Message, answer: Answer, tag?: Tag): void {
     this.whenOpen(answer, () => {
+      const earlier = tag?.stage === 'again' ? this.carried?.takenOf(tag.tag) : undefined;
+      if (earlier !== undefined) {
+        // The hub has it: its answer comes again, or there is none but that.
+        if (earlier.answered) this.asked.set(earlier.id, (result) => answer(refusalIn(result)));
+        else answer(undefined);
+        return;
+      }
       const direct = messageStanza(m, this.domain, `c${this.nextId}`);
+      this.carried?.sends(tag, direct?.attribute('id') ?? `c${this.nextId}`, direct === undefined);
       if (direct !== undefined) {
         this.sendDirect(direct, m.qos, answer);
         return;
@@ -246,6 +278,7 @@ class XmppSpeaker implements Speaker {
     const bytes = encoder.encode(encodeElement(stanza, this.framing.place));
     this.write(bytes);
     if (this.acks === undefined) return;
+    this.carried?.sent();
     this.acks.add(NOTHING, taken);
     if (taken === undefined || this.acks.asked) return;
     this.acks.asked = true;
@@ -265,6 +298,7 @@ class XmppSpeaker implements Speaker {
   close(): void {
     if (this.state === 'over' || this.closing) return;
     this.closing = true;
+    this.carried = undefined;
     if (this.settled !== undefined) this.acknowledge();
     this.write(encoder.encode(this.framing.footer));
     this.wire.end();
@@ -300,13 +334,8 @@ class XmppSpeaker implements Speaker {
   }
 
   private manage(e: XmlElement): void {
-    if (e.name === 'enabled' || e.name === 'failed') {
-      if (this.state !== 'entering') return;
-      if (e.name === 'enabled') {
-        this.settled = new Settled();
-        this.acks = new Acks();
-      }
-      this.begin();
+    if (e.name === 'enabled' || e.name === 'failed' || e.name === 'resumed') {
+      if (this.state === 'entering') this.managed(e);
     } else if (e.name === 'r' && this.settled !== undefined) this.acknowledge();
     else if (e.name === 'a' && this.acks !== undefined) {
       this.acks.asked = false;
@@ -314,6 +343,30 @@ class XmppSpeaker implements Speaker {
       if (h === undefined || !this.acks.acknowledge(h))
         throw new ProtocolError('XEP-0198-4', 'the hub acknowledges what was never sent');
     }
+  }
+
+  /** The answer to what was asked: to resume, or to enable. */
+  private managed(e: XmlElement): void {
+    const earlier = this.jid === '' ? this.carried : undefined;
+    if (e.name === 'resumed') {
+      const h = Acks.count(e.attribute('h'));
+      if (earlier === undefined || h === undefined)
+        throw new ProtocolError('XEP-0198-5', 'it resumes what nobody asked for');
+      this.resumed(h, earlier);
+      return;
+    }
+    this.carried = undefined;
+    this.leave(undefined);
+    if (earlier !== undefined) this.login.bindAnew();
+    if (this.jid === '') return;
+    if (e.name === 'enabled') {
+      this.settled = new Settled();
+      this.acks = new Acks();
+      const id = e.attribute('id');
+      if (id !== undefined && /^(?:true|1)$/.test(e.attribute('resume') ?? ''))
+        this.carried = new Carried(id, this.jid, this.settled, this.acks);
+    }
+    this.begin(false);
   }
 
   private stanza(e: XmlElement): void {
@@ -373,6 +426,11 @@ class XmppSpeaker implements Speaker {
     if (keepAliveMs > 0) this.wire.wake(this.options.now() + keepAliveMs);
   }
 
+  private leave(carried: Carried | undefined): void {
+    const { memory } = this.options;
+    if (memory !== undefined) memory.carried = carried;
+  }
+
   private fail(why: Refusal): void {
     this.why ??= why;
     this.wire.destroy();
@@ -384,6 +442,8 @@ class XmppSpeaker implements Speaker {
 
   lost(): void {
     if (this.state === 'over') return;
+    // Who was not let in yet leaves what an earlier connection left.
+    if (this.state === 'open') this.leave(this.carried?.left(this.attending, this.nextId));
     this.state = 'over';
     this.framing.close();
     const why = this.why ?? GONE;
