@@ -56,11 +56,11 @@ export class History {
 
   private add(protocol: string, client: string, entry: HistoryEntry): void {
     const key = keyOf(protocol, client);
-    const entries = this.clients.get(key) ?? [];
-    this.clients.delete(key);
-    this.clients.set(key, entries);
-    entries.push(entry);
-    if (entries.length > MAX_ENTRIES) entries.shift();
+    const entries = this.clients.get(key);
+    if (entries !== undefined) this.clients.delete(key);
+    // Most come once: a list made for one entry takes 24 octets, one that is pushed to 150.
+    this.clients.set(key, entries ?? [entry]);
+    if (entries !== undefined && entries.push(entry) > MAX_ENTRIES) entries.shift();
     if (this.clients.size > MAX_CLIENTS) this.clients.delete(this.clients.keys().next().value!);
   }
 }

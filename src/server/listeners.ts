@@ -169,6 +169,7 @@ function mqttsnOn(said: MqttSnConfig): Protocol {
     clients: said.clients ?? new Map(),
     qosMinusOne: said.qosMinusOne,
     roaming: said.roaming,
+    verifyAddresses: said.verifyAddresses,
     retryMs: said.retry,
     retries: said.retries,
     waitMs: said.wait,

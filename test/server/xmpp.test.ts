@@ -11,8 +11,8 @@ const authority = new Authority();
 afterAll(() => authority.remove());
 
 const HOW: [title: string, scheme: string, listener: string, more: ConnectOptions][] = [
-  ['TCP', 'xmpp', 'xmpp', {}],
-  ['TCP with SCRAM', 'xmpp', 'xmpp', { sasl: 'SCRAM-SHA-256' }],
+  ['TCP', 'xmpp', 'xmpp', { tls: { ca: authority.ca } }],
+  ['TCP with SCRAM', 'xmpp', 'xmpp', { sasl: 'SCRAM-SHA-256', tls: { ca: authority.ca } }],
   ['TLS', 'xmpps', 'xmpps', { tls: { ca: authority.ca } }],
   ['WebSocket', 'xmpp+ws', 'web', {}],
 ];

@@ -62,8 +62,13 @@ test('http: requests, answers that have the topic of their request, events', () 
     expect(dissector.length(octets, 0, octets.length)).toBe(octets.length);
     const shown = dissector.dissect(octets, direction);
     expect(shown, packet).toMatchObject({ ...expected, octets });
-    for (const { value, from = 0, to = 0 } of shown.fields)
+    let at = 0;
+    for (const { value, from = -1, to = -1 } of shown.fields) {
       expect(packet.slice(from, to), packet).toContain(value);
+      expect(from, packet).toBe(at);
+      at = to;
+    }
+    expect(at, packet).toBe(packet.length);
   }
 });
 

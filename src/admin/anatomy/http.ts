@@ -65,7 +65,7 @@ export class HttpDissector implements Dissector {
     const from = next(packet, at);
     const body = packet.subarray(from);
     if (body.length > 0) fields.push({ name: 'body', value: shown(body), from, to: packet.length });
-    return { name, fields, octets, body };
+    return { name, fields: touching(fields, packet.length), octets, body };
   }
 
   /** A piece of an answer without end: an event, or the sign of life. */
@@ -87,8 +87,18 @@ export class HttpDissector implements Dissector {
       at = next(packet, end);
     }
     const name = fields.length === 1 ? 'end' : fields[1]!.name === 'comment' ? 'sign of life' : 'event';
-    return { name, fields, octets: packet, ...(topic !== undefined && { topic }) };
+    return {
+      name,
+      fields: touching(fields, packet.length),
+      octets: packet,
+      ...(topic !== undefined && { topic }),
+    };
   }
+}
+
+/** Line ends, and the empty line, belong to what stands before them. */
+function touching(fields: readonly Field[], end: number): Field[] {
+  return fields.map((field, i) => ({ ...field, to: fields[i + 1]?.from ?? end }));
 }
 
 function lineEnd(octets: Uint8Array, at: number): number {

@@ -139,7 +139,8 @@ export class Observer implements Consumer {
     const n = this.notification(m, replayed);
     if (n.rest !== undefined) this.hold(n.rest);
     host.delivered(qos);
-    if (!this.confirmable(qos)) {
+    // What takes the place of a confirmable one is confirmable: it has not been told whether anybody is there.
+    if (!this.replacing && !this.confirmable(qos)) {
       this.unconfirmed++;
       this.lastId = this.send(n, undefined);
       if (id !== 0) box.settle(id, 'ok');

@@ -313,7 +313,8 @@ describe('observations', () => {
       for (const m of messages.slice(-1)) watcher.send(2, m.id);
       return messages.map((m) => `${m.token} ${Buffer.from(m.payload)}`);
     };
-    for (const payload of ['1', '2']) c.request('PUT /t/a', { payload });
+    c.request('PUT /t/a', { payload: '1' });
+    c.request('PUT /t/a', { payload: '2', type: 1 }); // QoS 0, and confirmable all the same
     expect((await heard(3_200)).map((one) => one.split(' ')[1])).toEqual(['1', '2']);
     for (const payload of ['x', 'y']) c.request('PUT /t/b/1', { payload });
     expect((await heard(3_200)).map((one) => one.split(' ')[1])).toEqual(['x', 'x']);

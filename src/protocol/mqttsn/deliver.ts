@@ -12,6 +12,8 @@ import type { Topics } from './topics.ts';
 
 /** Ids that the mailbox's numbers become, 1 to 32767; the others are for what has no number. They survive a restart as in MQTT. */
 const OWN_IDS = 32_767;
+/** What is registered to prove an address: short, and never published. */
+const PROOF_TOPIC = '$';
 /** Octets of a REGISTER besides the name, at most. */
 const REGISTER_BYTES = 8;
 
@@ -80,6 +82,11 @@ export class Outflow implements Consumer {
   /** The one delivery whose topic is being registered, which may be of QoS 0. */
   private registering: Flying | undefined = undefined;
   private flowing = false;
+  /** The address is being proved; what went out before it changed waits for that. */
+  private proof:
+    | { readonly id: number; readonly bytes: Uint8Array; tries: number; dueAt: number }
+    | undefined = undefined;
+  private resuming = false;
   /** Something was held back: the mailbox wants a pull when there is room again. */
   private starved = false;
   private lastId = OWN_IDS;
@@ -122,12 +129,19 @@ export class Outflow implements Consumer {
   /** The client sleeps, or is gone: what is not sent waits. */
   stop(): void {
     this.flowing = false;
+    this.resuming = false;
+    this.proof = undefined;
   }
 
   /** The client is awake: what had no answer goes out again, then what has gathered. */
   resume(now: number): void {
     this.flowing = true;
-    this.starved = false;
+    this.resuming = !this.line.proved;
+    this.starved = this.resuming;
+    if (this.resuming) {
+      this.prove(now);
+      return;
+    }
     if (this.registering !== undefined) this.repeat(this.registering, now, true);
     for (const f of this.flying.values()) if (f.bytes !== undefined) this.repeat(f, now, true);
     this.box.pull();
@@ -144,8 +158,29 @@ export class Outflow implements Consumer {
       !this.line.full &&
       this.registering === undefined &&
       (qos === 0 || this.flying.size < this.options.window);
-    if (!open) this.starved = true;
-    return open;
+    if (open && this.line.proved) return true;
+    this.starved = true;
+    if (open) this.prove(this.hub.now());
+    return false;
+  }
+
+  /** Asks for an answer that only who reads what is sent to this address can give. */
+  private prove(now: number): void {
+    if (this.proof !== undefined) return;
+    const [high, low] = this.hub.random(2) as unknown as [number, number];
+    const id = (high << 8) | low || 1;
+    const topicId = this.topics.introduce(PROOF_TOPIC);
+    const bytes = this.line.codec.encode({ type: REGISTER, topicId, id, topic: PROOF_TOPIC });
+    this.proof = { id, bytes, tries: 0, dueAt: now + this.options.retryMs };
+    this.line.send(bytes);
+    this.host.hurry(this.proof.dueAt);
+  }
+
+  private proven(now: number): void {
+    this.proof = undefined;
+    this.line.proved = true;
+    if (this.resuming) this.resume(now);
+    else this.refill();
   }
 
   refill(): void {
@@ -268,7 +303,13 @@ export class Outflow implements Consumer {
   /** Repeats what is due, as clients do [MQTTSN12-6.13]; false: the client does not answer any more. */
   tick(now: number): boolean {
     if (!this.flowing) return true;
-    const { registering } = this;
+    const { registering, proof } = this;
+    if (proof !== undefined && proof.dueAt <= now) {
+      if (proof.tries++ >= this.options.retries) return false;
+      this.line.send(proof.bytes);
+      proof.dueAt = now + this.options.retryMs;
+    }
+    if (this.resuming) return true;
     if (registering !== undefined && registering.qos === 0 && !this.overdue(registering, now)) return false;
     for (const f of this.flying.values()) if (!this.overdue(f, now)) return false;
     return true;
@@ -284,13 +325,18 @@ export class Outflow implements Consumer {
   /** When `tick` has something to do, or NEVER. */
   get dueAt(): number {
     if (!this.flowing) return NEVER;
-    let at = this.registering === undefined ? NEVER : this.registering.dueAt;
+    if (this.resuming) return this.proof?.dueAt ?? NEVER;
+    let at = Math.min(this.registering?.dueAt ?? NEVER, this.proof?.dueAt ?? NEVER);
     for (const f of this.flying.values()) if (f.dueAt < at) at = f.dueAt;
     return at;
   }
 
   /** REGACK. */
   registered(id: number, code: number, now: number): void {
+    if (this.proof?.id === id) {
+      this.proven(now); // whatever it thinks of the topic
+      return;
+    }
     const f = this.registering;
     if (f === undefined || id !== (f.qos === 0 ? 0xffff : f.id)) return; // late, or sent twice
     if (code === CONGESTION) {

@@ -122,6 +122,14 @@ export class SnDevice implements Line {
     return this.host.full;
   }
 
+  get proved(): boolean {
+    return this.host.proved;
+  }
+
+  set proved(is: boolean) {
+    this.host.proved = is;
+  }
+
   send(datagram: Uint8Array): void {
     this.host.send(datagram);
   }

@@ -10,6 +10,8 @@ export interface Line {
   readonly maxBytes: number;
   /** Hold back: too much is unsent. */
   readonly full: boolean;
+  /** The address is known to be the client's own, or need not be. Whoever sees it prove that sets it. */
+  proved: boolean;
   send(datagram: Uint8Array): void;
 }
 

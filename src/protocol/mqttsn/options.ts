@@ -15,6 +15,11 @@ export interface SnOptions {
   readonly qosMinusOne: boolean;
   /** Whether a sleeping client may wake up at another address: a router on its way may have forgotten the old one. */
   readonly roaming: boolean;
+  /**
+   * Messages go to an address only once it has answered a REGISTER whose id nobody else can know: forged addresses get none. Not every small
+   * client answers that. Addresses of this machine, and those of DTLS, need no proof.
+   */
+  readonly verifyAddresses: boolean;
   /** How long an answer is waited for before the message is sent again, and how often it is (T_RETRY, N_RETRY). */
   readonly retryMs: number;
   readonly retries: number;
@@ -37,6 +42,7 @@ export const DEFAULT_SN_OPTIONS: SnOptions = {
   clients: new Map(),
   qosMinusOne: true,
   roaming: true,
+  verifyAddresses: false,
   retryMs: 10_000, // 10 to 15 s [MQTTSN12-7.2]
   retries: 3, // 3 to 5 [MQTTSN12-7.2]
   waitMs: 300_000, // more than 5 minutes [MQTTSN12-7.2]

@@ -3,7 +3,7 @@
 import { describe, expect, test } from 'vitest';
 import { MqttClient } from '../../../test/mqtt-client.ts';
 import { FLAG, qosFlag, SnDevice, shortId } from '../../../test/mqttsn-device.ts';
-import { type Broker, startBroker } from '../../../test/network.ts';
+import { type Broker, type ConnectOptions, startBroker } from '../../../test/network.ts';
 import { PUBACK, PUBLISH } from '../mqtt/packet.ts';
 import { mqtt } from '../mqtt/protocol.ts';
 import type { SnOptions } from './options.ts';
@@ -742,5 +742,58 @@ describe('limits', () => {
     expect(other.closed).toBe(false);
     await b.clock.advance(1);
     expect(other.closed).toBe(true);
+  });
+});
+
+describe('addresses that are to be proved', () => {
+  const proved = { verifyAddresses: true };
+
+  async function subscriber(options: ConnectOptions = {}) {
+    const b = await broker(proved);
+    const d = new SnDevice(b, options);
+    await d.connect('d');
+    await d.ask('SUBSCRIBE', [qosFlag(1), 1], 't/1');
+    await say(b, 't/1', 'a');
+    await say(b, 't/1', 'b', 1);
+    return { b, d, heard: await d.heard() };
+  }
+
+  test('get nothing before they have answered what nobody else can know', async () => {
+    const { d, heard } = await subscriber();
+    expect(heard).toEqual([{ type: 'REGISTER', topicId: 2, id: expect.any(Number), rest: '$' }]);
+    const id = heard[0]!.id!;
+    for (const guess of [0, 1, 0xffff, id ^ 1]) expect(await d.ask('REGACK', [2, guess, 0])).toEqual([]);
+    expect(await d.ask('REGACK', [2, id, 0])).toMatchObject([
+      { type: 'PUBLISH', topicId: 1, rest: 'a' },
+      { type: 'PUBLISH', topicId: 1, rest: 'b' },
+    ]);
+  });
+
+  test('who does not answer is asked again, and lost', async () => {
+    const { b, d, heard } = await subscriber();
+    expect((await d.heard(30_000)).map((one) => one.type)).toEqual(['REGISTER', 'REGISTER', 'REGISTER']);
+    expect(heard[0]!.type).toBe('REGISTER');
+    expect(await d.heard(10_000)).toEqual([{ type: 'DISCONNECT' }]);
+    expect(b.hub.stats.clients).toBe(0);
+  });
+
+  test('whoever wakes a sleeper up from another address gets nothing without that', async () => {
+    const { b, d, heard } = await subscriber();
+    const told = await d.ask('REGACK', [2, heard[0]!.id!, 0]);
+    await d.ask('PUBACK', [1, told[1]!.id!, 0]);
+    await d.ask('DISCONNECT', [], Uint8Array.of(0, 60));
+    await say(b, 't/1', 'secret', 1);
+    const other = new SnDevice(b, { remote: '198.51.100.9:7' });
+    const [ask, ...more] = await other.ask('PINGREQ', [], 'd');
+    expect([ask, more]).toEqual([{ type: 'REGISTER', topicId: 2, id: expect.any(Number), rest: '$' }, []]);
+    expect(await other.ask('REGACK', [2, ask!.id!, 0])).toMatchObject([{ type: 'PUBLISH', rest: 'secret' }]);
+  });
+
+  test.each<[string, ConnectOptions]>([
+    ['this machine', { remote: '127.0.0.1:5' }],
+    ['DTLS', { secure: true }],
+  ])('those of %s need not', async (_name, options) => {
+    const { heard } = await subscriber(options);
+    expect(heard.map((one) => one.type)).toEqual(['PUBLISH', 'PUBLISH']);
   });
 });

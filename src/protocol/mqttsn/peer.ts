@@ -21,6 +21,8 @@ export class SnPeer implements Peer {
   readonly wire: Wire;
   readonly gateway: Gateway;
   readonly codec: SnCodec;
+  /** @internal Its address is its own: of a forwarder, all behind it have that one. */
+  proved: boolean;
   /** The way to each client, by the node id that its forwarder gave it; '' is the sender itself. */
   private readonly paths = new Map<string, Path>();
   private stray: StrayPublisher | undefined = undefined;
@@ -34,6 +36,7 @@ export class SnPeer implements Peer {
     this.wire = wire;
     this.gateway = gateway;
     this.codec = CODECS[gateway.options.version];
+    this.proved = !gateway.options.verifyAddresses || wire.secure || isLoopback(wire.remote);
     this.heardAt = now;
     this.allowance = gateway.options.messagesPerSecond;
     this.hurry(now + wire.limits.loginMs);
@@ -210,6 +213,11 @@ function keyOf(node: Uint8Array | undefined): string {
   return node === undefined ? '' : `n${String.fromCharCode(...node)}`;
 }
 
+/** Datagrams from this machine to itself: no network can forge their sender. */
+function isLoopback(remote: string): boolean {
+  return remote.startsWith('127.') || remote.startsWith('[::1]');
+}
+
 /** The way to one client: straight, or in the envelopes of a forwarder. */
 class Path implements ClientHost {
   readonly key: string;
@@ -238,6 +246,14 @@ class Path implements ClientHost {
 
   get full(): boolean {
     return this.peer.wire.full;
+  }
+
+  get proved(): boolean {
+    return this.peer.proved;
+  }
+
+  set proved(is: boolean) {
+    this.peer.proved = is;
   }
 
   get remote(): string {

@@ -71,6 +71,8 @@ class StompSpeaker implements Speaker {
   private hearMs = 0;
   private heardAt = 0;
   private terms: Terms = WAYMEET;
+  /** What calls are answered with once it is over. */
+  private why: Refusal = CLOSED;
 
   constructor(wire: Wire, options: SpeakerOptions, events: SpeakerEvents) {
     this.wire = wire;
@@ -167,7 +169,7 @@ class StompSpeaker implements Speaker {
   private waits(call: () => void, answer: (why: Refusal) => void): boolean {
     if (this.state === 'open') return false;
     if (this.state === 'opening') this.early.push(call);
-    else answer(CLOSED);
+    else answer(this.why);
     return true;
   }
 
@@ -327,7 +329,8 @@ class StompSpeaker implements Speaker {
     if (this.state === 'ended') return;
     this.state = 'ended';
     this.frames.close();
-    this.refuseAll(why ?? CLOSED);
+    this.why = why ?? CLOSED;
+    this.refuseAll(this.why);
     this.events.ended(why);
   }
 

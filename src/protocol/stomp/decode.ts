@@ -121,7 +121,11 @@ export class FrameDecoder<C extends string = ClientCommand> {
     end: number,
   ): Frame<C> | undefined {
     const { command, headers } = this.headOf(decodeText(bytes, head, headEnd));
-    const bodyBytes = this.commands.bodied.includes(command) ? this.limits.bodyBytes : 0;
+    const bodied = this.commands.bodied.includes(command);
+    // Before the login there is no room for bodies.
+    if (bodied && this.limits.bodyBytes === 0)
+      throw new ProtocolError('STOMP12-connecting', `CONNECT is the first frame, not ${command}`);
+    const bodyBytes = bodied ? this.limits.bodyBytes : 0;
     const length = lengthOf(headers, bodyBytes);
     const bodyEnd = length === undefined ? bytes.indexOf(NUL, body) : body + length;
     if (bodyEnd >= 0 && bodyEnd < end) {

@@ -456,6 +456,19 @@ describe('heart-beats', () => {
 });
 
 describe('refusals', () => {
+  test('[STOMP12-connecting] a SEND in front of CONNECT', async () => {
+    const broker = await start();
+    const c = new StompClient(broker);
+    c.say('SEND', { destination: '/topic/a' }, 'x');
+    await broker.clock.advance(0);
+    const [error] = c.taken();
+    expect([error?.command, Buffer.from(error!.body).toString()]).toEqual([
+      'ERROR',
+      'CONNECT is the first frame, not SEND [STOMP12-connecting]\n',
+    ]);
+    expect(c.raw.closed).toBe(true);
+  });
+
   const REFUSED: readonly [name: string, frames: [string, Record<string, string>][], says: string][] = [
     ['a second CONNECT', [['CONNECT', {}]], 'CONNECT is the first frame'],
     ['an unknown command', [['SNED', {}]], '"SNED" is none of'],

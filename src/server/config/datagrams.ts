@@ -97,6 +97,11 @@ const MQTTSN = {
   },
   qosMinusOne: usually('Take QoS -1: messages of devices that never connect.', flag, true),
   roaming: usually('Let a sleeping device wake up at another address.', flag, true),
+  verifyAddresses: usually(
+    'Send messages to an address of plain UDP only once it has answered a REGISTER, so that forged ones get none. Some small devices do not answer that.',
+    flag,
+    false,
+  ),
   retry: usually('How long an answer is waited for before a message is sent again.', span, '10s'),
   retries: usually('How often it is; then the device is lost.', whole(0, 100), 3),
   wait: usually('How long a device that says that it is congested is left alone.', span, '5min'),
