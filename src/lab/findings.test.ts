@@ -1,8 +1,10 @@
 // The findings of docs/lab/findings.md, each against sums done by hand from the standards.
 
+import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { cellOf, each, PAYLOAD, padded, TCP, TOPIC, UDP } from './cells.fixture.ts';
-import type { WorkloadInput } from './workload.ts';
+import { runJob } from './run.ts';
+import { planOf, type WorkloadInput } from './workload.ts';
 
 describe('1. header octets of a reading', () => {
   // Fixed header 2, topic with its length; from QoS 1 on a packet id 2 and the answers' packets of 4; MQTT 5 has a property length.
@@ -119,6 +121,30 @@ describe('9. what a persistent WebSocket saves over HTTP', () => {
     const [closed, ws] = [await each('http-close-tls', { resume: false }), await each('ws-json-qos1-tls')];
     expect(closed.total / ws.total).toBeGreaterThan(6);
   });
+});
+
+test('9. the table is what its command gives', async () => {
+  const text = readFileSync(new URL('../../docs/lab/findings.md', import.meta.url), 'utf8');
+  const said = (title: string): number[] =>
+    text
+      .split('\n')
+      .find((line) => line.startsWith(`| ${title}`))!
+      .split('|')
+      .slice(2, 4)
+      .map((cell) => Number(cell.replace(',', '')));
+  for (const [title, plain, secure] of [
+    ['HTTP/1.1, a connection each', 'http-close', 'http-close-tls'],
+    ['HTTP/1.1, kept alive', 'http', 'http-tls'],
+    ['JSON over WebSocket   ', 'ws-json-qos1', 'ws-json-qos1-tls'],
+    ['MQTT 5 QoS 1', 'mqtt5-qos1', 'mqtt5-qos1-tls'],
+  ] as const) {
+    const found: number[] = [];
+    for (const variant of [plain, secure]) {
+      const plan = planOf({ networks: ['lan'], variants: [variant], idleMinutes: 0 });
+      found.push(Math.round((await runJob(plan, 'test', { variant: 0, network: 0 })).bytesPerMessage));
+    }
+    expect([title, ...found]).toEqual([title, ...said(title)]);
+  }
 });
 
 test('10. observing costs as much as values change, polling as much as somebody asks', async () => {

@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { fuzz } from '../../../test/arbitrary/mqtt.ts';
 import { type Broker, type BrokerOptions, OPEN, type RawClient, startBroker } from '../../../test/network.ts';
+import { speakerOptions } from '../../../test/speaker-options.ts';
 import { jsonWords } from '../../admin/json.ts';
 import { HTTP } from '../../client/http.ts';
 import { Message, NEVER, type Qos } from '../../contract/message.ts';
@@ -260,21 +261,9 @@ function speak(broker: Broker, options: Partial<SpeakerOptions> & { alone?: bool
   const ended: (Refusal | undefined)[] = [];
   const speaker = HTTP.open(
     wires[0]!.wire,
-    {
-      host: 'hub',
+    speakerOptions(broker.clock, {
       port: 8080,
-      path: '/',
-      settings: {},
       clientId: 'c',
-      username: undefined,
-      password: undefined,
-      clean: true,
-      sessionExpiryMs: 0,
-      keepAliveMs: 0,
-      will: undefined,
-      receiveMaximum: 16,
-      random: (length) => new Uint8Array(length),
-      now: () => broker.clock.now,
       ...(options.alone === true
         ? {}
         : {
@@ -285,7 +274,7 @@ function speak(broker: Broker, options: Partial<SpeakerOptions> & { alone?: bool
             },
           }),
       ...options,
-    },
+    }),
     { opened: () => {}, delivered: (d) => delivered.push(d), ended: (why) => ended.push(why) },
   );
   wires[0]!.wire.peer = speaker;
