@@ -1,5 +1,6 @@
 // Looks at what crosses the wires of a client, packet by packet, and tells which message came or left in which.
 
+import { joined } from '../bytes/joined.ts';
 import type { Message, Qos } from '../contract/message.ts';
 import type { Outcome } from '../contract/outcome.ts';
 import type {
@@ -328,16 +329,3 @@ class Cutter {
 }
 
 const NOTHING = new Uint8Array(0);
-
-function joined(parts: readonly Uint8Array[]): Uint8Array {
-  if (parts.length === 1) return parts[0]!;
-  let length = 0;
-  for (const part of parts) length += part.length;
-  const whole = new Uint8Array(length);
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
-}

@@ -1,6 +1,7 @@
 // One channel: its methods in order, answers that wait for a commit, and the content that is arriving.
 
 import { copyOf } from '../../bytes/blocks.ts';
+import { joined } from '../../bytes/joined.ts';
 import type { Access, Hub } from '../../contract/hub.ts';
 import type { Message, Origin } from '../../contract/message.ts';
 import { ProtocolError } from '../../contract/outcome.ts';
@@ -185,7 +186,7 @@ export class AmqpChannel {
   private publish(content: Content): void {
     this.content = undefined;
     this.host.weigh(-content.received);
-    const payload = content.parts.length === 1 ? content.parts[0]! : joined(content.parts, content.received);
+    const payload = joined(content.parts);
     this.publishing.publish(content.method, content.header!.properties, payload);
   }
 
@@ -285,14 +286,4 @@ export class AmqpChannel {
         `cannot switch from ${wanted === 'tx' ? 'confirm to tx' : 'tx to confirm'} mode`,
       );
   }
-}
-
-function joined(parts: readonly Uint8Array[], length: number): Uint8Array {
-  const whole = new Uint8Array(length);
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
 }

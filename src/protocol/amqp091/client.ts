@@ -1,5 +1,6 @@
 // The client's side of AMQP 0-9-1: one connection, from the protocol header to its goodbye, and the frames of its channels.
 
+import { joined } from '../../bytes/joined.ts';
 import { type Message, NEVER, type Origin, type Qos } from '../../contract/message.ts';
 import { type Outcome, ProtocolError } from '../../contract/outcome.ts';
 import type {
@@ -286,7 +287,7 @@ class Amqp091Speaker implements Speaker, ClientHost {
     else if (type === BODY) this.body(content, bytes, start, end);
     if (content.header === undefined || content.received < content.header.bodySize) return;
     this.arriving.delete(number);
-    const whole = joined(content.parts, content.received);
+    const whole = joined(content.parts);
     this.channels.get(number)?.content(content.method, content.header.properties, whole);
   }
 
@@ -471,15 +472,4 @@ class Amqp091Speaker implements Speaker, ClientHost {
     this.early = [];
     for (const call of early) call();
   }
-}
-
-function joined(parts: readonly Uint8Array[], length: number): Uint8Array {
-  if (parts.length === 1) return parts[0]!;
-  const whole = new Uint8Array(length);
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
 }

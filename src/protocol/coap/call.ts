@@ -1,5 +1,6 @@
 // One call of a client: the body upward in blocks, the answer downward in blocks, and the notifications of an observation.
 
+import { joined } from '../../bytes/joined.ts';
 import { NEVER } from '../../contract/message.ts';
 import { blockBytes } from './block.ts';
 import { decodeUint } from './decode.ts';
@@ -182,7 +183,7 @@ export class Operation {
       this.fail('the answer is too large');
       return 'done';
     }
-    if (block?.more !== true) return this.finish(this.head, joined(this.pieces, this.length));
+    if (block?.more !== true) return this.finish(this.head, joined(this.pieces));
     const unit = blockBytes(block.szx);
     this.wanted = {
       num: block.num + Math.max(1, Math.floor(m.payload.length / unit)),
@@ -253,14 +254,4 @@ export function optionOf(
   number: number,
 ): Uint8Array | undefined {
   return m.options.find((o) => o.number === number)?.value;
-}
-
-function joined(pieces: readonly Uint8Array[], length: number): Uint8Array {
-  const body = new Uint8Array(length);
-  let at = 0;
-  for (const piece of pieces) {
-    body.set(piece, at);
-    at += piece.length;
-  }
-  return body;
 }

@@ -1,6 +1,7 @@
 // FETCH of topics (RFC 8132): the last values of all topics that the filters in the body match, in one answer.
 
 import { CborError, decodeCbor } from '../../bytes/cbor.ts';
+import { joined } from '../../bytes/joined.ts';
 import type { Consumer, Mailbox, Settler } from '../../contract/mailbox.ts';
 import { PRIVATE } from '../../contract/mailbox.ts';
 import type { Message } from '../../contract/message.ts';
@@ -147,17 +148,13 @@ class Gathering implements Consumer {
 
 function listed(messages: readonly Message[], as: Envelope): Uint8Array {
   const envelopes = messages.map((m) => encodeEnvelope(m, as));
-  const [open, between, close] =
-    as === 'json' ? [[0x5b], [0x2c], [0x5d]] : [cborArray(envelopes.length), [], []];
+  const [open, between, close] = (
+    as === 'json' ? [[0x5b], [0x2c], [0x5d]] : [cborArray(envelopes.length), [], []]
+  ).map((octets) => Uint8Array.from(octets)) as [Uint8Array, Uint8Array, Uint8Array];
   const pieces = envelopes.flatMap((envelope, i) => [i === 0 ? open : between, envelope]);
-  pieces.push(envelopes.length === 0 ? [...open, ...close] : close);
-  const octets = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.length, 0));
-  let at = 0;
-  for (const piece of pieces) {
-    octets.set(piece, at);
-    at += piece.length;
-  }
-  return octets;
+  if (envelopes.length === 0) pieces.push(open);
+  pieces.push(close);
+  return joined(pieces);
 }
 
 /** The head of an array, major type 4 [RFC8949-3.1]. */

@@ -1,9 +1,10 @@
 // The client's end of a connection that carries server-sent events: one request, and an answer without end.
 
+import { joined } from '../../bytes/joined.ts';
 import { NEVER } from '../../contract/message.ts';
 import { ProtocolError } from '../../contract/outcome.ts';
 import type { Peer, Wire } from '../../contract/wire.ts';
-import { type HttpAnswer, isBare, joined, statusOf } from './exchanges.ts';
+import { type HttpAnswer, isBare, statusOf } from './exchanges.ts';
 import { type HeaderFields, type HttpParts, HttpReader } from './framing.ts';
 
 /** The hub says something every 15 s. */

@@ -1,5 +1,6 @@
 // The client's end of a connection that carries requests: they are answered in their order. [RFC9112-9.3]
 
+import { joined } from '../../bytes/joined.ts';
 import { ProtocolError } from '../../contract/outcome.ts';
 import type { Peer, Wire } from '../../contract/wire.ts';
 import { type HeaderFields, type HttpParts, HttpReader } from './framing.ts';
@@ -82,18 +83,4 @@ export class Exchanges implements Peer, HttpParts {
     for (const answered of unanswered) answered(undefined);
     this.gone(unanswered.length === 0);
   }
-}
-
-/** One array of all the pieces. */
-export function joined(parts: readonly Uint8Array[]): Uint8Array {
-  if (parts.length === 1) return parts[0]!;
-  let length = 0;
-  for (const part of parts) length += part.length;
-  const whole = new Uint8Array(length);
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
 }

@@ -2,6 +2,7 @@
 //
 //     waiting → reading → performing → answered: waiting, or the end          events: performing until one side ends it.
 
+import { joined } from '../../bytes/joined.ts';
 import type { Hub } from '../../contract/hub.ts';
 import { NEVER } from '../../contract/message.ts';
 import { ProtocolError } from '../../contract/outcome.ts';
@@ -172,16 +173,7 @@ class HttpStreamPeer implements Peer, HttpParts {
   private takeBody(): Uint8Array {
     const parts = this.parts;
     this.parts = [];
-    if (parts.length === 1) return parts[0]!;
-    let length = 0;
-    for (const part of parts) length += part.length;
-    const body = new Uint8Array(length);
-    let at = 0;
-    for (const part of parts) {
-      body.set(part, at);
-      at += part.length;
-    }
-    return body;
+    return joined(parts);
   }
 
   // --- answers out: the very octets that the web port sends ---

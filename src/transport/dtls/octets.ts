@@ -1,5 +1,6 @@
 // Reading and writing the vectors of TLS: lengths of one, two or three octets in front of what they count [RFC5246-4.3].
 
+import { joined } from '../../bytes/joined.ts';
 import { ProtocolError } from '../../contract/outcome.ts';
 import { ALERT } from './codes.ts';
 
@@ -70,15 +71,7 @@ export function vector(lengthOctets: number, ...parts: readonly Uint8Array[]): U
 }
 
 export function join(...parts: readonly Uint8Array[]): Uint8Array {
-  let length = 0;
-  for (const part of parts) length += part.length;
-  const bytes = new Uint8Array(length);
-  let at = 0;
-  for (const part of parts) {
-    bytes.set(part, at);
-    at += part.length;
-  }
-  return bytes;
+  return joined(parts);
 }
 
 /** A list of 16-bit numbers, as most extensions are. */
