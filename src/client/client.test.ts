@@ -124,6 +124,16 @@ describe('what the protocol cannot do', () => {
     expect(client.unacknowledged.messages).toBe(0);
   });
 
+  test('of a will too', async () => {
+    const w = await world();
+    const will = { topic: 'gone', payload: 'x' };
+    for (const more of [{ contentType: 'text/plain' }, { expiryMs: 5 }, { delayMs: 5 }]) {
+      const why = await failure(w, w.connect(url('3.1.1'), { will: { ...will, ...more } }));
+      expect([why.code, why.message]).toEqual(['not-supported', expect.stringContaining('need MQTT 5')]);
+    }
+    await w.connect(url('3.1.1'), { will });
+  });
+
   test('nor is a topic with a wildcard sent, or a filter that is none', async () => {
     const w = await world();
     const client = await w.connect(url('5'));

@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { dialAnother } from './another.ts';
 import type { Client } from './client.ts';
 import { dial, nodeClock } from './dial.ts';
+import { lastingWorld } from './lasting.ts';
 import { openClient } from './open.ts';
 import type { ConnectOptions, World } from './options.ts';
 import { SCHEMES } from './scheme.ts';
@@ -36,6 +37,8 @@ export async function connect(
   options: ConnectOptions = {},
   world: World = nodeWorld,
 ): Promise<Client> {
-  const { oscore } = options;
-  return openClient(urls, options, oscore === undefined ? world : sealingWorld(world, oscore));
+  const { oscore, clean, sessionExpiryMs = 0 } = options;
+  const sealed = oscore === undefined ? world : sealingWorld(world, oscore);
+  const lasts = clean === false || sessionExpiryMs > 0;
+  return openClient(urls, options, lasts ? lastingWorld(sealed) : sealed);
 }

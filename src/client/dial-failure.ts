@@ -69,6 +69,12 @@ const NAME_UNKNOWN: Words = {
   fix: 'is it spelled right, and is there a network?',
 };
 
+const ENDED_AT_ONCE: Words = {
+  code: 'unreachable',
+  said: 'it ended the connection at once',
+  fix: 'does it speak this protocol, on this port?',
+};
+
 /** By the code of Node's error: verification's as OpenSSL's X509_V_ERR_…, and alerts that the other side sent. */
 const BY_CODE: Readonly<Record<string, Words>> = {
   ECONNREFUSED: {
@@ -76,6 +82,8 @@ const BY_CODE: Readonly<Record<string, Words>> = {
     said: 'nobody listens there',
     fix: 'is the broker running, at this address?',
   },
+  ECONNRESET: ENDED_AT_ONCE,
+  EPIPE: ENDED_AT_ONCE,
   ENOTFOUND: NAME_UNKNOWN,
   EAI_AGAIN: NAME_UNKNOWN,
   DEPTH_ZERO_SELF_SIGNED_CERT: NOBODY_KNOWN,

@@ -1,7 +1,7 @@
 // The Speaker port: the client's side of a protocol, which the client library, the command line and the lab drive.
 
 import type { InboundIds } from './mailbox.ts';
-import type { Message, Meta, Qos, UserProperty } from './message.ts';
+import { type Message, type Meta, NEVER, type Qos, type UserProperty } from './message.ts';
 import type { Outcome } from './outcome.ts';
 import type { Peer, Wire } from './wire.ts';
 
@@ -18,6 +18,8 @@ export interface Ability {
   readonly queues: boolean;
   /** The other side remembers subscriptions, and what was not settled, for a client that comes back. */
   readonly sessions: boolean;
+  /** It takes up where it was after a loss, as long as the program runs. */
+  readonly resumes?: boolean;
   readonly wills: boolean;
   readonly expiry: boolean;
   /** The fields of SubscribeHow that it has; `retainedChoice`: `retained`. */
@@ -63,6 +65,13 @@ export interface LoginExtras {
 export interface Will {
   readonly message: Message;
   readonly delayMs: number;
+}
+
+/** Whether a will says more than older protocols have a place for: properties, an end, or a delay. */
+export function saysMore(will: Will | undefined): boolean {
+  if (will === undefined) return false;
+  const { message, delayMs } = will;
+  return delayMs > 0 || message.meta !== undefined || message.expiresAt !== NEVER;
 }
 
 /** How a subscription is made, where it is not the usual way. */

@@ -34,6 +34,13 @@ function outcome(w: ClientWorld, promise: Promise<unknown>): Promise<string> {
   );
 }
 
+test('a session is refused where there are none, an outbox of ours is not', async () => {
+  const w = new ClientWorld(await startBroker(), { protocol: () => 'stomp' });
+  for (const lasting of [{ sessionExpiryMs: 60_000 }, { clean: false }])
+    expect(await outcome(w, w.connect('stomp://hub', lasting))).toBe('not-supported');
+  expect(await outcome(w, w.connect('stomp://hub', { sessionExpiryMs: 0, clean: true }))).toBe('resolved');
+});
+
 describe.each(Object.keys(URLS) as Url[])('%s: a signal ends', (url) => {
   const world = async () => new ClientWorld(await startBroker(), { protocol: () => URLS[url] });
   /** The other side is there and says nothing more. */

@@ -14,7 +14,7 @@ import type {
   SubscribeHow,
   Tag,
 } from '../../contract/speaker.ts';
-import { MAX_TAG } from '../../contract/speaker.ts';
+import { MAX_TAG, saysMore } from '../../contract/speaker.ts';
 import type { Wire } from '../../contract/wire.ts';
 import { IncomingAliases, OutgoingAliases } from './alias.ts';
 import { ABILITY_5, aliasesOf, connectOf, levelOf, openedOf } from './client-login.ts';
@@ -558,12 +558,12 @@ function authOf(o: SpeakerOptions, word: Uint8Array): Auth {
 }
 
 /** Whether the login says what has no place before MQTT 5. */
-function needs5({ sasl, user, maxPacketBytes, topicAliases }: SpeakerOptions): boolean {
-  return (sasl ?? user ?? maxPacketBytes ?? topicAliases) !== undefined;
+function needs5({ sasl, user, maxPacketBytes, topicAliases, will }: SpeakerOptions): boolean {
+  return (sasl ?? user ?? maxPacketBytes ?? topicAliases) !== undefined || saysMore(will);
 }
 
 function only5(): Refusal {
-  return { outcome: 'not-supported', reason: 'properties of the login need MQTT 5', code: 0 };
+  return { outcome: 'not-supported', reason: 'such properties need MQTT 5', code: 0 };
 }
 
 /** What remembers nothing beyond the connection. */

@@ -260,6 +260,23 @@ test('[MQTTSN12-6.8] without a connection: short and predefined topics', async (
   expect(listener.take().slice(2)).toEqual(['t1 1 0', 'room/heat 1 0']);
 });
 
+test('a will says no more than it can', async () => {
+  const broker = await startBroker({ protocols: [mqttsn()] });
+  const typed = new Message('w', utf8.encode('gone'), 1, false, NOBODY, 0, NEVER, {
+    contentType: 'text/plain',
+  });
+  for (const will of [
+    { message: message('w', 'gone'), delayMs: 5 },
+    { message: typed, delayMs: 0 },
+  ]) {
+    const c = new Client(broker, { will });
+    c.publish('a', 'x');
+    await broker.clock.advance(0);
+    expect(c.take()).toContain('published not-supported');
+    expect(c.sent).toEqual([]);
+  }
+});
+
 test('a predefined topic: no registration, both ways', async () => {
   const predefined = new Map([[7, 'room/heat']]);
   const broker = await startBroker({ protocols: [mqttsn({ predefined })] });

@@ -10,6 +10,7 @@ import type {
   SpeakerEvents,
   SpeakerOptions,
 } from '../../contract/speaker.ts';
+import { saysMore } from '../../contract/speaker.ts';
 import type { Wire } from '../../contract/wire.ts';
 import { Asking, type Patience, type Question, type Task } from './asking.ts';
 import { decodeSn } from './decode.ts';
@@ -126,6 +127,10 @@ export class SnSpeaker implements Speaker {
     );
     if (typeof said === 'string') {
       this.end(refusal('not-supported', said));
+      return;
+    }
+    if (saysMore(options.will)) {
+      this.end(refusal('not-supported', 'MQTT-SN wills have no properties, no end and no delay'));
       return;
     }
     const keeps = options.sessionExpiryMs > 0;

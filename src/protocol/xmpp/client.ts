@@ -32,6 +32,7 @@ const ABILITY: Ability = {
   shared: true,
   queues: true,
   sessions: false,
+  resumes: true,
   wills: false,
   expiry: true,
   meta: EVERY_META,
