@@ -4,6 +4,7 @@ import { useSignal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 import { api } from '../api.ts';
 import { bytes, count, when } from '../parts/numbers.ts';
+import { Pager } from '../parts/pager.tsx';
 import { Fault } from '../parts/parts.tsx';
 import { Payload, Properties } from '../parts/payload.tsx';
 import { arrivedOf, type JsonMessage } from '../payload/json-message.ts';
@@ -71,31 +72,7 @@ export function HeldMessages({ path, waiting, unsettled }: Props) {
           />
         ))}
       </ol>
-      {total > PAGE && (
-        <p class="row pager">
-          <span class="spread quiet small tabular">
-            {offset.value + 1} to {offset.value + items.value.length} of {count(total)}
-          </span>
-          <button
-            type="button"
-            disabled={offset.value === 0}
-            onClick={() => {
-              offset.value -= PAGE;
-            }}
-          >
-            Before
-          </button>
-          <button
-            type="button"
-            disabled={offset.value + PAGE >= total}
-            onClick={() => {
-              offset.value += PAGE;
-            }}
-          >
-            Next
-          </button>
-        </p>
-      )}
+      <Pager offset={offset} page={PAGE} shown={items.value.length} total={total} />
     </section>
   );
 }

@@ -5,6 +5,7 @@ import { useEffect } from 'preact/hooks';
 import { api, mayChange } from '../api.ts';
 import { Icon } from '../parts/icons.tsx';
 import { bytes, count, when } from '../parts/numbers.ts';
+import { Pager } from '../parts/pager.tsx';
 import { Certain, Copy, Empty, Fault, Head, Search, Select } from '../parts/parts.tsx';
 import { Payload, Properties } from '../parts/payload.tsx';
 import { arrivedOf, type JsonMessage } from '../payload/json-message.ts';
@@ -169,31 +170,7 @@ export function RetainedPage() {
               </tbody>
             </table>
           )}
-          {total > PAGE && (
-            <p class="row pager">
-              <span class="spread quiet small tabular">
-                {offset.value + 1} to {offset.value + items.length} of {count(total)}
-              </span>
-              <button
-                type="button"
-                disabled={offset.value === 0}
-                onClick={() => {
-                  offset.value -= PAGE;
-                }}
-              >
-                Before
-              </button>
-              <button
-                type="button"
-                disabled={offset.value + PAGE >= total}
-                onClick={() => {
-                  offset.value += PAGE;
-                }}
-              >
-                Next
-              </button>
-            </p>
-          )}
+          <Pager offset={offset} page={PAGE} shown={items.length} total={total} />
         </section>
         <section class="card" aria-label="Retained message">
           {chosen.value === undefined ? (
