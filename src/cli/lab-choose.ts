@@ -1,12 +1,12 @@
 // `waymeet lab choose`: asks, measures what is needed, and says which protocol fits, why, and what would change the answer.
 
 import { createInterface } from 'node:readline';
-import { type Advice, advise } from '../lab/choose/advise.ts';
+import type { Advice, Answers, Ranked, Reason } from '../lab/choose/advice.ts';
+import { advise } from '../lab/choose/advise.ts';
 import { type Evidence, evidenceOf, Measured } from '../lab/choose/measured.ts';
-import { type Answers, answersOf, QUESTIONS } from '../lab/choose/questions.ts';
+import { answersOf, QUESTIONS } from '../lab/choose/questions.ts';
 import { RULES } from '../lab/choose/rules.ts';
 import { needsOf, scenarioOf } from '../lab/choose/scenario.ts';
-import type { Ranked, Reason } from '../lab/choose/score.ts';
 import { format } from '../lab/report/columns.ts';
 import { runOf } from '../lab/report/read.ts';
 import type { RunLine } from '../lab/result.ts';

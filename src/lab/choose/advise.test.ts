@@ -5,13 +5,14 @@ import type { Cell } from '../result.ts';
 import { headOf, jobsOf, runJob } from '../run.ts';
 import { VARIANTS } from '../variant.ts';
 import { planOf, type WorkloadInput } from '../workload.ts';
-import { type Advice, advise } from './advise.ts';
+import type { Advice, Answers, Ranked } from './advice.ts';
+import { advise } from './advise.ts';
 import { codeFor } from './code.ts';
 import { type Evidence, evidenceOf, Measured } from './measured.ts';
-import { type Answers, answersOf, QUESTIONS } from './questions.ts';
+import { answersOf, QUESTIONS } from './questions.ts';
 import { RULES, type Rule, selects } from './rules.ts';
 import { HARDER, type Need, needsOf, scenarioOf, turned } from './scenario.ts';
-import { exclusions, type Ranked, rank, weightsOf } from './score.ts';
+import { exclusions, rank, weightsOf } from './score.ts';
 
 const VERSION = 'test';
 const OWN: WorkloadInput = { messages: 20, idleMinutes: 10 };

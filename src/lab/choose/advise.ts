@@ -3,36 +3,12 @@
 import { format } from '../report/columns.ts';
 import { VARIANTS } from '../variant.ts';
 import type { WorkloadInput } from '../workload.ts';
-import { codeFor, type Start } from './code.ts';
+import type { Advice, Answers, Figures, Ranked, Turn } from './advice.ts';
+import { codeFor } from './code.ts';
 import type { Evidence } from './measured.ts';
-import { type Answers, QUESTIONS } from './questions.ts';
+import { QUESTIONS } from './questions.ts';
 import { HARDER, scenarioOf, turned, worsens } from './scenario.ts';
-import { exclusions, type Figures, type Ranked, type Reason, rank } from './score.ts';
-
-/** With another answer to one question, or on a worse network, another one is first. */
-export interface Turn {
-  readonly question: string;
-  readonly answer: string;
-  readonly about: string;
-  /** `none`: nothing fits. */
-  readonly first: string;
-  /** What decides between the two: the rule that takes the other one out, or the figures and points of both. */
-  readonly because: string;
-}
-
-export interface Advice {
-  readonly answers: Answers;
-  readonly ranking: readonly Ranked[];
-  readonly excluded: readonly { readonly variant: string; readonly reasons: readonly Reason[] }[];
-  readonly turns: readonly Turn[];
-  /** Questions of which other answers were looked at, and none changes who is first. */
-  readonly unmoved: readonly string[];
-  readonly start: Start | undefined;
-  /** The network that was measured, as the answers make it. */
-  readonly network: string;
-  /** The runs that the figures are of. */
-  readonly runs: readonly string[];
-}
+import { exclusions, rank } from './score.ts';
 
 /** `own`: what the person said of the workload, as it was measured. */
 export function advise(answers: Answers, own: WorkloadInput, evidence: Evidence): Advice {

@@ -1,14 +1,7 @@
 // The code to start with, for each protocol: our client, the command line, and what others use on devices.
 
 import type { Variant } from '../variant.ts';
-
-export interface Start {
-  readonly url: string;
-  readonly shell: string;
-  readonly javascript: string;
-  /** Libraries for devices and other languages. */
-  readonly libraries: readonly string[];
-}
+import type { Start } from './advice.ts';
 
 const LIBRARIES: Readonly<Record<Variant['family'], readonly string[]>> = {
   mqtt: ['Eclipse Paho (C, Java, Python, Go)', 'mqtt (npm)', 'ESP-MQTT (ESP-IDF)', 'coreMQTT (FreeRTOS)'],

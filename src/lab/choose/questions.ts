@@ -2,6 +2,7 @@
 
 import { NETWORKS } from '../networks.ts';
 import { WorkloadError } from '../workload.ts';
+import type { Answers } from './advice.ts';
 
 export interface Choice {
   readonly value: string;
@@ -93,9 +94,6 @@ export const QUESTIONS: readonly Question[] = [
   ),
   question('security', 'Is it encrypted?', ['yes', 'TLS or DTLS'], ['no', 'the network below is']),
 ];
-
-/** An answer for each question. */
-export type Answers = Readonly<Record<string, string>>;
 
 /** Fills in what was not said. Throws WorkloadError for what is no question, or no answer to it. */
 export function answersOf(said: Readonly<Record<string, string | undefined>>): Answers {

@@ -3,7 +3,8 @@
 import { NAT, NETWORKS } from '../networks.ts';
 import { VARIANTS } from '../variant.ts';
 import type { WorkloadInput } from '../workload.ts';
-import { type Answers, QUESTIONS } from './questions.ts';
+import type { Answers } from './advice.ts';
+import { QUESTIONS } from './questions.ts';
 import { exclusions } from './score.ts';
 
 /** A workload without its variants, on one network. */

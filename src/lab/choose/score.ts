@@ -3,40 +3,8 @@
 import { energyPerMessage } from '../report/columns.ts';
 import type { Cell } from '../result.ts';
 import { VARIANTS, type Variant } from '../variant.ts';
-import type { Answers } from './questions.ts';
+import type { Answers, Figures, Ranked, Reason, Weights } from './advice.ts';
 import { RULES, type Rule, selects } from './rules.ts';
-
-export interface Reason {
-  readonly rule: string;
-  readonly because: string;
-  readonly source: string;
-  /** Points; absent for what takes a variant out. */
-  readonly points?: number;
-}
-
-export interface Figures {
-  readonly bytesPerMessage: number;
-  readonly p99Ms: number;
-  readonly deliveredPercent: number;
-  readonly setupBytes: number;
-  readonly idleBytesPerHour: number;
-  readonly energyProxyMj: number;
-}
-
-/** How much each measure weighs. The sum is 1. */
-export type Weights = Readonly<Record<keyof Figures, number>>;
-
-export interface Ranked {
-  readonly variant: string;
-  readonly title: string;
-  /** What its figures are worth, 0 to 1, and what rules add. */
-  readonly score: number;
-  readonly measured: number;
-  /** What each figure is worth of `measured`. */
-  readonly worth: Weights;
-  readonly figures: Figures;
-  readonly reasons: readonly Reason[];
-}
 
 /** On mains power octets and latency count; on a battery the radio does; where somebody waits for the message, latency. */
 export function weightsOf(answers: Answers): Weights {

@@ -1,11 +1,11 @@
 // The answer to which protocol: the first one, why, what comes after it, what would change it, and the code to start with.
 
 import { useSignal } from '@preact/signals';
+import type { Advice, Ranked, Reason } from '../../../src/lab/choose/advice.ts';
 import { format } from '../../../src/lab/report/columns.ts';
 import { linkTo } from '../frame/route.ts';
 import { Icon } from '../parts/icons.tsx';
 import { Notice, Paste } from '../parts/parts.tsx';
-import type { Advice, Ranked, Reason } from './advice.ts';
 import { msInWords } from './bars.tsx';
 import type { Catalogue } from './runs.ts';
 

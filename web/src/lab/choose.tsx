@@ -2,10 +2,10 @@
 
 import { signal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
+import type { Advice } from '../../../src/lab/choose/advice.ts';
 import { api, role } from '../api.ts';
 import { Icon } from '../parts/icons.tsx';
 import { Empty, Fault, Head, Notice } from '../parts/parts.tsx';
-import type { Advice } from './advice.ts';
 import { AdviceView } from './advice-view.tsx';
 import { Progress } from './run-view.tsx';
 import { type Catalogue, catalogue, fault, loadCatalogue, loadRuns, runs, trying } from './runs.ts';
